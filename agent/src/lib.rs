@@ -1,0 +1,1 @@
+//! The agent: one party's engine and command line.

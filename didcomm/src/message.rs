@@ -1,0 +1,154 @@
+//! A DIDComm v2 plaintext message.
+//!
+//! Specification: DIDComm Messaging v2.1, "Message structure" and "Threading". Headers that are not listed there are
+//! kept in [`Message::extra`] and otherwise ignored, as the specification asks.
+//!
+//! Not its concern: encryption (`envelope`), what a body means (`protocols`).
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// Media type of a plaintext message, the value of the `typ` header.
+pub const PLAIN_TYP: &str = "application/didcomm-plain+json";
+
+/// A DIDComm v2 plaintext message.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Message {
+    /// Unique identifier of the message for its sender.
+    pub id: String,
+    /// Media type; always written, optional when read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub typ: Option<String>,
+    /// Message type URI.
+    #[serde(rename = "type")]
+    pub type_: String,
+    /// Sender's DID. Required under authcrypt, and must be the DID of the key that encrypted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// Recipients' DIDs.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<Vec<String>>,
+    /// Thread; absent means that the message starts one named by its own `id`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thid: Option<String>,
+    /// Parent thread: the invitation or room that this thread belongs to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pthid: Option<String>,
+    /// When the sender made the message, in UTC seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub created_time: Option<u64>,
+    /// When the message stops to be valid, in UTC seconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_time: Option<u64>,
+    /// How replies may come back over the same transport: `none`, `all` or `thread`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub return_route: Option<String>,
+    /// Content, as the message type defines it. Optional when read since v2.1, always written.
+    #[serde(default)]
+    pub body: Value,
+    /// Attachments.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub attachments: Vec<Attachment>,
+    /// All other headers.
+    #[serde(flatten)]
+    pub extra: Map<String, Value>,
+}
+
+/// One attachment of a message.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Attachment {
+    /// Identifier, unique within the message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// Media type of the content.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub media_type: Option<String>,
+    /// The content.
+    pub data: AttachmentData,
+    /// All other members.
+    #[serde(flatten)]
+    pub extra: Map<String, Value>,
+}
+
+/// Content of an attachment, in one of the forms that we read.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct AttachmentData {
+    /// Content as JSON.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub json: Option<Value>,
+    /// Content as base64url.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub base64: Option<String>,
+    /// All other members (`links`, `hash`, `jws`).
+    #[serde(flatten)]
+    pub extra: Map<String, Value>,
+}
+
+impl Message {
+    /// Makes a message of type `type_` with the given `id` and `body` and no other header but `typ`.
+    pub fn new(id: impl Into<String>, type_: impl Into<String>, body: Value) -> Self {
+        Self {
+            id: id.into(),
+            typ: Some(PLAIN_TYP.to_owned()),
+            type_: type_.into(),
+            from: None,
+            to: None,
+            thid: None,
+            pthid: None,
+            created_time: None,
+            expires_time: None,
+            return_route: None,
+            body,
+            attachments: Vec::new(),
+            extra: Map::new(),
+        }
+    }
+
+    /// Sets the sender's DID.
+    #[must_use]
+    pub fn from(mut self, did: impl Into<String>) -> Self {
+        self.from = Some(did.into());
+        self
+    }
+
+    /// Adds a recipient's DID.
+    #[must_use]
+    pub fn to(mut self, did: impl Into<String>) -> Self {
+        self.to.get_or_insert_default().push(did.into());
+        self
+    }
+
+    /// Sets the thread.
+    #[must_use]
+    pub fn thid(mut self, thid: impl Into<String>) -> Self {
+        self.thid = Some(thid.into());
+        self
+    }
+
+    /// Sets the parent thread.
+    #[must_use]
+    pub fn pthid(mut self, pthid: impl Into<String>) -> Self {
+        self.pthid = Some(pthid.into());
+        self
+    }
+
+    /// Sets when the message was made and when it stops to be valid, both in UTC seconds.
+    #[must_use]
+    pub fn times(mut self, created: u64, expires: u64) -> Self {
+        self.created_time = Some(created);
+        self.expires_time = Some(expires);
+        self
+    }
+
+    /// Asks for replies over the same transport (`return_route: all`).
+    #[must_use]
+    pub fn return_route_all(mut self) -> Self {
+        self.return_route = Some("all".to_owned());
+        self
+    }
+
+    /// Returns the thread that this message belongs to: `thid`, or its own `id`.
+    pub fn thread(&self) -> &str {
+        self.thid.as_deref().unwrap_or(&self.id)
+    }
+}

@@ -1,0 +1,1 @@
+//! The mediator: DIDComm mailbox and blind relay of session records.

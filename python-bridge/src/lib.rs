@@ -1,0 +1,1 @@
+//! The local TCP bridge between unmodified MPyC and session streams.

@@ -1,0 +1,2 @@
+//! The one entry to every chore.
+fn main() {}
