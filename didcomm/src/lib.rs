@@ -1,3 +1,12 @@
 //! DIDs, DIDComm v2 envelopes and the messages that agent and mediator exchange.
 
+mod base64url;
+pub mod did;
+pub mod envelope;
+pub mod keys;
+pub mod link;
 pub mod message;
+pub mod protocols;
+
+pub use did::Resolver;
+pub use envelope::Secrets;

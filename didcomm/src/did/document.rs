@@ -1,0 +1,95 @@
+//! The parts of a DID document that DIDComm needs.
+//!
+//! DID Core 1.0 sections 5.2 to 5.4; DIDComm Messaging v2.1, "DID Document Service Endpoint". All ids are absolute.
+
+/// A resolved DID document.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub struct DidDocument {
+    /// The DID that it describes.
+    pub id: String,
+    /// Other DIDs of the same subject, as it claims them.
+    pub also_known_as: Vec<String>,
+    /// Keys whose kind is known here, in document order.
+    pub verification_methods: Vec<VerificationMethod>,
+    /// Ids of the methods that authenticate the subject, in document order.
+    pub authentication: Vec<String>,
+    /// Ids of the methods that encrypt to and from the subject, in document order.
+    pub key_agreement: Vec<String>,
+    /// DIDComm v2 services, in document order, which is the order of preference.
+    pub services: Vec<Service>,
+}
+
+/// A public key under a name.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VerificationMethod {
+    /// Absolute DID URL.
+    pub id: String,
+    /// The name that older did:peer:2 software gives to the same key, as an absolute DID URL.
+    pub alias: Option<String>,
+    /// The key.
+    pub key: PublicKey,
+}
+
+/// A public key of a kind that is used here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PublicKey {
+    /// A compressed Edwards point.
+    Ed25519([u8; 32]),
+    /// A Montgomery u-coordinate.
+    X25519([u8; 32]),
+}
+
+/// Where and how the subject takes DIDComm v2 messages.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Service {
+    /// Absolute DID URL.
+    pub id: String,
+    /// A transport URI, or the DID of a mediator.
+    pub uri: String,
+    /// Media type profiles in order of preference; empty when not said.
+    pub accept: Vec<String>,
+    /// Keys (DIDs or DID URLs) to wrap forward messages for, in the order in which they are passed.
+    pub routing_keys: Vec<String>,
+}
+
+impl DidDocument {
+    /// Makes a document without keys and services.
+    pub fn new(id: impl Into<String>) -> Self {
+        Self { id: id.into(), ..Self::default() }
+    }
+
+    /// Returns the X25519 key named `kid`, an absolute DID URL, if this document lists it for key agreement.
+    pub fn x25519(&self, kid: &str) -> Option<[u8; 32]> {
+        match self.listed(&self.key_agreement, kid)?.key {
+            PublicKey::X25519(key) => Some(key),
+            PublicKey::Ed25519(_) => None,
+        }
+    }
+
+    /// Returns the Ed25519 key named `kid`, an absolute DID URL, if this document lists it for authentication.
+    pub fn ed25519(&self, kid: &str) -> Option<[u8; 32]> {
+        match self.listed(&self.authentication, kid)?.key {
+            PublicKey::Ed25519(key) => Some(key),
+            PublicKey::X25519(_) => None,
+        }
+    }
+
+    /// Returns the ids of the X25519 keys for key agreement, in document order.
+    pub fn key_agreement_kids(&self) -> impl Iterator<Item = &str> {
+        self.key_agreement.iter().map(String::as_str).filter(|kid| self.x25519(kid).is_some())
+    }
+
+    /// Returns the method named `kid` or with that alias, whatever it is for.
+    pub fn method(&self, kid: &str) -> Option<&VerificationMethod> {
+        self.verification_methods
+            .iter()
+            .find(|method| method.id == kid)
+            .or_else(|| self.verification_methods.iter().find(|method| method.alias.as_deref() == Some(kid)))
+    }
+
+    fn listed(&self, relationship: &[String], kid: &str) -> Option<&VerificationMethod> {
+        self.method(kid).filter(|method| relationship.contains(&method.id))
+    }
+}

@@ -1,0 +1,92 @@
+//! Room 1.0: parties meet at a host, who seats them and signs the roster.
+//!
+//! Specification: `spec/room.md`. Refusals (room full, expired, seat taken) are problem reports whose `pthid` is the thread of
+//! the `join`; their codes are [`refusal`].
+//!
+//! ```text
+//! guest                     host
+//!   join   ----------------->
+//!          <-----------------  seats           (again whenever somebody joins or leaves)
+//!          <-----------------  roster          (once, when the room is full)
+//!   ready  <----------------> ready            (each party to each)
+//!   leave  <----------------> leave
+//! ```
+
+use serde::{Deserialize, Serialize};
+
+use super::{Digest32, b64url, body, types};
+
+/// Codes of problem reports that refuse a `join`.
+pub mod refusal {
+    /// All seats are taken.
+    pub const FULL: &str = "e.p.room.full";
+    /// The invitation has ended.
+    pub const EXPIRED: &str = "e.p.room.expired";
+    /// This identity already has a seat under another DID, or the name is taken.
+    pub const DUPLICATE: &str = "e.p.room.duplicate";
+    /// The host does not know the invitation.
+    pub const UNKNOWN: &str = "e.p.room.unknown";
+    /// The host does not want this identity.
+    pub const DENIED: &str = "e.p.room.denied";
+}
+
+/// Asks the host for a seat; `pthid` is the id of the invitation.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Join {
+    /// Name that the guest wants to be shown under.
+    pub name: String,
+    /// Signed link (compact JWS) between the guest's identity and the DID that it uses here.
+    pub link: String,
+    /// SHA-256 of the invitation as the guest received it.
+    pub invitation_hash: Digest32,
+}
+body!(Join, types::ROOM_JOIN);
+
+/// Who has a seat so far: the answer to a `join`, for people to look at. Nothing is decided from it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seats {
+    /// Number of seats in the room.
+    pub seats: u32,
+    /// Names of the parties so far, in order of their index.
+    pub names: Vec<String>,
+}
+body!(Seats, types::ROOM_SEATS);
+
+/// The roster as the host signed it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Roster {
+    /// Bytes of the roster, exactly as signed.
+    #[serde(with = "b64url::bytes")]
+    pub roster: Vec<u8>,
+    /// Host's signature over them.
+    #[serde(with = "b64url::bytes")]
+    pub signature: Vec<u8>,
+}
+body!(Roster, types::ROOM_ROSTER);
+
+/// One party is ready to run what all agreed on.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ready {
+    /// Hash over roster, threshold, manifest and round.
+    pub hash: Digest32,
+    /// Sender's party index.
+    pub index: u32,
+    /// Sender's signature over the hash.
+    #[serde(with = "b64url::bytes")]
+    pub signature: Vec<u8>,
+}
+body!(Ready, types::ROOM_READY);
+
+/// The sender leaves, or the host ends the room.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Leave {
+    /// Why, for machines.
+    pub code: String,
+    /// Why, for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comment: Option<String>,
+    /// Exit code of the sender's program, when it ran and ended.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub exit_code: Option<i32>,
+}
+body!(Leave, types::ROOM_LEAVE);

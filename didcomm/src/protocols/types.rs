@@ -1,0 +1,124 @@
+//! Every message type URI, in one place. Ours are listed in `spec/0-names.md`, section 0.1.
+
+/// Base URI of the protocols that this project defines.
+pub const BASE: &str = "https://w3id.org/didagent";
+
+/// Out-of-band 2.0 invitation.
+pub const OOB_INVITATION: &str = "https://didcomm.org/out-of-band/2.0/invitation";
+
+/// Coordinate Mediation 3.0: asks for mediation.
+pub const MEDIATE_REQUEST: &str = "https://didcomm.org/coordinate-mediation/3.0/mediate-request";
+/// Coordinate Mediation 3.0: mediation is granted.
+pub const MEDIATE_GRANT: &str = "https://didcomm.org/coordinate-mediation/3.0/mediate-grant";
+/// Coordinate Mediation 3.0: mediation is denied.
+pub const MEDIATE_DENY: &str = "https://didcomm.org/coordinate-mediation/3.0/mediate-deny";
+/// Coordinate Mediation 3.0: adds or removes recipient DIDs.
+pub const RECIPIENT_UPDATE: &str = "https://didcomm.org/coordinate-mediation/3.0/recipient-update";
+/// Coordinate Mediation 3.0: result of an update.
+pub const RECIPIENT_UPDATE_RESPONSE: &str =
+    "https://didcomm.org/coordinate-mediation/3.0/recipient-update-response";
+/// Coordinate Mediation 3.0: asks for the registered recipient DIDs.
+pub const RECIPIENT_QUERY: &str = "https://didcomm.org/coordinate-mediation/3.0/recipient-query";
+/// Coordinate Mediation 3.0: the registered recipient DIDs.
+pub const RECIPIENT: &str = "https://didcomm.org/coordinate-mediation/3.0/recipient";
+
+/// Message Pickup 3.0: asks for the state of the queue.
+pub const STATUS_REQUEST: &str = "https://didcomm.org/messagepickup/3.0/status-request";
+/// Message Pickup 3.0: state of the queue.
+pub const STATUS: &str = "https://didcomm.org/messagepickup/3.0/status";
+/// Message Pickup 3.0: asks for queued messages.
+pub const DELIVERY_REQUEST: &str = "https://didcomm.org/messagepickup/3.0/delivery-request";
+/// Message Pickup 3.0: queued messages.
+pub const DELIVERY: &str = "https://didcomm.org/messagepickup/3.0/delivery";
+/// Message Pickup 3.0: acknowledges queued messages, which are then deleted.
+pub const MESSAGES_RECEIVED: &str = "https://didcomm.org/messagepickup/3.0/messages-received";
+/// Message Pickup 3.0: switches live delivery.
+pub const LIVE_DELIVERY_CHANGE: &str = "https://didcomm.org/messagepickup/3.0/live-delivery-change";
+
+/// Routing 2.0 forward.
+pub const FORWARD: &str = "https://didcomm.org/routing/2.0/forward";
+/// Report Problem 2.0.
+pub const PROBLEM_REPORT: &str = "https://didcomm.org/report-problem/2.0/problem-report";
+/// Trust Ping 2.0.
+pub const PING: &str = "https://didcomm.org/trust-ping/2.0/ping";
+/// Trust Ping 2.0 answer.
+pub const PING_RESPONSE: &str = "https://didcomm.org/trust-ping/2.0/ping-response";
+
+/// Session 1.0: first Noise message.
+pub const SESSION_PROPOSE: &str = "https://w3id.org/didagent/session/1.0/propose";
+/// Session 1.0: second Noise message.
+pub const SESSION_ACCEPT: &str = "https://w3id.org/didagent/session/1.0/accept";
+/// Session 1.0: the handshake does not continue.
+pub const SESSION_ABORT: &str = "https://w3id.org/didagent/session/1.0/abort";
+
+/// Room 1.0: asks the host for a seat.
+pub const ROOM_JOIN: &str = "https://w3id.org/didagent/room/1.0/join";
+/// Room 1.0: who has a seat so far, from the host.
+pub const ROOM_SEATS: &str = "https://w3id.org/didagent/room/1.0/seats";
+/// Room 1.0: the signed roster, from the host.
+pub const ROOM_ROSTER: &str = "https://w3id.org/didagent/room/1.0/roster";
+/// Room 1.0: one party's signature over what will run.
+pub const ROOM_READY: &str = "https://w3id.org/didagent/room/1.0/ready";
+/// Room 1.0: a party leaves, or the room ends.
+pub const ROOM_LEAVE: &str = "https://w3id.org/didagent/room/1.0/leave";
+
+/// Relay 1.0: the initiator's half of a circuit.
+pub const RELAY_OPEN: &str = "https://w3id.org/didagent/relay/1.0/open";
+/// Relay 1.0: the responder's half of a circuit.
+pub const RELAY_JOIN: &str = "https://w3id.org/didagent/relay/1.0/join";
+/// Relay 1.0: the mediator names the circuit.
+pub const RELAY_OPENED: &str = "https://w3id.org/didagent/relay/1.0/opened";
+/// Relay 1.0: the mediator refuses a circuit.
+pub const RELAY_REFUSED: &str = "https://w3id.org/didagent/relay/1.0/refused";
+
+/// Goal code of an invitation to a room.
+pub const GOAL_ROOM: &str = "didagent.room";
+/// Goal code of an invitation to use a mediator.
+pub const GOAL_MEDIATE: &str = "request-mediate";
+/// Media type profile that we write into `accept`.
+pub const PROFILE_DIDCOMM_V2: &str = "didcomm/v2";
+
+/// Tells whether `got` names the same message of the same protocol and major version as `expected`.
+///
+/// The minor version may differ (DIDComm v2.1, "Semver rules"); everything else is compared byte for byte.
+pub fn same_message(got: &str, expected: &str) -> bool {
+    if got == expected {
+        return true;
+    }
+    match (split(got), split(expected)) {
+        (Some(got), Some(expected)) => got == expected,
+        _ => false,
+    }
+}
+
+/// Splits `<protocol>/<major>.<minor>/<message>` into protocol, major and message.
+fn split(type_: &str) -> Option<(&str, &str, &str)> {
+    let (rest, message) = type_.rsplit_once('/')?;
+    let (protocol, version) = rest.rsplit_once('/')?;
+    let (major, minor) = version.split_once('.')?;
+    let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    (digits(major) && digits(minor)).then_some((protocol, major, message))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn minor_version_may_differ_and_nothing_else() {
+        assert!(same_message(FORWARD, FORWARD));
+        assert!(same_message("https://didcomm.org/routing/2.7/forward", FORWARD));
+        for other in [
+            "https://didcomm.org/routing/3.0/forward",
+            "https://didcomm.org/routing/2.0/forwards",
+            "https://didcomm.org/routing/2.x/forward",
+            "https://didcomm.org/routing/2./forward",
+            "https://didcomm.org/routing/2/forward",
+            "https://example.org/routing/2.0/forward",
+            "forward",
+            "",
+        ] {
+            assert!(!same_message(other, FORWARD), "{other}");
+        }
+    }
+}
