@@ -1,0 +1,1 @@
+"""Helpers and programs that run beside unmodified MPyC."""

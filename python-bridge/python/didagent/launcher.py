@@ -1,0 +1,179 @@
+"""Run a Python program with its asyncio servers kept on this machine.
+
+    python3 launcher.py script.py arg ...
+    python3 launcher.py -m module arg ...
+    python3 launcher.py -c code arg ...
+    python3 launcher.py - arg ...              (the program comes from standard input)
+    python3 launcher.py -- -script.py arg ...  (a script whose name begins with a dash)
+
+MPyC opens its port on every address of the machine and believes whoever connects. Under this launcher a server that
+asks for every address (host None, '', '0.0.0.0' or '::') gets 127.0.0.1. Otherwise the program finds everything as if
+Python ran it directly: sys.argv, sys.path, __main__, exit status and tracebacks.
+
+Only asyncio is covered, with any event loop that derives from asyncio's AbstractEventLoop, so uvloop too. A program
+that opens sockets by other means does what it did before. Standard library only, Python 3.9 or later.
+"""
+
+import asyncio
+import functools
+import importlib.machinery
+import ipaddress
+import linecache
+import os
+import pkgutil
+import runpy
+import socket
+import sys
+import textwrap
+import types
+
+
+def keep_servers_local():
+    """Make every event loop, also of a class that is defined later, serve on loopback by default."""
+    wrap_create_server(asyncio.BaseEventLoop)
+    base = asyncio.AbstractEventLoop
+
+    def init_subclass(cls, **kwargs):
+        super(base, cls).__init_subclass__(**kwargs)
+        wrap_create_server(cls)
+
+    base.__init_subclass__ = classmethod(init_subclass)
+
+
+def wrap_create_server(loop_class):
+    original = loop_class.create_server
+    if getattr(original, 'serves_on_loopback', False):
+        return
+
+    @functools.wraps(original)
+    async def create_server(self, protocol_factory, host=None, port=None, **kwargs):
+        if kwargs.get('sock') is None:
+            host = local_host(host, kwargs.get('family', socket.AF_UNSPEC))
+        return await original(self, protocol_factory, host, port, **kwargs)
+
+    create_server.serves_on_loopback = True
+    loop_class.create_server = create_server
+
+
+def local_host(host, family):
+    """The host, or hosts, to serve on when a program asks for this one."""
+    if isinstance(host, (list, tuple, set, frozenset)):
+        # Two names for every address become one address, which can be bound once.
+        return list(dict.fromkeys(local_host(one, family) for one in host))
+    if not means_every_address(host):
+        return host
+    return '::1' if family == socket.AF_INET6 else '127.0.0.1'
+
+
+def means_every_address(host):
+    if isinstance(host, (bytes, bytearray)):
+        host = bytes(host).decode('ascii', 'replace')
+    if host is None or host == '':
+        return True
+    try:
+        return ipaddress.ip_address(host).is_unspecified
+    except ValueError:
+        pass
+    try:
+        return socket.inet_aton(host) == bytes(4)  # '0' and its like
+    except OSError:
+        return False
+
+
+def run(arguments):
+    """Run the program that the arguments name as Python itself would."""
+    if not arguments:
+        sys.exit(__doc__)
+    kind, rest = arguments[0], arguments[1:]
+    if kind in ('-m', '-c', '--') and not rest:
+        sys.exit(__doc__)
+    if kind == '-m':
+        prepare(['-m'] + rest[1:], os.getcwd())
+        runpy._run_module_as_main(rest[0])  # what Python calls for -m
+    elif kind == '-c':
+        main = prepare(['-c'] + rest[1:], '')
+        source = textwrap.dedent(rest[0]) if sys.version_info >= (3, 14) else rest[0]
+        code = compile(source, '<string>', 'exec', dont_inherit=True)
+        if sys.version_info >= (3, 13):  # tracebacks quote the lines; the first 3.13 knew them by file name
+            linecache._register_code(code if hasattr(linecache, '_code_key') else '<string>', source, '<string>')
+        execute(code, main)
+    elif kind == '-':
+        main = prepare(['-'] + rest, '')
+        set_file(main, '<stdin>')
+        execute(compile(sys.stdin.buffer.read(), '<stdin>', 'exec', dont_inherit=True), main)
+    else:
+        run_script(rest if kind == '--' else arguments)
+
+
+def run_script(argv):
+    path = os.path.join(os.getcwd(), argv[0])  # not normalised: __file__ is not either
+    if pkgutil.get_importer(path) is not None:
+        # A folder or archive with a __main__ module: it is itself the first place to import from.
+        prepare(argv, path)
+        runpy._run_module_as_main('__main__', False)
+        return
+    main = prepare(argv, os.path.dirname(os.path.realpath(path)))
+    set_file(main, path)
+    try:
+        if path.endswith('.pyc'):
+            main.__loader__ = importlib.machinery.SourcelessFileLoader('__main__', path)
+            code = main.__loader__.get_code('__main__')
+        else:
+            main.__loader__ = importlib.machinery.SourceFileLoader('__main__', path)
+            with open(path, 'rb') as file:
+                code = compile(file.read(), path, 'exec', dont_inherit=True)
+    except OSError as error:
+        python = getattr(sys, 'orig_argv', [sys.executable])[0]
+        print(f"{python}: can't open file {path!r}: [Errno {error.errno}] {error.strerror}", file=sys.stderr)
+        sys.exit(2)
+    execute(code, main)
+
+
+def prepare(argv, folder):
+    """Set sys.argv and sys.path, and put a fresh __main__ module in place of the launcher's."""
+    sys.argv[:] = argv
+    # With -I or -P Python does not put the launcher's folder first, nor would it the program's.
+    if not (sys.flags.isolated or getattr(sys.flags, 'safe_path', False)):
+        sys.path[0] = folder
+    main = types.ModuleType('__main__')
+    main.__builtins__ = sys.modules['builtins']
+    if '__annotations__' in globals():  # which names Python sets differs between its versions
+        main.__annotations__ = {}
+    main.__loader__ = importlib.machinery.BuiltinImporter
+    # The program may keep the launcher's module alive through functions of asyncio; nobody finds it by name.
+    sys.modules['__main__'] = main
+    return main
+
+
+def set_file(main, path):
+    main.__file__ = path
+    if '__cached__' in globals():
+        main.__cached__ = None
+
+
+def execute(code, main):
+    exec(code, main.__dict__)
+
+
+def hide_launcher():
+    """Leave the launcher's own frames out of a traceback, whoever prints it."""
+    show = sys.excepthook
+    launcher = run.__code__.co_filename
+
+    def excepthook(kind, error, trace):
+        while trace is not None and trace.tb_frame.f_code.co_filename == launcher:
+            trace = trace.tb_next
+        show(kind, error.with_traceback(trace), trace)
+
+    sys.excepthook = excepthook
+
+
+if __name__ == '__main__':
+    keep_servers_local()
+    try:
+        run(sys.argv[1:])
+    except SystemExit:
+        raise
+    except BaseException:
+        hide_launcher()
+        raise

@@ -1,0 +1,1 @@
+"""MPyC programs to begin with."""
