@@ -1,0 +1,237 @@
+//! The words of the command line.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::core::invite::DEFAULT_EXPIRY_SECONDS;
+use crate::core::room::roster::MAX_PARTIES;
+
+/// Secure multiparty computation between people who share nothing but a chat.
+#[derive(Debug, Parser)]
+#[command(name = "didagent", version, max_term_width = 100)]
+#[command(after_help = "Examples:
+  didagent demo                                     three parties on this machine, one real MPyC run
+  didagent invite --parties 3 -- python vote.py 42  open a room and print its link
+  didagent join 'https://...' -- python vote.py 17  join it from anywhere")]
+pub(super) struct Cli {
+    /// Folder with the identity and everything that belongs to it
+    #[arg(long, global = true, env = "DIDAGENT_HOME", value_name = "DIR")]
+    pub(super) home: Option<PathBuf>,
+    /// What to log on stderr, for example info or didagent=debug
+    #[arg(long, global = true, env = "DIDAGENT_LOG", value_name = "FILTER")]
+    pub(super) log: Option<String>,
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Open a room and print the link that the others need
+    #[command(after_help = "Examples:
+  didagent invite --parties 3 --mediator 'http://...' -- python vote.py 42
+  didagent invite --parties 2 --name alice -- python3 -m millionaires
+  didagent invite --parties 3          without a program: start MPyC by hand, see `didagent ports`")]
+    Invite {
+        /// How many parties take part, this one included
+        #[arg(long, short = 'n', value_parser = clap::value_parser!(u8).range(2..=MAX_PARTIES_ARG))]
+        parties: u8,
+        /// How long the link works: seconds, or a number with s, m or h
+        #[arg(long, default_value_t = Expiry(DEFAULT_EXPIRY_SECONDS), value_name = "TIME")]
+        expires: Expiry,
+        #[command(flatten)]
+        room: RoomArgs,
+    },
+    /// Join the room that a link leads to
+    #[command(after_help = "Examples:
+  didagent join 'https://...' -- python vote.py 17
+  didagent join -- python vote.py 17   asks for the link, so that it is in no list of processes
+  didagent join - < link.txt           reads the link from stdin")]
+    Join {
+        /// The link; `-` or nothing reads it from stdin
+        link: Option<String>,
+        #[command(flatten)]
+        room: RoomArgs,
+    },
+    /// Print MPyC's arguments for the room that another terminal holds open with this home
+    #[command(after_help = "Examples:
+  didagent ports
+  python vote.py $(didagent ports)
+  didagent --home ~/.alice ports")]
+    Ports,
+    /// Show or make this home's identity
+    #[command(after_help = "Examples:
+  didagent identity show
+  didagent identity new
+  didagent --home ~/.work identity new")]
+    Identity {
+        #[command(subcommand)]
+        command: IdentityCommand,
+    },
+    /// List the parties that this home has met
+    #[command(after_help = "Examples:
+  didagent contacts
+  didagent contacts --json
+  didagent --home ~/.work contacts")]
+    Contacts {
+        /// Write one JSON document
+        #[arg(long)]
+        json: bool,
+    },
+    /// Try everything on this machine: a mediator, an invitation, several parties, one real MPyC run
+    Demo(DemoArgs),
+    /// Run a mediator inside this program
+    Mediator {
+        #[command(subcommand)]
+        command: MediatorCommand,
+    },
+    /// Describe an error code, offline
+    #[command(after_help = "Examples:
+  didagent explain E0203
+  didagent explain e0401
+  didagent explain E0601")]
+    Explain {
+        /// The code, for example E0203
+        code: String,
+    },
+    /// Watch over a program for an engine; used by the engine itself
+    #[command(hide = true)]
+    Supervise {
+        /// The engine's local socket
+        #[arg(long)]
+        socket: PathBuf,
+        /// The program and its arguments
+        #[arg(last = true, required = true)]
+        command: Vec<OsString>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum IdentityCommand {
+    /// Print the identity, a did:key; makes one if there is none
+    Show,
+    /// Make an identity; fails if there is one
+    New,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum MediatorCommand {
+    /// Serve as a mediator; the first line on stdout is its link
+    #[command(after_help = "Examples:
+  didagent mediator serve --listen 127.0.0.1:8080
+  didagent mediator serve --listen 127.0.0.1:8080 --public-url https://mediator.example.org --data /var/lib/didagent
+  didagent mediator serve --listen 127.0.0.1:0        any free port")]
+    Serve(didagent_mediator::ServeArgs),
+}
+
+/// What host and guests have in common.
+#[derive(Debug, Args)]
+pub(super) struct RoomArgs {
+    /// Name that the others see; the user's name if not given
+    #[arg(long)]
+    pub(super) name: Option<String>,
+    /// Link of the mediator to use from now on
+    #[arg(long, env = "DIDAGENT_MEDIATOR", value_name = "LINK")]
+    pub(super) mediator: Option<String>,
+    /// Write events as lines of JSON on stdout, the program's output among them
+    #[arg(long)]
+    pub(super) json: bool,
+    /// The program to run, with its arguments; MPyC's -P arguments are added
+    #[arg(last = true, value_name = "CMD")]
+    pub(super) command: Vec<OsString>,
+}
+
+/// A real run between parties on this machine.
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  didagent demo
+  didagent demo --parties 5
+  didagent demo --json | tail -n 1")]
+pub(super) struct DemoArgs {
+    /// How many parties
+    #[arg(long, short = 'n', default_value_t = 3, value_parser = clap::value_parser!(u8).range(2..=5))]
+    pub(super) parties: u8,
+    /// Write events as lines of JSON on stdout
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// As many parties as a roster takes, for the parser's range.
+const MAX_PARTIES_ARG: i64 = 16;
+const _: () = assert!(MAX_PARTIES == 16);
+
+/// A time that a person types.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Expiry(u64);
+
+impl Expiry {
+    pub(super) fn as_secs(self) -> u64 {
+        Duration::from_secs(self.0).as_secs()
+    }
+}
+
+impl std::fmt::Display for Expiry {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0 {
+            seconds if seconds % 3600 == 0 => write!(f, "{}h", seconds / 3600),
+            seconds if seconds % 60 == 0 => write!(f, "{}m", seconds / 60),
+            seconds => write!(f, "{seconds}s"),
+        }
+    }
+}
+
+impl std::str::FromStr for Expiry {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (number, unit) = match text.strip_suffix(['s', 'm', 'h']) {
+            Some(number) => (number, text.chars().last().unwrap_or('s')),
+            None => (text, 's'),
+        };
+        let seconds = match unit {
+            'h' => 3600,
+            'm' => 60,
+            _ => 1,
+        };
+        // A month: nobody wants an older link to work, and the end of the invitation stays a sane number.
+        let limit = 31 * 24 * 3600;
+        let number: u64 = number.parse().map_err(|_| "give seconds, or a number with s, m or h".to_owned())?;
+        match number.checked_mul(seconds) {
+            Some(total) if (1..=limit).contains(&total) => Ok(Self(total)),
+            _ => Err("give at least 1 s and at most 31 days".to_owned()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn times_read_back_as_they_are_shown() {
+        for (text, seconds) in [("90", 90), ("90s", 90), ("5m", 300), ("2h", 7200)] {
+            let expiry: Expiry = text.parse().unwrap();
+            assert_eq!(expiry.as_secs(), seconds);
+            assert_eq!(expiry.to_string().parse::<Expiry>().unwrap().as_secs(), seconds);
+        }
+        for text in ["", "0", "-1", "x", "5d", "999999999999999999h", "m"] {
+            assert!(text.parse::<Expiry>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn everything_after_two_dashes_is_the_program() {
+        let cli = Cli::try_parse_from(["didagent", "join", "--", "python", "vote.py", "--name", "9"]).unwrap();
+        let Command::Join { link, room } = cli.command else { panic!() };
+        assert_eq!((link, room.name), (None, None));
+        assert_eq!(room.command, ["python", "vote.py", "--name", "9"]);
+    }
+}

@@ -1,0 +1,103 @@
+//! What a program sees: one JSON object a line on stdout, `{"v":1,"type":"..."}`.
+
+use std::io::Write as _;
+
+use serde_json::{Value, json};
+
+use crate::core::room::roster::Roster;
+use crate::failure::Failure;
+use crate::report::{PathReport, Report, Reporter, RunExited};
+
+/// Writes reports as lines of JSON.
+#[derive(Debug)]
+pub(super) struct JsonLines;
+
+impl JsonLines {
+    pub(super) fn new() -> Self {
+        Self
+    }
+}
+
+impl Reporter for JsonLines {
+    fn report(&mut self, report: &Report) {
+        write_line(&event(report));
+    }
+}
+
+/// Writes one event. A closed pipe is the reader's choice, not a failure.
+pub(super) fn write_line(event: &Value) {
+    let mut stdout = std::io::stdout().lock();
+    let _ = writeln!(stdout, "{event}").and_then(|()| stdout.flush());
+}
+
+fn event(report: &Report) -> Value {
+    match report {
+        Report::Invitation { link, parties, expires_in, .. } => {
+            json!({"v": 1, "type": "room.invitation", "link": link, "parties": parties, "expires_in_seconds": expires_in})
+        }
+        Report::Joining => json!({"v": 1, "type": "room.joining"}),
+        Report::Joined { index, name, identity, missing } => {
+            json!({"v": 1, "type": "party.joined", "index": index, "name": name, "identity": identity, "missing": missing})
+        }
+        Report::Left { name } => json!({"v": 1, "type": "party.left", "name": name}),
+        Report::Seats { seats, names } => json!({"v": 1, "type": "room.seats", "seats": seats, "names": names}),
+        Report::Ready { roster, ours, paths, forming } => {
+            let body = roster.body();
+            json!({
+                "v": 1,
+                "type": "room.ready",
+                "room": body.room,
+                "index": ours,
+                "threshold": body.threshold,
+                "privacy": super::screen::privacy(body.m, body.threshold),
+                "parties": parties(roster, *ours, paths),
+                "forming_ms": milliseconds(*forming),
+            })
+        }
+        Report::Ports { arguments, .. } => json!({"v": 1, "type": "run.ports", "arguments": arguments}),
+        Report::RunStarted => json!({"v": 1, "type": "run.started"}),
+        Report::RunOutput { line } => json!({"v": 1, "type": "run.output", "stream": "stdout", "line": line}),
+        Report::RunExited(exited) => run_exited(exited),
+        Report::Warning(text) => json!({"v": 1, "type": "warning", "message": text}),
+        Report::Failed(failure) => error(failure),
+    }
+}
+
+fn parties(roster: &Roster, ours: usize, paths: &[Option<PathReport>]) -> Vec<Value> {
+    let party = |index: usize, name: &str, identity: &str| {
+        let path = if index == ours { "self" } else { "relay" };
+        let rtt = paths.get(index).copied().flatten().and_then(|path| path.rtt).map(milliseconds);
+        json!({"index": index, "name": name, "identity": identity, "path": path, "rtt_ms": rtt})
+    };
+    roster.body().parties.iter().map(|entry| party(entry.index, &entry.name, &entry.identity)).collect()
+}
+
+fn run_exited(exited: &RunExited) -> Value {
+    json!({
+        "v": 1,
+        "type": "run.exited",
+        "code": exited.code,
+        "program": exited.program,
+        "reason": exited.reason.as_ref().map(|failure| json!({"code": failure.kind.code(), "message": failure.message})),
+        "elapsed_ms": milliseconds(exited.elapsed),
+        "bytes_up": exited.bytes_up,
+        "bytes_down": exited.bytes_down,
+    })
+}
+
+/// Returns the event of a failure.
+pub(super) fn error(failure: &Failure) -> Value {
+    json!({
+        "v": 1,
+        "type": "error",
+        "code": failure.kind.code(),
+        "exit": failure.kind.exit(),
+        "message": failure.message,
+        "hint": failure.hint,
+    })
+}
+
+/// Returns milliseconds with three digits after the point.
+pub(super) fn milliseconds(duration: std::time::Duration) -> f64 {
+    (duration.as_secs_f64() * 1_000_000.0).round() / 1000.0
+}

@@ -1,0 +1,124 @@
+//! What a person sees: text on stderr, and on stdout only what another program may want.
+
+use std::io::Write as _;
+
+use crate::core::room::roster::Roster;
+use crate::report::{PathReport, Report, Reporter, RunExited};
+
+/// Shown wherever the threshold is 0.
+pub(super) const NO_PRIVACY: &str = "each party alone can open all inputs";
+
+/// Shows reports to a person.
+#[derive(Debug, Default)]
+pub(super) struct Screen {
+    seats: Option<usize>,
+}
+
+impl Screen {
+    pub(super) fn new() -> Self {
+        Self::default()
+    }
+}
+
+impl Reporter for Screen {
+    fn report(&mut self, report: &Report) {
+        match report {
+            Report::Invitation { link, parties, expires_in, command } => {
+                self.seats = Some(*parties);
+                // The bare link is this command's data.
+                let _ = writeln!(std::io::stdout(), "{link}");
+                let what = if command.is_empty() { "no program given".to_owned() } else { command.join(" ") };
+                eprintln!("  room for {parties} parties · {what}");
+                if *parties == 2 {
+                    eprintln!("  note: with 2 parties {NO_PRIVACY}");
+                }
+                eprintln!("  paste the link above in your chat; it works for {}", duration(*expires_in));
+                eprintln!("  party 0  you");
+                eprintln!("  waiting for {} more ...", parties - 1);
+            }
+            Report::Joining => eprintln!("  asking the host for a seat ..."),
+            Report::Joined { index, name, missing, .. } => {
+                let rest = if *missing == 0 { "all are here".to_owned() } else { format!("waiting for {missing} more ...") };
+                eprintln!("  party {index}  {name}  joined; {rest}");
+            }
+            Report::Left { name } => eprintln!("  {name} left"),
+            Report::Seats { seats, names } => {
+                let missing = seats.saturating_sub(names.len());
+                eprintln!("  in the room: {}; waiting for {missing} more ...", names.join(", "));
+            }
+            Report::Ready { roster, ours, paths, .. } => {
+                for line in table(roster, *ours, paths) {
+                    eprintln!("{line}");
+                }
+            }
+            Report::Ports { arguments, run: false } => {
+                let _ = writeln!(std::io::stdout(), "{}", arguments.join(" "));
+                eprintln!("  everybody is ready: start MPyC with the arguments above (`didagent ports` prints them again)");
+                eprintln!("  start your program with a Python that listens on loopback only; Ctrl-C when it is done");
+            }
+            Report::Ports { run: true, .. } | Report::RunStarted => {}
+            Report::RunOutput { line } => drop(writeln!(std::io::stdout(), "{line}")),
+            Report::RunExited(exited) => {
+                for line in ending(exited) {
+                    eprintln!("{line}");
+                }
+            }
+            Report::Warning(text) => eprintln!("warning: {text}"),
+            Report::Failed(failure) => eprintln!("{}", failure.screen()),
+        }
+    }
+}
+
+/// Lays out the party table.
+pub(super) fn table(roster: &Roster, ours: usize, paths: &[Option<PathReport>]) -> Vec<String> {
+    let body = roster.body();
+    let width = body.parties.iter().map(|party| party.name.chars().count()).max().unwrap_or(4).max(4);
+    let mut lines = vec![format!("  party  {:width$}  path   RTT", "name")];
+    for party in &body.parties {
+        let (path, rtt) = match paths.get(party.index).copied().flatten() {
+            _ if party.index == ours => ("you", String::new()),
+            Some(PathReport { rtt: Some(rtt) }) => ("relay", format!("{:.1} ms", rtt.as_secs_f64() * 1000.0)),
+            _ => ("relay", "?".to_owned()),
+        };
+        let line = format!("  {:<5}  {:width$}  {path:<5}  {rtt}", party.index, party.name);
+        lines.push(line.trim_end().to_owned());
+    }
+    lines.push(format!("  {}", privacy(body.m, body.threshold)));
+    lines
+}
+
+/// Says what the threshold means for people.
+pub(super) fn privacy(m: usize, threshold: usize) -> String {
+    match threshold {
+        0 => format!("{m} parties, threshold 0: {NO_PRIVACY}"),
+        _ => format!("{m} parties, threshold {threshold}: any {} together could open the inputs", threshold + 1),
+    }
+}
+
+fn ending(exited: &RunExited) -> Vec<String> {
+    let seconds = exited.elapsed.as_secs_f64();
+    let traffic = format!("{} bytes out, {} in", exited.bytes_up, exited.bytes_down);
+    let mut lines = Vec::new();
+    match (exited.program, &exited.reason) {
+        (Some(0), None) => lines.push(format!("  done in {seconds:.1} s; {traffic}")),
+        (Some(code), None) => lines.push(format!("  the program ended with exit code {code} after {seconds:.1} s")),
+        (Some(code), Some(reason)) => {
+            lines.push(format!("  the program ended with exit code {code} after {seconds:.1} s; most likely because:"));
+            lines.push(reason.screen().to_string());
+        }
+        (None, Some(reason)) => {
+            lines.push(reason.screen().to_string());
+            lines.push(format!("  the run was stopped after {seconds:.1} s"));
+        }
+        (None, None) => lines.push(format!("  everybody is done after {seconds:.1} s; {traffic}")),
+    }
+    lines
+}
+
+fn duration(seconds: u64) -> String {
+    match seconds {
+        0..120 => format!("{seconds} seconds"),
+        120..7200 => format!("{} minutes", seconds / 60),
+        _ => format!("{} hours", seconds / 3600),
+    }
+}

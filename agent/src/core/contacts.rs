@@ -1,0 +1,103 @@
+//! The parties that this home has met, by identity.
+//!
+//! A contact is a `did:key` (decision record 0002): it stays the same when the party moves to another mediator. A
+//! contact is written when a roster that names it has been verified, never from a claim alone.
+
+use serde::{Deserialize, Serialize};
+
+/// Version of the contacts file's layout.
+pub const FILE_VERSION: u32 = 1;
+
+/// How many contacts a home keeps. A thousand contacts with eight connections each are about 5 MB of JSON.
+const MAX_CONTACTS: usize = 1000;
+
+/// How many connection DIDs are kept for each contact, newest first. More only says that somebody moves often.
+const MAX_CONNECTIONS: usize = 8;
+
+/// All contacts of a home.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Contacts {
+    /// Layout version, [`FILE_VERSION`].
+    pub v: u32,
+    /// The contacts, in the order in which they were first met.
+    pub contacts: Vec<Contact>,
+}
+
+/// One party that was met.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Contact {
+    /// The `did:key` that it is remembered by.
+    pub identity: String,
+    /// The name that it gave itself last.
+    pub name: String,
+    /// When it was first met, in UTC seconds.
+    pub first_met: u64,
+    /// When it was last met, in UTC seconds.
+    pub last_met: u64,
+    /// Its connection DIDs, newest first, at most eight.
+    pub connections: Vec<String>,
+}
+
+impl Default for Contacts {
+    fn default() -> Self {
+        Self { v: FILE_VERSION, contacts: Vec::new() }
+    }
+}
+
+impl Contacts {
+    /// Notes that the party `identity` was met as `connection` at `now` (UTC seconds); a full book forgets whoever was
+    /// met longest ago.
+    pub fn met(&mut self, identity: &str, name: &str, connection: &str, now: u64) {
+        if let Some(known) = self.contacts.iter_mut().find(|contact| contact.identity == identity) {
+            known.name = name.to_owned();
+            known.last_met = now;
+            known.connections.retain(|did| did != connection);
+            known.connections.insert(0, connection.to_owned());
+            known.connections.truncate(MAX_CONNECTIONS);
+            return;
+        }
+        if self.contacts.len() >= MAX_CONTACTS
+            && let Some((oldest, _)) = self.contacts.iter().enumerate().min_by_key(|(_, contact)| contact.last_met)
+        {
+            self.contacts.remove(oldest);
+        }
+        self.contacts.push(Contact {
+            identity: identity.to_owned(),
+            name: name.to_owned(),
+            first_met: now,
+            last_met: now,
+            connections: vec![connection.to_owned()],
+        });
+    }
+
+    /// Returns the contact with this identity.
+    pub fn find(&self, identity: &str) -> Option<&Contact> {
+        self.contacts.iter().find(|contact| contact.identity == identity)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_new_connection_of_a_known_identity_is_the_same_contact() {
+        let mut contacts = Contacts::default();
+        contacts.met("did:key:a", "alice", "did:peer:1", 10);
+        contacts.met("did:key:a", "alice", "did:peer:2", 20);
+        assert_eq!(contacts.contacts.len(), 1);
+        let alice = contacts.find("did:key:a").unwrap();
+        assert_eq!((alice.first_met, alice.last_met), (10, 20));
+        assert_eq!(alice.connections, ["did:peer:2", "did:peer:1"]);
+    }
+
+    #[test]
+    fn a_full_book_forgets_whoever_was_met_longest_ago() {
+        let mut contacts = Contacts::default();
+        for number in 0..=u64::try_from(MAX_CONTACTS).unwrap() {
+            contacts.met(&format!("did:key:{number}"), "x", "did:peer:x", number);
+        }
+        assert_eq!(contacts.contacts.len(), MAX_CONTACTS);
+        assert!(contacts.find("did:key:0").is_none());
+    }
+}

@@ -1,0 +1,217 @@
+//! The first step: from an invitation link to an [`Invitation`], and back.
+//!
+//! Specification: `spec/room.md`, out-of-band 2.0. Two kinds of links are read here: a mediator's (goal code
+//! `request-mediate`) and a room's (goal code `didagent.room`). Nothing in a link is a secret between the parties: who
+//! reads the chat can ask to join, and the host sees who does.
+//!
+//! Not its concern: whether anybody answers (`connect`, `room`).
+
+use didagent_didcomm::did;
+use didagent_didcomm::protocols::out_of_band::{self, InvitationError, InvitationParts};
+use didagent_didcomm::protocols::types::{GOAL_MEDIATE, GOAL_ROOM, PROFILE_DIDCOMM_V2};
+use rand_core::CryptoRng;
+
+use crate::core::identity::ConnectionDid;
+use crate::failure::{Failure, Kind};
+
+/// How long a room's link works unless `--expires` says otherwise, in seconds: long enough for people to find the
+/// message in their chat, short enough that an old link in a chat's history lets nobody in.
+pub const DEFAULT_EXPIRY_SECONDS: u64 = 2 * 60 * 60;
+
+/// An invitation to a room, read from a link or made for one.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Invitation {
+    inner: out_of_band::Invitation,
+    hash: [u8; 32],
+    mediator: String,
+}
+
+impl Invitation {
+    /// Makes the invitation to a new room whose host is `host`. `now` is in UTC seconds.
+    ///
+    /// # Errors
+    /// [`Kind::Other`] when the invitation would be too long, which only absurdly long DIDs can cause.
+    pub fn create(host: &ConnectionDid, goal: &str, now: u64, expires: u64, rng: &mut impl CryptoRng) -> Result<Self, Failure> {
+        let inner = out_of_band::Invitation::new(InvitationParts {
+            id: new_id(rng),
+            from: host.did.clone(),
+            goal_code: Some(GOAL_ROOM.to_owned()),
+            goal: Some(goal.to_owned()),
+            accept: vec![PROFILE_DIDCOMM_V2.to_owned()],
+            created_time: Some(now),
+            expires_time: Some(expires),
+            attachments: Vec::new(),
+        })
+        .map_err(|error| Failure::new(Kind::Other, error.to_string()))?;
+        Ok(Self { hash: inner.hash(), inner, mediator: host.mediator.clone() })
+    }
+
+    /// Reads a room's link at `now`, in UTC seconds.
+    ///
+    /// # Errors
+    /// One of the `Link...` kinds, each with what to do.
+    pub fn read(link: &str, now: u64) -> Result<Self, Failure> {
+        let inner = read_link(link, GOAL_ROOM, "a room", now)?;
+        let document = did::resolve_offline(inner.from()).map_err(|error| damaged(&format!("its DID is not one: {error}")))?;
+        let mediator = document.services.first().map(|service| service.uri.clone()).unwrap_or_default();
+        if !mediator.starts_with("did:") {
+            return Err(Failure::new(Kind::LinkForeign, "the inviter's DID names no mediator, so it cannot be reached"));
+        }
+        Ok(Self { hash: inner.hash(), inner, mediator })
+    }
+
+    /// Returns the link, with `base` as the address before the query.
+    ///
+    /// # Errors
+    /// [`Kind::Other`] when `base` is not a URL.
+    pub fn link(&self, base: &str) -> Result<String, Failure> {
+        self.inner.to_url(base).map_err(|error| Failure::new(Kind::Other, error.to_string()))
+    }
+
+    /// Returns the id, which names the room.
+    pub fn room(&self) -> &str {
+        self.inner.id()
+    }
+
+    /// Returns the SHA-256 of the decoded bytes.
+    pub fn hash(&self) -> &[u8; 32] {
+        &self.hash
+    }
+
+    /// Returns the host's connection DID.
+    pub fn host(&self) -> &str {
+        self.inner.from()
+    }
+
+    /// Returns the DID of the host's mediator.
+    pub fn mediator(&self) -> &str {
+        &self.mediator
+    }
+
+    /// Returns when the invitation was made, in UTC seconds.
+    pub fn created(&self) -> Option<u64> {
+        self.inner.parts().created_time
+    }
+
+    /// Returns when the invitation ends, in UTC seconds.
+    pub fn expires(&self) -> Option<u64> {
+        self.inner.parts().expires_time
+    }
+
+    /// Says whether the invitation is over at `now`, in UTC seconds.
+    pub fn is_expired(&self, now: u64) -> bool {
+        self.inner.check_expiry(now).is_err()
+    }
+}
+
+/// Reads a mediator's link and returns the mediator's DID. `now` is in UTC seconds.
+///
+/// # Errors
+/// One of the `Link...` kinds, each with what to do.
+pub fn read_mediator_link(link: &str, now: u64) -> Result<String, Failure> {
+    let inner = read_link(link, GOAL_MEDIATE, "a mediator", now)?;
+    did::resolve_offline(inner.from()).map_err(|error| damaged(&format!("its DID is not one: {error}")))?;
+    Ok(inner.from().to_owned())
+}
+
+/// Makes an identifier of 128 random bits for a message or a room.
+pub(crate) fn new_id(rng: &mut impl CryptoRng) -> String {
+    let mut bytes = [0; 16];
+    rng.fill_bytes(&mut bytes);
+    didagent_didcomm::protocols::b64url_encode(bytes)
+}
+
+fn read_link(link: &str, goal: &str, what: &str, now: u64) -> Result<out_of_band::Invitation, Failure> {
+    let inner = out_of_band::Invitation::from_url(link.trim()).map_err(|error| link_failure(&error))?;
+    match inner.goal_code() {
+        Some(code) if code == goal => {}
+        other => {
+            let other = match other {
+                Some(GOAL_ROOM) => "a room".to_owned(),
+                Some(GOAL_MEDIATE) => "a mediator".to_owned(),
+                Some(other) => format!("something else ({})", other.chars().filter(|c| !c.is_control()).take(60).collect::<String>()),
+                None => "something without a goal code".to_owned(),
+            };
+            return Err(Failure::new(Kind::LinkForeign, format!("this is a link to {other}, not to {what}")));
+        }
+    }
+    inner.check_expiry(now).map_err(|error| link_failure(&error))?;
+    Ok(inner)
+}
+
+fn damaged(why: &str) -> Failure {
+    Failure::new(Kind::LinkDamaged, format!("the link was changed on its way: {why}"))
+        .hint("ask for the link again and paste all of it")
+}
+
+fn link_failure(error: &InvitationError) -> Failure {
+    let again = "ask for the link again and paste all of it";
+    match error {
+        InvitationError::NotALink => Failure::new(Kind::LinkNotALink, error.to_string())
+            .hint("paste the whole line that starts with http, in quotes"),
+        InvitationError::ShortForm => Failure::new(Kind::LinkNotALink, error.to_string()),
+        InvitationError::NotAnInvitation { .. } => Failure::new(Kind::LinkForeign, error.to_string()),
+        InvitationError::Expired { seconds_ago } => {
+            let ago = if *seconds_ago < 120 { format!("{seconds_ago} seconds") } else { format!("{} minutes", seconds_ago / 60) };
+            Failure::new(Kind::LinkExpired, format!("the invitation expired {ago} ago"))
+                .hint("ask the host to run `didagent invite` again")
+        }
+        _ => Failure::new(Kind::LinkDamaged, error.to_string()).hint(again),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::identity::Identity;
+    use crate::core::test_rng;
+
+    const BASE: &str = "https://mediator.example/";
+    const NOW: u64 = 1_800_000_000;
+
+    fn mediator() -> String {
+        didagent_didcomm::did::peer2::encode(&Identity::generate(&mut test_rng(2)).agreement().public(), &[9; 32], None)
+    }
+
+    fn link() -> String {
+        let host = Identity::generate(&mut test_rng(1)).connection(&mediator());
+        Invitation::create(&host, "MPyC", NOW, NOW + 60, &mut test_rng(3)).unwrap().link(BASE).unwrap()
+    }
+
+    #[test]
+    fn a_link_reads_back_with_the_same_hash() {
+        let host = Identity::generate(&mut test_rng(1)).connection(&mediator());
+        let made = Invitation::create(&host, "MPyC", NOW, NOW + 60, &mut test_rng(3)).unwrap();
+        let read = Invitation::read(&made.link(BASE).unwrap(), NOW).unwrap();
+        assert_eq!(read, made);
+        assert_eq!(read.mediator(), mediator());
+    }
+
+    #[test]
+    fn an_expired_link_says_since_when() {
+        let failure = Invitation::read(&link(), NOW + 60 + 600).unwrap_err();
+        assert_eq!(failure.kind, Kind::LinkExpired);
+        assert!(failure.message.contains("10 minutes ago"), "{}", failure.message);
+    }
+
+    #[test]
+    fn every_truncation_and_every_changed_character_is_refused() {
+        let link = link();
+        for length in 0..link.len() {
+            assert!(Invitation::read(&link[..length], NOW).is_err_and(|failure| failure.kind != Kind::LinkExpired) || !link[..length].contains("#c="), "accepted {length} characters");
+        }
+        let content = link.find("_oob=").unwrap() + 5;
+        for at in content..link.find('#').unwrap() {
+            let mut changed = link.clone().into_bytes();
+            changed[at] = if changed[at] == b'A' { b'B' } else { b'A' };
+            let changed = String::from_utf8(changed).unwrap();
+            assert_eq!(Invitation::read(&changed, NOW).unwrap_err().kind, Kind::LinkDamaged, "character {at}");
+        }
+    }
+
+    #[test]
+    fn a_room_link_is_no_mediator_link() {
+        assert_eq!(read_mediator_link(&link(), NOW).unwrap_err().kind, Kind::LinkForeign);
+        assert_eq!(Invitation::read("hello", NOW).unwrap_err().kind, Kind::LinkNotALink);
+    }
+}

@@ -1,0 +1,23 @@
+//! What happens to one user's identity, invitations, rooms and sessions, in the order in which it happens.
+//!
+//! ```text
+//! identity --> invite --> connect --> room --> pairing --> (session) --> run
+//! ```
+//!
+//! Nothing in here has a clock, a socket, a file or a random generator of its own: times and generators are arguments,
+//! and what must be sent or written is returned. `crate::io` does it.
+
+pub mod connect;
+pub mod contacts;
+pub mod identity;
+pub mod invite;
+pub mod pairing;
+pub mod post;
+pub mod room;
+
+/// A seeded generator for tests; never for keys that guard anything.
+#[cfg(test)]
+pub(crate) fn test_rng(seed: u8) -> impl rand_core::CryptoRng {
+    use rand_core::SeedableRng as _;
+    rand_chacha::ChaCha20Rng::from_seed([seed; 32])
+}

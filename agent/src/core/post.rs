@@ -1,0 +1,126 @@
+//! The post: seals a message for another party and finds the mediator that takes it.
+//!
+//! ```text
+//! message --authcrypt--> --anoncrypt--> for the party --forward, anoncrypt--> for its mediator
+//! ```
+//!
+//! The outer layer for the party hides who writes from the party's mediator, since authcrypt alone shows the sender's
+//! key id (`spec/connect.md`). Not its concern: the connection to that mediator (`connect`, `io::websocket`).
+
+use didagent_didcomm::did::{self, OfflineResolver};
+use didagent_didcomm::envelope;
+use didagent_didcomm::message::Message;
+use didagent_didcomm::protocols::routing::{Forward, PayloadForm};
+use rand_core::CryptoRng;
+
+use crate::core::identity::{ConnectionDid, ConnectionSecrets, Identity};
+use crate::core::invite::new_id;
+
+/// How long a message to another party is worth delivering, in seconds. Everything in a room is answered in seconds; a
+/// longer time would only deliver the leftovers of dead rooms.
+const PARTY_MESSAGE_SECONDS: u64 = 120;
+
+/// How long a request to a mediator is valid, in seconds: it bounds how long the mediator must remember its id.
+const MEDIATOR_MESSAGE_SECONDS: u64 = 60;
+
+/// A sealed message and the mediator that must get it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Parcel {
+    /// DID of the mediator.
+    pub mediator: String,
+    /// The encrypted message, a JSON text.
+    pub text: String,
+}
+
+/// Why a message cannot be sent.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum PostError {
+    /// The recipient's DID cannot be resolved.
+    #[error("the DID of the recipient cannot be read: {0}")]
+    Did(#[from] did::DidError),
+    /// The recipient's document has no X25519 key agreement or no mediator.
+    #[error("the DID of the recipient has no {what}")]
+    Incomplete {
+        /// What is missing.
+        what: &'static str,
+    },
+    /// The envelope could not be made.
+    #[error("the message cannot be sealed: {0}")]
+    Pack(#[from] envelope::PackError),
+}
+
+/// The post of one connection DID of ours.
+#[derive(Debug, Clone, Copy)]
+pub struct Post<'a> {
+    /// Our keys.
+    pub identity: &'a Identity,
+    /// The DID that we write as.
+    pub connection: &'a ConnectionDid,
+}
+
+impl Post<'_> {
+    /// Seals `message` for the party `to` and wraps it for its mediator. `now` is in UTC seconds.
+    ///
+    /// # Errors
+    /// [`PostError`] when the DID of the party is not usable.
+    pub fn to_party(&self, message: Message, to: &str, now: u64, rng: &mut impl CryptoRng) -> Result<Parcel, PostError> {
+        let document = did::resolve_offline(to)?;
+        let kid = document.key_agreement.first().ok_or(PostError::Incomplete { what: "key agreement" })?;
+        let mediator = document.services.first().map(|service| service.uri.clone());
+        let mediator = mediator.filter(|uri| uri.starts_with("did:")).ok_or(PostError::Incomplete { what: "mediator" })?;
+        let mediator_kid = key_agreement_kid(&mediator)?;
+
+        let message = message.from(&self.connection.did).to(to).times(now, now + PARTY_MESSAGE_SECONDS);
+        let sealed = envelope::sealed(&message, &self.connection.kid, kid, &self.secrets(), &OfflineResolver, rng)?;
+        let mut forward = Forward::new(to, text(sealed));
+        forward.expires_time = Some(now + PARTY_MESSAGE_SECONDS);
+        let forward = forward.message(new_id(rng), PayloadForm::Json).to(&mediator);
+        let packed = envelope::anoncrypt(&forward, &[&mediator_kid], &OfflineResolver, rng)?;
+        Ok(Parcel { mediator, text: text(packed) })
+    }
+
+    /// Encrypts `message` for the mediator with the DID `mediator`. `now` is in UTC seconds.
+    ///
+    /// # Errors
+    /// [`PostError`] when the mediator's DID is not usable.
+    pub fn to_mediator(&self, message: Message, mediator: &str, now: u64, rng: &mut impl CryptoRng) -> Result<Parcel, PostError> {
+        let kid = key_agreement_kid(mediator)?;
+        let message =
+            message.from(&self.connection.did).to(mediator).times(now, now + MEDIATOR_MESSAGE_SECONDS).return_route_all();
+        let packed = envelope::authcrypt(&message, &self.connection.kid, &[&kid], &self.secrets(), &OfflineResolver, rng)?;
+        Ok(Parcel { mediator: mediator.to_owned(), text: text(packed) })
+    }
+
+    /// Opens an envelope that was sent to this connection DID. `now` is in UTC seconds.
+    ///
+    /// # Errors
+    /// Those of [`envelope::unpack`].
+    pub fn open(&self, envelope: &[u8], now: u64) -> Result<envelope::Unpacked, envelope::UnpackError> {
+        envelope::unpack(envelope, &self.secrets(), &OfflineResolver, now)
+    }
+
+    fn secrets(&self) -> ConnectionSecrets<'_> {
+        ConnectionSecrets { identity: self.identity, connection: self.connection }
+    }
+}
+
+/// Returns the websocket address of a mediator, from its DID's service.
+///
+/// # Errors
+/// [`PostError`] when the DID cannot be resolved or has no websocket service.
+pub fn websocket_address(mediator: &str) -> Result<String, PostError> {
+    let document = did::resolve_offline(mediator)?;
+    let uris = document.services.into_iter().map(|service| service.uri);
+    let mut websockets = uris.filter(|uri| uri.starts_with("ws://") || uri.starts_with("wss://"));
+    websockets.next().ok_or(PostError::Incomplete { what: "websocket address" })
+}
+
+fn key_agreement_kid(of: &str) -> Result<String, PostError> {
+    did::resolve_offline(of)?.key_agreement.into_iter().next().ok_or(PostError::Incomplete { what: "key agreement" })
+}
+
+fn text(envelope: Vec<u8>) -> String {
+    // An envelope is JSON that we wrote ourselves.
+    String::from_utf8(envelope).unwrap_or_default()
+}

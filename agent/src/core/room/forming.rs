@@ -1,0 +1,214 @@
+//! Forming: sessions with every other party, then signatures of everybody over the roster.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Instant;
+
+use didagent_didcomm::envelope::Authenticated;
+use didagent_didcomm::message::Message;
+use didagent_didcomm::protocols::room::{Leave, Ready};
+use didagent_didcomm::protocols::session::Propose;
+use didagent_didcomm::protocols::{Body as _, Digest32};
+use rand_core::CryptoRng;
+
+use super::roster::Roster;
+use super::{Event, Member, Output, describe};
+use crate::core::connect::showable;
+use crate::core::invite::{Invitation, new_id};
+use crate::core::pairing::{self, Pair, PairingError, Proposal};
+use crate::failure::{Failure, Kind};
+
+/// What stays the same for the whole room: who we are, and which room it is.
+type Context<'a> = (&'a Member, &'a Invitation);
+
+#[derive(Debug)]
+pub(super) struct Forming {
+    roster: Roster,
+    ours: usize,
+    deadline: Instant,
+    /// Handshakes that we began, by peer.
+    proposals: BTreeMap<usize, Proposal>,
+    /// Peers whose proposal we answered.
+    answered: BTreeSet<usize>,
+    /// Peers whose session is confirmed.
+    up: BTreeSet<usize>,
+    /// Parties whose signature over the roster verified, ourselves included.
+    ready: BTreeSet<usize>,
+}
+
+impl Forming {
+    /// Begins the handshakes with all parties of a higher index.
+    pub(super) fn begin(
+        context: Context<'_>,
+        roster: Roster,
+        deadline: Instant,
+        rng: &mut impl CryptoRng,
+        outputs: &mut VecDeque<Output>,
+    ) -> Result<Self, Failure> {
+        let (member, _) = context;
+        let ours = roster.party_of(&member.connection.did).map(|party| party.index);
+        let ours = ours.ok_or_else(|| Failure::new(Kind::RosterRefused, "the roster does not name this party"))?;
+        let mut forming = Self {
+            roster,
+            ours,
+            deadline,
+            proposals: BTreeMap::new(),
+            answered: BTreeSet::new(),
+            up: BTreeSet::new(),
+            ready: BTreeSet::new(),
+        };
+        for peer in ours + 1..forming.roster.body().m {
+            let Some(pair) = forming.pair(context, peer) else { continue };
+            let to = pair.responder.did.clone();
+            let (proposal, message) = pairing::propose(&member.identity, &pair, rng)
+                .map_err(|error| forming.handshake_failure(peer, &error))?;
+            forming.proposals.insert(peer, proposal);
+            outputs.push_back(Output::Send { to, message });
+        }
+        Ok(forming)
+    }
+
+    pub(super) fn message(
+        &mut self,
+        context: Context<'_>,
+        sender: &Authenticated,
+        message: &Message,
+        rng: &mut impl CryptoRng,
+        outputs: &mut VecDeque<Output>,
+    ) -> Result<(), Failure> {
+        // Only the key that the roster names speaks for a party.
+        let Some(party) = self.roster.party_of(&sender.did).filter(|party| party.kid == sender.kid) else {
+            return Ok(());
+        };
+        let peer = party.index;
+        if Propose::try_from(message).is_ok() {
+            return self.answer(context, peer, message, rng, outputs);
+        }
+        if let Ok(ready) = Ready::try_from(message) {
+            return self.peer_ready(peer, &ready, outputs);
+        }
+        if let Ok(leave) = Leave::try_from(message) {
+            let code = showable(&leave.code);
+            return Err(Failure::new(Kind::PeerLost, format!("{} left ({code})", self.describe(peer))));
+        }
+        if self.proposals.get(&peer).is_some_and(|proposal| proposal.is_answered_by(message))
+            && let Some(proposal) = self.proposals.remove(&peer)
+        {
+            let established = proposal.finish(message).map_err(|error| self.handshake_failure(peer, &error))?;
+            outputs.push_back(Output::Connect { peer, established: Box::new(established) });
+        }
+        Ok(())
+    }
+
+    /// Notes that the session with `peer` works; after the last one we say ready.
+    pub(super) fn session_up(
+        &mut self,
+        peer: usize,
+        member: &Member,
+        room: &str,
+        rng: &mut impl CryptoRng,
+        outputs: &mut VecDeque<Output>,
+    ) {
+        self.up.insert(peer);
+        if self.up.len() + 1 < self.roster.body().m || !self.ready.insert(self.ours) {
+            return;
+        }
+        let body = Ready {
+            hash: Digest32(self.roster.hash()),
+            index: u32::try_from(self.ours).unwrap_or(u32::MAX),
+            signature: self.roster.sign(&member.identity).to_vec(),
+        };
+        for to in super::others(&self.roster, &member.connection.did) {
+            outputs.push_back(Output::Send { to, message: body.message(new_id(rng)).pthid(room) });
+        }
+    }
+
+    /// Says whether every party signed the roster and every session of ours works.
+    pub(super) fn is_complete(&self) -> bool {
+        self.ready.len() == self.roster.body().m
+    }
+
+    pub(super) fn roster(&self) -> &Roster {
+        &self.roster
+    }
+
+    pub(super) fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
+    pub(super) fn describe(&self, index: usize) -> String {
+        describe(&self.roster, index)
+    }
+
+    /// Returns the failure of a room that did not become ready in time; it names who is missing.
+    pub(super) fn late(&self) -> Failure {
+        let missing = |have: &BTreeSet<usize>| {
+            let missing = (0..self.roster.body().m).filter(|index| *index != self.ours && !have.contains(index));
+            missing.map(|index| self.describe(index)).collect::<Vec<_>>().join(", ")
+        };
+        let (silent, unready) = (missing(&self.up), missing(&self.ready));
+        let message = if silent.is_empty() {
+            format!("not ready in time: {unready}")
+        } else {
+            format!("no session came up in time with {silent}")
+        };
+        Failure::new(Kind::NotReady, message).hint("ask them what their screen says, then invite again")
+    }
+
+    fn answer(
+        &mut self,
+        context: Context<'_>,
+        peer: usize,
+        message: &Message,
+        rng: &mut impl CryptoRng,
+        outputs: &mut VecDeque<Output>,
+    ) -> Result<(), Failure> {
+        // The lower index proposes. A second proposal of the same peer would replace a session that works.
+        if peer >= self.ours || self.answered.contains(&peer) {
+            return Ok(());
+        }
+        let Some(pair) = self.pair(context, peer) else { return Ok(()) };
+        let to = pair.initiator.did.clone();
+        match pairing::answer(&context.0.identity, &pair, message, rng) {
+            Ok((established, accept)) => {
+                self.answered.insert(peer);
+                outputs.push_back(Output::Send { to, message: accept });
+                outputs.push_back(Output::Connect { peer, established: Box::new(established) });
+                Ok(())
+            }
+            Err((error, abort)) => {
+                outputs.push_back(Output::Send { to, message: abort });
+                Err(self.handshake_failure(peer, &error))
+            }
+        }
+    }
+
+    fn peer_ready(&mut self, peer: usize, ready: &Ready, outputs: &mut VecDeque<Output>) -> Result<(), Failure> {
+        let who = self.describe(peer);
+        if ready.hash != Digest32(self.roster.hash()) {
+            return Err(Failure::new(Kind::Agreement, format!("{who} has another roster than this party")));
+        }
+        let signature = <[u8; 64]>::try_from(ready.signature.as_slice()).ok();
+        let verified = signature.is_some_and(|signature| self.roster.verify_signature(peer, &signature).is_ok());
+        if !verified {
+            return Err(Failure::new(Kind::RosterRefused, format!("the signature of {who} over the roster does not verify")));
+        }
+        if self.ready.insert(peer) {
+            outputs.push_back(Output::Event(Event::PeerReady { index: peer }));
+        }
+        Ok(())
+    }
+
+    fn pair<'a>(&'a self, context: Context<'a>, peer: usize) -> Option<Pair<'a>> {
+        let (_, invitation) = context;
+        Some(Pair {
+            room: invitation.room(),
+            invitation: invitation.hash(),
+            initiator: self.roster.party(self.ours.min(peer))?,
+            responder: self.roster.party(self.ours.max(peer))?,
+        })
+    }
+
+    fn handshake_failure(&self, peer: usize, error: &PairingError) -> Failure {
+        Failure::new(Kind::HandshakeFailed, format!("no session with {}: {error}", self.describe(peer)))
+    }
+}

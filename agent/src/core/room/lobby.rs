@@ -1,0 +1,300 @@
+//! The lobby: seats are taken in the order of the joins; the host closes it with a roster.
+
+use std::collections::VecDeque;
+use std::time::Instant;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use didagent_didcomm::envelope::Authenticated;
+use didagent_didcomm::link;
+use didagent_didcomm::message::Message;
+use didagent_didcomm::protocols::report_problem::ProblemReport;
+use didagent_didcomm::protocols::room::{Join, Leave, Roster as RosterMessage, Seats, refusal};
+use didagent_didcomm::protocols::{Body as _, Digest32};
+use rand_core::CryptoRng;
+
+use super::roster::{Expected, Party, Roster, RosterBody, RosterError, RosterIn, is_showable};
+use super::{Event, HOST_ANSWER, Member, Now, Output, ThresholdRule};
+use crate::core::connect::showable;
+use crate::core::invite::{Invitation, new_id};
+use crate::failure::{Failure, Kind};
+
+/// The host's side: who has a seat.
+#[derive(Debug)]
+pub(super) struct HostLobby {
+    seats: usize,
+    parties: Vec<Party>,
+}
+
+impl HostLobby {
+    pub(super) fn new(host: &Member, seats: usize) -> Self {
+        let party = Party {
+            index: 0,
+            name: host.name.clone(),
+            identity: host.identity.did().to_owned(),
+            did: host.connection.did.clone(),
+            kid: host.connection.kid.clone(),
+            link: String::new(),
+        };
+        Self { seats, parties: vec![party] }
+    }
+
+    pub(super) fn is_full(&self) -> bool {
+        self.parties.len() == self.seats
+    }
+
+    pub(super) fn missing(&self) -> usize {
+        self.seats - self.parties.len()
+    }
+
+    pub(super) fn guests(&self) -> Vec<String> {
+        self.parties.iter().skip(1).map(|party| party.did.clone()).collect()
+    }
+
+    pub(super) fn message(
+        &mut self,
+        invitation: &Invitation,
+        sender: &Authenticated,
+        message: &Message,
+        now: Now,
+        rng: &mut impl CryptoRng,
+        outputs: &mut VecDeque<Output>,
+    ) {
+        if let Ok(join) = Join::try_from(message) {
+            match self.seat(invitation, sender, &join, now) {
+                Ok(event) => {
+                    outputs.extend(event.map(Output::Event));
+                    self.announce(invitation, rng, outputs);
+                }
+                Err((code, comment)) => outputs.push_back(refuse(sender, message, code, comment, rng)),
+            }
+        } else if Leave::try_from(message).is_ok()
+            && let Some(at) = self.parties.iter().skip(1).position(|party| party.did == sender.did)
+        {
+            let name = self.parties.remove(at + 1).name;
+            outputs.push_back(Output::Event(Event::Left { name }));
+            self.announce(invitation, rng, outputs);
+        }
+    }
+
+    /// Gives the sender a seat, or says why not.
+    fn seat(
+        &mut self,
+        invitation: &Invitation,
+        sender: &Authenticated,
+        join: &Join,
+        now: Now,
+    ) -> Result<Option<Event>, (&'static str, &'static str)> {
+        if join.invitation_hash != Digest32(*invitation.hash()) {
+            return Err((refusal::UNKNOWN, "this is not the invitation that the host sent"));
+        }
+        if invitation.is_expired(now.unix) {
+            return Err((refusal::EXPIRED, "the invitation has expired"));
+        }
+        if !is_showable(&join.name) {
+            return Err((refusal::DENIED, "the name is empty, too long, or has control characters"));
+        }
+        let Ok(verified) = link::verify(&join.link, &sender.did) else {
+            return Err((refusal::DENIED, "the link between identity and DID does not verify"));
+        };
+        let party = Party {
+            index: 0,
+            name: join.name.clone(),
+            identity: verified.identity,
+            did: sender.did.clone(),
+            kid: sender.kid.clone(),
+            link: join.link.clone(),
+        };
+        // The same party again: its command was restarted, perhaps with another mediator. It keeps its seat.
+        if let Some(seat) = self.parties.iter_mut().skip(1).find(|seat| seat.identity == party.identity) {
+            *seat = party;
+            return Ok(None);
+        }
+        if self.parties.iter().any(|seat| seat.identity == party.identity || seat.did == party.did) {
+            return Err((refusal::DUPLICATE, "this identity already has a seat"));
+        }
+        if self.is_full() {
+            return Err((refusal::FULL, "the room is full"));
+        }
+        let event =
+            Event::Joined { index: self.parties.len(), name: party.name.clone(), identity: party.identity.clone() };
+        self.parties.push(party);
+        Ok(Some(event))
+    }
+
+    fn announce(&self, invitation: &Invitation, rng: &mut impl CryptoRng, outputs: &mut VecDeque<Output>) {
+        let seats = u32::try_from(self.seats).unwrap_or(u32::MAX);
+        let body = Seats { seats, names: self.parties.iter().map(|party| party.name.clone()).collect() };
+        for to in self.guests() {
+            outputs.push_back(Output::Send { to, message: body.message(new_id(rng)).pthid(invitation.room()) });
+        }
+    }
+
+    /// Writes the roster of the full room.
+    pub(super) fn close(&mut self, host: &Member, invitation: &Invitation) -> Result<Roster, Failure> {
+        let mut parties = std::mem::take(&mut self.parties);
+        for (index, party) in parties.iter_mut().enumerate() {
+            party.index = index;
+        }
+        if let Some(party) = parties.first_mut() {
+            party.link = host.identity.link(&host.connection, invitation.created().unwrap_or(0));
+        }
+        let threshold = host.threshold.unwrap_or(ThresholdRule::Default).among(self.seats);
+        Roster::write(RosterBody {
+            v: 1,
+            room: invitation.room().to_owned(),
+            invitation: URL_SAFE_NO_PAD.encode(invitation.hash()),
+            round: 1,
+            m: self.seats,
+            threshold,
+            relay: invitation.mediator().to_owned(),
+            parties,
+        })
+        .map_err(|error| Failure::new(Kind::Other, format!("no roster can be written: {error}")))
+    }
+
+    pub(super) fn expired(&self) -> Failure {
+        let missing = self.missing();
+        Failure::new(Kind::NotReady, format!("the invitation expired while {missing} of {} seats were free", self.seats))
+            .hint("run `didagent invite` again; --expires gives people more time")
+    }
+}
+
+/// Sends the signed roster to every guest.
+pub(super) fn send_roster(
+    roster: &Roster,
+    host: &Member,
+    room: &str,
+    rng: &mut impl CryptoRng,
+    outputs: &mut VecDeque<Output>,
+) {
+    let body = RosterMessage { roster: roster.bytes().to_vec(), signature: roster.sign(&host.identity).to_vec() };
+    for party in roster.body().parties.iter().skip(1) {
+        let message = body.message(new_id(rng)).pthid(room);
+        outputs.push_back(Output::Send { to: party.did.clone(), message });
+    }
+}
+
+/// Answers a `join` that comes after the room was closed, and says whether it was one.
+pub(super) fn refuse_late_join(
+    sender: &Authenticated,
+    message: &Message,
+    rng: &mut impl CryptoRng,
+    outputs: &mut VecDeque<Output>,
+) -> bool {
+    let is_join = Join::try_from(message).is_ok();
+    if is_join {
+        outputs.push_back(refuse(sender, message, refusal::FULL, "the room is full", rng));
+    }
+    is_join
+}
+
+fn refuse(
+    sender: &Authenticated,
+    message: &Message,
+    code: &str,
+    comment: &str,
+    rng: &mut impl CryptoRng,
+) -> Output {
+    Output::Send { to: sender.did.clone(), message: ProblemReport::new(code, comment).report(new_id(rng), message) }
+}
+
+/// What the guest's lobby made of a message.
+pub(super) enum Guest {
+    /// It was for the lobby.
+    Taken,
+    /// It belongs to a later phase, or to nobody.
+    NotOurs,
+}
+
+/// A guest's side: waiting for the roster.
+#[derive(Debug)]
+pub(super) struct GuestLobby {
+    thid: String,
+    answer_by: Option<Instant>,
+    roster: Option<Roster>,
+}
+
+impl GuestLobby {
+    pub(super) fn join(member: &Member, invitation: &Invitation, now: Now, rng: &mut impl CryptoRng) -> (Self, Message) {
+        let thid = new_id(rng);
+        let join = Join {
+            name: member.name.clone(),
+            link: member.identity.link(&member.connection, now.unix),
+            invitation_hash: Digest32(*invitation.hash()),
+        };
+        let message = join.message(thid.clone()).pthid(invitation.room());
+        (Self { thid, answer_by: Some(now.instant + HOST_ANSWER), roster: None }, message)
+    }
+
+    pub(super) fn message(
+        &mut self,
+        member: &Member,
+        invitation: &Invitation,
+        sender: &Authenticated,
+        message: &Message,
+        outputs: &mut VecDeque<Output>,
+    ) -> Result<Guest, Failure> {
+        if sender.did != invitation.host() {
+            return Ok(Guest::NotOurs);
+        }
+        if let Ok(seats) = Seats::try_from(message) {
+            self.answer_by = None;
+            let names = seats.names.iter().map(|name| showable(name)).collect();
+            let seats = usize::try_from(seats.seats).unwrap_or(usize::MAX);
+            outputs.push_back(Output::Event(Event::Seats { seats, names }));
+        } else if let Ok(roster) = RosterMessage::try_from(message) {
+            self.answer_by = None;
+            self.roster = Some(verify(member, invitation, roster)?);
+        } else if let Ok(report) = ProblemReport::try_from(message) {
+            if message.pthid.as_deref() == Some(&self.thid) && report.is_error() {
+                let comment = showable(report.comment.as_deref().unwrap_or(&report.code));
+                return Err(Failure::new(Kind::RoomRefused, format!("the host refused: {comment}"))
+                    .hint("ask the host for a new invitation"));
+            }
+        } else if Leave::try_from(message).is_ok() {
+            return Err(Failure::new(Kind::PeerLost, "the host closed the room").hint("ask the host for a new invitation"));
+        } else {
+            return Ok(Guest::NotOurs);
+        }
+        Ok(Guest::Taken)
+    }
+
+    pub(super) fn take_roster(&mut self) -> Option<Roster> {
+        self.roster.take()
+    }
+
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.answer_by
+    }
+
+    pub(super) fn late(&self, now: Now) -> Option<Failure> {
+        self.answer_by.filter(|deadline| *deadline <= now.instant).map(|_| {
+            let seconds = HOST_ANSWER.as_secs();
+            Failure::new(Kind::HostSilent, format!("the host did not answer within {seconds} s"))
+                .hint("ask the host whether `didagent invite` still runs, then join again with the same link")
+        })
+    }
+}
+
+fn verify(member: &Member, invitation: &Invitation, message: RosterMessage) -> Result<Roster, Failure> {
+    let refused = |why: &dyn std::fmt::Display| Failure::new(Kind::RosterRefused, format!("the host's roster is refused: {why}"));
+    let signature = <[u8; 64]>::try_from(message.signature).map_err(|_| refused(&"its signature is not 64 bytes"))?;
+    let roster = RosterIn::new(message.roster);
+    let m = roster.claimed_parties();
+    let expected = Expected {
+        room: invitation.room(),
+        invitation: invitation.hash(),
+        host: invitation.host(),
+        identity: member.identity.did(),
+        did: &member.connection.did,
+        threshold: member.threshold.map(|rule| rule.among(m)),
+    };
+    roster.verify(&expected, &signature).map_err(|error| match error {
+        RosterError::Threshold { host, ours } => {
+            Failure::new(Kind::Agreement, format!("threshold differs: party 0 (the host) runs with {host}, this party with {ours}"))
+                .hint("give the same -T to the program at every party")
+        }
+        error => refused(&error),
+    })
+}

@@ -1,0 +1,403 @@
+//! The room: from an invitation to the moment at which every party has signed one roster and holds a session with every
+//! other party.
+//!
+//! Specification: `spec/room.md`. One state machine for host and guests:
+//!
+//! ```text
+//! guest                      host                       every party with every other
+//!   join     --------------->
+//!            <---------------  seats   (again on every change)
+//!            <---------------  roster  (the room is full)
+//!                                                         propose / accept, sessions come up
+//!            <----------------------------------------->  ready {hash, signature}
+//!                         all ready: Output::Ready
+//! ```
+//!
+//! A party says `ready` only when all of its own sessions are confirmed, and starts only when everybody said it: so when
+//! anything starts, the mesh is complete and all have signed the same bytes.
+//!
+//! Not its concern: sockets and sealing (`io`, `post`), the bytes of sessions, what the program does.
+
+mod forming;
+mod lobby;
+pub mod roster;
+#[cfg(test)]
+mod tests;
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use didagent_didcomm::envelope::Authenticated;
+use didagent_didcomm::message::Message;
+use didagent_didcomm::protocols::Body as _;
+use didagent_didcomm::protocols::room::Leave;
+use didagent_session::Established;
+use rand_core::CryptoRng;
+
+use crate::core::identity::{ConnectionDid, Identity};
+use crate::core::invite::{Invitation, new_id};
+use crate::failure::{Failure, Kind};
+use forming::Forming;
+use lobby::{GuestLobby, HostLobby};
+use roster::Roster;
+
+/// How long a guest waits for the host's first answer. A host that runs answers in well under a second; the rest is for
+/// slow links.
+const HOST_ANSWER: Duration = Duration::from_secs(30);
+
+/// How long the sessions and signatures may take once the room is full. Ten parties need a few seconds.
+const FORMING: Duration = Duration::from_secs(60);
+
+/// Messages that may arrive before the roster does, because another party got it earlier: at most two from each.
+const MAX_EARLY: usize = 2 * roster::MAX_PARTIES;
+
+/// The time, both as durations are measured and as messages carry it.
+#[derive(Debug, Clone, Copy)]
+pub struct Now {
+    /// The monotonic clock.
+    pub instant: Instant,
+    /// UTC seconds.
+    pub unix: u64,
+}
+
+/// What one party brings to a room.
+#[derive(Debug)]
+pub struct Member {
+    /// Our keys.
+    pub identity: Arc<Identity>,
+    /// The DID that we use in this room.
+    pub connection: ConnectionDid,
+    /// The name that others see.
+    pub name: String,
+    /// The threshold that our own program would run with among `m` parties; `None` if there is no program to tell.
+    pub threshold: Option<ThresholdRule>,
+}
+
+/// How the threshold follows from the number of parties.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ThresholdRule {
+    /// MPyC's default, `(m - 1) / 2`.
+    Default,
+    /// Set on the program's command line.
+    Fixed(usize),
+}
+
+impl ThresholdRule {
+    /// Returns the threshold among `m` parties.
+    pub fn among(self, m: usize) -> usize {
+        match self {
+            Self::Default => m.saturating_sub(1) / 2,
+            Self::Fixed(threshold) => threshold,
+        }
+    }
+}
+
+/// What happens to a room.
+#[derive(Debug)]
+pub enum Input<'a> {
+    /// An authenticated message arrived.
+    Message(&'a Authenticated, &'a Message),
+    /// The session with this party is confirmed, its path works.
+    SessionUp(usize),
+    /// The session with this party ended or its path is gone, and why.
+    SessionLost(usize, String),
+    /// A deadline may have passed.
+    Timeout,
+    /// We leave; the others are told.
+    Leave(Leave),
+}
+
+/// What a room wants done.
+#[derive(Debug)]
+pub enum Output {
+    /// Send the message to the party with this DID.
+    Send {
+        /// The party's DID.
+        to: String,
+        /// The message.
+        message: Message,
+    },
+    /// Show this.
+    Event(Event),
+    /// Bring up the session's path with this party, then report `SessionUp`.
+    Connect {
+        /// The party's index.
+        peer: usize,
+        /// The session.
+        established: Box<Established>,
+    },
+    /// Everything is agreed: start.
+    Ready(Box<Roster>),
+    /// The room cannot go on.
+    Failed(Failure),
+    /// Nothing more to do until this time.
+    Timeout(Option<Instant>),
+}
+
+/// What people are shown.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Event {
+    /// The host gave somebody a seat.
+    Joined {
+        /// The index that follows from the order so far.
+        index: usize,
+        /// Its name.
+        name: String,
+        /// Its identity.
+        identity: String,
+    },
+    /// Somebody with a seat left before the room was full.
+    Left {
+        /// Its name.
+        name: String,
+    },
+    /// A guest learnt who has a seat.
+    Seats {
+        /// Number of seats.
+        seats: usize,
+        /// Names in order of their index.
+        names: Vec<String>,
+    },
+    /// The roster was verified.
+    Roster(Box<Roster>),
+    /// This party said ready.
+    PeerReady {
+        /// Its index.
+        index: usize,
+    },
+    /// After the start, a party said that it leaves.
+    PeerLeft {
+        /// Its index.
+        index: usize,
+        /// Its code, one of [`leave`].
+        code: String,
+        /// Its program's exit code.
+        exit_code: Option<i32>,
+    },
+}
+
+/// Codes of `leave`.
+pub mod leave {
+    /// The program ended well.
+    pub const DONE: &str = "done";
+    /// The program failed; the exit code says how.
+    pub const PROGRAM_FAILED: &str = "program-failed";
+    /// A person ended the command.
+    pub const INTERRUPTED: &str = "interrupted";
+    /// Another party was lost.
+    pub const PEER_LOST: &str = "peer-lost";
+    /// Something else failed here.
+    pub const FAILED: &str = "failed";
+}
+
+/// A room, seen by one party.
+#[derive(Debug)]
+pub struct Room {
+    member: Member,
+    invitation: Invitation,
+    phase: Phase,
+    early: VecDeque<(Authenticated, Message)>,
+    outputs: VecDeque<Output>,
+}
+
+#[derive(Debug)]
+enum Phase {
+    Host(HostLobby),
+    Guest(GuestLobby),
+    Forming(Box<Forming>),
+    Running(Box<Roster>),
+    Over,
+}
+
+impl Room {
+    /// Opens a room for `parties` parties, of which we are the first.
+    pub fn host(member: Member, invitation: Invitation, parties: usize) -> Self {
+        let lobby = HostLobby::new(&member, parties);
+        Self::new(member, invitation, Phase::Host(lobby))
+    }
+
+    /// Asks for a seat in the room that `invitation` leads to.
+    pub fn guest(member: Member, invitation: Invitation, now: Now, rng: &mut impl CryptoRng) -> Self {
+        let (lobby, join) = GuestLobby::join(&member, &invitation, now, rng);
+        let to = invitation.host().to_owned();
+        let mut room = Self::new(member, invitation, Phase::Guest(lobby));
+        room.outputs.push_back(Output::Send { to, message: join });
+        room
+    }
+
+    fn new(member: Member, invitation: Invitation, phase: Phase) -> Self {
+        Self { member, invitation, phase, early: VecDeque::new(), outputs: VecDeque::new() }
+    }
+
+    /// Takes one input. Drain [`Room::poll`] afterwards.
+    pub fn handle(&mut self, input: Input<'_>, now: Now, rng: &mut impl CryptoRng) {
+        match input {
+            Input::Message(sender, message) => self.message(sender, message, now, rng),
+            Input::SessionUp(peer) => {
+                if let Phase::Forming(forming) = &mut self.phase {
+                    forming.session_up(peer, &self.member, self.invitation.room(), rng, &mut self.outputs);
+                }
+            }
+            Input::SessionLost(peer, why) => {
+                if let Phase::Forming(forming) = &self.phase {
+                    let who = forming.describe(peer);
+                    self.fail(Failure::new(Kind::PeerLost, format!("lost {who}: {why}")));
+                }
+            }
+            Input::Timeout => self.check_deadlines(now),
+            Input::Leave(body) => self.leave(&body, rng),
+        }
+        self.advance(now, rng);
+    }
+
+    /// Returns the next thing to do; call until it is [`Output::Timeout`].
+    pub fn poll(&mut self) -> Output {
+        self.outputs.pop_front().unwrap_or_else(|| Output::Timeout(self.deadline()))
+    }
+
+    /// Returns how many seats are free, as far as a host knows.
+    pub fn missing(&self) -> usize {
+        match &self.phase {
+            Phase::Host(lobby) => lobby.missing(),
+            _ => 0,
+        }
+    }
+
+    /// Returns how many seconds after `now` (UTC seconds) a room that still has free seats ends; only a host ends it.
+    pub fn expires_in(&self, now: u64) -> Option<u64> {
+        match &self.phase {
+            Phase::Host(_) => self.invitation.expires().map(|end| end.saturating_sub(now)),
+            _ => None,
+        }
+    }
+
+    /// Returns who we are in the room.
+    pub fn member(&self) -> &Member {
+        &self.member
+    }
+
+    fn message(&mut self, sender: &Authenticated, message: &Message, now: Now, rng: &mut impl CryptoRng) {
+        if message.pthid.as_deref().is_some_and(|pthid| pthid != self.invitation.room())
+            && !matches!(self.phase, Phase::Guest(_))
+        {
+            return;
+        }
+        let outputs = &mut self.outputs;
+        match &mut self.phase {
+            Phase::Host(lobby) => lobby.message(&self.invitation, sender, message, now, rng, outputs),
+            Phase::Guest(lobby) => match lobby.message(&self.member, &self.invitation, sender, message, outputs) {
+                Ok(lobby::Guest::Taken) => {}
+                // Another party may have got the roster before us and begun.
+                Ok(lobby::Guest::NotOurs) => {
+                    if self.early.len() < MAX_EARLY {
+                        self.early.push_back((sender.clone(), message.clone()));
+                    }
+                }
+                Err(failure) => self.fail(failure),
+            },
+            Phase::Forming(forming) => {
+                if lobby::refuse_late_join(sender, message, rng, outputs) {
+                    return;
+                }
+                let context = (&self.member, &self.invitation);
+                if let Err(failure) = forming.message(context, sender, message, rng, outputs) {
+                    self.fail(failure);
+                }
+            }
+            Phase::Running(roster) => {
+                if lobby::refuse_late_join(sender, message, rng, outputs) {
+                    return;
+                }
+                let (Some(party), Ok(body)) = (roster.party_of(&sender.did), Leave::try_from(message)) else { return };
+                let (index, code, exit_code) = (party.index, body.code, body.exit_code);
+                outputs.push_back(Output::Event(Event::PeerLeft { index, code, exit_code }));
+            }
+            Phase::Over => {}
+        }
+    }
+
+    /// Moves on when a phase is complete.
+    fn advance(&mut self, now: Now, rng: &mut impl CryptoRng) {
+        let roster = match &mut self.phase {
+            Phase::Host(lobby) if lobby.is_full() => match lobby.close(&self.member, &self.invitation) {
+                Ok(roster) => {
+                    lobby::send_roster(&roster, &self.member, self.invitation.room(), rng, &mut self.outputs);
+                    Some(roster)
+                }
+                Err(failure) => return self.fail(failure),
+            },
+            Phase::Guest(lobby) => lobby.take_roster(),
+            _ => None,
+        };
+        if let Some(roster) = roster {
+            self.outputs.push_back(Output::Event(Event::Roster(Box::new(roster.clone()))));
+            let context = (&self.member, &self.invitation);
+            match Forming::begin(context, roster, now.instant + FORMING, rng, &mut self.outputs) {
+                Ok(forming) => self.phase = Phase::Forming(Box::new(forming)),
+                Err(failure) => return self.fail(failure),
+            }
+            for (sender, message) in std::mem::take(&mut self.early) {
+                self.message(&sender, &message, now, rng);
+            }
+        }
+        if let Phase::Forming(forming) = &self.phase
+            && forming.is_complete()
+        {
+            let roster = Box::new(forming.roster().clone());
+            self.outputs.push_back(Output::Ready(roster.clone()));
+            self.phase = Phase::Running(roster);
+        }
+    }
+
+    fn check_deadlines(&mut self, now: Now) {
+        let failure = match &self.phase {
+            Phase::Host(lobby) if self.invitation.is_expired(now.unix) => Some(lobby.expired()),
+            Phase::Guest(lobby) => lobby.late(now),
+            Phase::Forming(forming) if forming.deadline() <= now.instant => Some(forming.late()),
+            _ => None,
+        };
+        if let Some(failure) = failure {
+            self.fail(failure);
+        }
+    }
+
+    fn deadline(&self) -> Option<Instant> {
+        match &self.phase {
+            Phase::Guest(lobby) => lobby.deadline(),
+            Phase::Forming(forming) => Some(forming.deadline()),
+            _ => None,
+        }
+    }
+
+    fn leave(&mut self, body: &Leave, rng: &mut impl CryptoRng) {
+        let others = match &self.phase {
+            Phase::Host(lobby) => lobby.guests(),
+            Phase::Guest(_) => vec![self.invitation.host().to_owned()],
+            Phase::Forming(forming) => others(forming.roster(), &self.member.connection.did),
+            Phase::Running(roster) => others(roster, &self.member.connection.did),
+            Phase::Over => Vec::new(),
+        };
+        for to in others {
+            let message = body.message(new_id(rng)).pthid(self.invitation.room());
+            self.outputs.push_back(Output::Send { to, message });
+        }
+        self.phase = Phase::Over;
+    }
+
+    fn fail(&mut self, failure: Failure) {
+        self.outputs.push_back(Output::Failed(failure));
+    }
+}
+
+fn others(roster: &Roster, ours: &str) -> Vec<String> {
+    roster.body().parties.iter().map(|party| party.did.clone()).filter(|did| did != ours).collect()
+}
+
+/// Describes a party in a sentence: `party 2 (carol)`.
+pub fn describe(roster: &Roster, index: usize) -> String {
+    match roster.party(index) {
+        Some(party) => format!("party {index} ({})", party.name),
+        None => format!("party {index}"),
+    }
+}

@@ -1,0 +1,412 @@
+//! The roster: the ordered parties of a room and what holds for their round, as bytes that everybody signs.
+//!
+//! Specification: `spec/room.md`. The host writes the roster once, as JSON. Everybody hashes and signs **the bytes as
+//! received**; nobody serialises a roster a second time. [`RosterIn`] holds unverified bytes; [`RosterIn::verify`]
+//! consumes it and gives a [`Roster`].
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use didagent_didcomm::did::{self, key};
+use didagent_didcomm::{keys, link};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use crate::core::identity::Identity;
+
+/// Most parties in a room. MPyC sends 2-byte pids; ten parties already hold 45 sessions.
+pub const MAX_PARTIES: usize = 16;
+
+/// Most bytes of a roster: sixteen parties with two DIDs and a link each are about 40 KiB.
+const MAX_ROSTER_BYTES: usize = 64 * 1024;
+
+/// Signed in front of a roster's hash, `spec/0-names.md` section 0.2.
+const LABEL: &[u8] = b"didagent-roster/1";
+
+/// A name that a party gives itself is shown on other people's screens: at most this many characters.
+pub const MAX_NAME_CHARS: usize = 32;
+
+/// What the roster's JSON holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RosterBody {
+    /// Layout version, 1.
+    pub v: u32,
+    /// The room: the id of the invitation.
+    pub room: String,
+    /// SHA-256 of the invitation's decoded bytes, base64url.
+    pub invitation: String,
+    /// Which run of the room, from 1.
+    pub round: u32,
+    /// How many parties, `m`.
+    pub m: usize,
+    /// How many parties together still learn nothing, `t`.
+    pub threshold: usize,
+    /// DID of the mediator on which the circuits meet.
+    pub relay: String,
+    /// The parties in order of their index.
+    pub parties: Vec<Party>,
+}
+
+/// One party of a roster.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Party {
+    /// The party index, MPyC's pid.
+    pub index: usize,
+    /// The name that the party gave itself.
+    pub name: String,
+    /// The identity that contacts remember, a `did:key`.
+    pub identity: String,
+    /// The connection DID.
+    pub did: String,
+    /// Absolute id of the X25519 key that is the Noise static.
+    pub kid: String,
+    /// The signed link between `identity` and `did`.
+    pub link: String,
+}
+
+/// A roster as received: nothing about it is known to be true.
+#[derive(Debug, Clone)]
+pub struct RosterIn {
+    bytes: Vec<u8>,
+}
+
+/// A roster whose content was checked, with the bytes that everybody signs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Roster {
+    body: RosterBody,
+    bytes: Vec<u8>,
+    hash: [u8; 32],
+}
+
+/// What this party already knows and a roster must agree with.
+#[derive(Debug, Clone, Copy)]
+pub struct Expected<'a> {
+    /// The room: the id of the invitation.
+    pub room: &'a str,
+    /// SHA-256 of the invitation.
+    pub invitation: &'a [u8; 32],
+    /// The inviter's connection DID.
+    pub host: &'a str,
+    /// Our identity.
+    pub identity: &'a str,
+    /// Our connection DID.
+    pub did: &'a str,
+    /// The threshold that our program will run with, when there are `m` parties; `None` to accept any.
+    pub threshold: Option<usize>,
+}
+
+/// Why a roster is refused.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RosterError {
+    /// Too long, not JSON, or a member is missing.
+    #[error("the roster cannot be read")]
+    Malformed,
+    /// A member does not have the value that it must have.
+    #[error("the roster's {what} is not what it must be")]
+    Wrong {
+        /// Which member.
+        what: &'static str,
+    },
+    /// A party's entry does not hold together.
+    #[error("the entry of party {index} has a {what} that does not fit")]
+    Party {
+        /// Which party.
+        index: usize,
+        /// Which member.
+        what: &'static str,
+    },
+    /// A signature over the roster does not verify.
+    #[error("the signature of party {index} over the roster does not verify")]
+    Signature {
+        /// Whose.
+        index: usize,
+    },
+    /// The parties would run with different thresholds.
+    #[error("the host runs with threshold {host}, this party with {ours}")]
+    Threshold {
+        /// The roster's value.
+        host: usize,
+        /// The value of our own command line.
+        ours: usize,
+    },
+}
+
+impl Roster {
+    /// Writes the roster of a full room; only the host does.
+    ///
+    /// # Errors
+    /// [`RosterError`] when `body` would be refused by the others.
+    pub fn write(body: RosterBody) -> Result<Self, RosterError> {
+        let bytes = serde_json::to_vec(&body).map_err(|_| RosterError::Malformed)?;
+        RosterIn::new(bytes).check()
+    }
+
+    /// Returns the content.
+    pub fn body(&self) -> &RosterBody {
+        &self.body
+    }
+
+    /// Returns the bytes that are sent, hashed and signed.
+    pub fn bytes(&self) -> &[u8] {
+        &self.bytes
+    }
+
+    /// Returns the SHA-256 of the bytes, which every stream of the round carries.
+    pub fn hash(&self) -> [u8; 32] {
+        self.hash
+    }
+
+    /// Returns the party with this index.
+    pub fn party(&self, index: usize) -> Option<&Party> {
+        self.body.parties.get(index)
+    }
+
+    /// Returns the party with this connection DID.
+    pub fn party_of(&self, did: &str) -> Option<&Party> {
+        self.body.parties.iter().find(|party| party.did == did)
+    }
+
+    /// Signs the roster: Ed25519 over the label and the hash.
+    pub fn sign(&self, identity: &Identity) -> [u8; 64] {
+        identity.sign(&self.signed_bytes())
+    }
+
+    /// Checks the signature of party `index`.
+    ///
+    /// # Errors
+    /// [`RosterError::Signature`] if it does not verify under that party's identity.
+    pub fn verify_signature(&self, index: usize, signature: &[u8; 64]) -> Result<(), RosterError> {
+        let wrong = RosterError::Signature { index };
+        let party = self.party(index).ok_or(wrong.clone())?;
+        let public = key::decode_ed25519(&party.identity).map_err(|_| wrong.clone())?;
+        keys::verify_ed25519(&public, &self.signed_bytes(), signature).map_err(|_| wrong)
+    }
+
+    fn signed_bytes(&self) -> Vec<u8> {
+        [LABEL, &self.hash].concat()
+    }
+}
+
+impl RosterIn {
+    /// Takes the bytes of a roster as received.
+    pub fn new(bytes: Vec<u8>) -> Self {
+        Self { bytes }
+    }
+
+    /// Returns how many parties the roster claims to have; 0 when it cannot be read.
+    pub fn claimed_parties(&self) -> usize {
+        #[derive(Deserialize)]
+        struct Claim {
+            m: usize,
+        }
+        serde_json::from_slice::<Claim>(&self.bytes).map_or(0, |claim| claim.m)
+    }
+
+    /// Checks the roster against itself, against what this party knows, and against the host's signature.
+    ///
+    /// # Errors
+    /// [`RosterError`] names the first thing that does not fit.
+    pub fn verify(self, expected: &Expected<'_>, host_signature: &[u8; 64]) -> Result<Roster, RosterError> {
+        let roster = self.check()?;
+        roster.verify_signature(0, host_signature)?;
+        let body = roster.body();
+        let wrong = |what| RosterError::Wrong { what };
+        if body.room != expected.room {
+            return Err(wrong("room"));
+        }
+        if body.invitation != URL_SAFE_NO_PAD.encode(expected.invitation) {
+            return Err(wrong("invitation hash"));
+        }
+        if roster.party(0).is_none_or(|party| party.did != expected.host) {
+            return Err(wrong("host"));
+        }
+        if roster.party_of(expected.did).is_none_or(|party| party.identity != expected.identity) {
+            return Err(wrong("entry for this party"));
+        }
+        if let Some(ours) = expected.threshold
+            && ours != body.threshold
+        {
+            return Err(RosterError::Threshold { host: body.threshold, ours });
+        }
+        Ok(roster)
+    }
+
+    /// Checks everything that needs no knowledge of our own.
+    fn check(self) -> Result<Roster, RosterError> {
+        if self.bytes.len() > MAX_ROSTER_BYTES {
+            return Err(RosterError::Malformed);
+        }
+        let body: RosterBody = serde_json::from_slice(&self.bytes).map_err(|_| RosterError::Malformed)?;
+        let wrong = |what| Err(RosterError::Wrong { what });
+        if body.v != 1 {
+            return wrong("version");
+        }
+        if !(2..=MAX_PARTIES).contains(&body.m) || body.m != body.parties.len() {
+            return wrong("number of parties");
+        }
+        // Shamir sharing with multiplication needs 2t < m; MPyC asserts it.
+        if 2 * body.threshold >= body.m {
+            return wrong("threshold");
+        }
+        if body.round == 0 {
+            return wrong("round");
+        }
+        for (index, party) in body.parties.iter().enumerate() {
+            check_party(&body.parties, index, party)?;
+        }
+        let hash = Sha256::digest(&self.bytes).into();
+        Ok(Roster { body, bytes: self.bytes, hash })
+    }
+}
+
+/// Checks one entry: its place, its link, its key id, and that no other entry shares an identity or DID with it (one
+/// party in two seats would hold two shares).
+fn check_party(all: &[Party], index: usize, party: &Party) -> Result<(), RosterError> {
+    let wrong = |what| Err(RosterError::Party { index, what });
+    if party.index != index {
+        return wrong("index");
+    }
+    if !is_showable(&party.name) {
+        return wrong("name");
+    }
+    let earlier = &all[..index];
+    if earlier.iter().any(|other| other.identity == party.identity || other.did == party.did) {
+        return wrong("identity that another party has");
+    }
+    if did::did_of(&party.kid) != party.did {
+        return wrong("key id");
+    }
+    let Ok(document) = did::resolve_offline(&party.did) else {
+        return wrong("DID");
+    };
+    if document.x25519(&party.kid).is_none() {
+        return wrong("key id");
+    }
+    match link::verify(&party.link, &party.did) {
+        Ok(verified) if verified.identity == party.identity => Ok(()),
+        _ => wrong("identity link"),
+    }
+}
+
+/// Says whether a name that somebody gave itself may be shown on a screen: not empty, short, no control characters
+/// (they could move the cursor over the table).
+pub fn is_showable(name: &str) -> bool {
+    let length = name.chars().count();
+    (1..=MAX_NAME_CHARS).contains(&length) && !name.chars().any(char::is_control) && name.trim() == name
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::core::test_rng;
+
+    pub(crate) fn party(index: usize, identity: &Identity, name: &str) -> Party {
+        let connection = identity.connection("did:peer:2.Ez6LSmediator");
+        Party {
+            index,
+            name: name.to_owned(),
+            identity: identity.did().to_owned(),
+            link: identity.link(&connection, 1_700_000_000),
+            did: connection.did,
+            kid: connection.kid,
+        }
+    }
+
+    fn three() -> (Vec<Identity>, RosterBody) {
+        let identities: Vec<_> = (1..=3).map(|seed| Identity::generate(&mut test_rng(seed))).collect();
+        let parties =
+            identities.iter().enumerate().map(|(index, identity)| party(index, identity, "somebody")).collect();
+        let body = RosterBody {
+            v: 1,
+            room: "room".to_owned(),
+            invitation: URL_SAFE_NO_PAD.encode([7; 32]),
+            round: 1,
+            m: 3,
+            threshold: 1,
+            relay: "did:peer:2.Ez6LSmediator".to_owned(),
+            parties,
+        };
+        (identities, body)
+    }
+
+    fn expected<'a>(identities: &'a [Identity], body: &'a RosterBody) -> Expected<'a> {
+        Expected {
+            room: "room",
+            invitation: &[7; 32],
+            host: &body.parties[0].did,
+            identity: identities[1].did(),
+            did: &body.parties[1].did,
+            threshold: Some(1),
+        }
+    }
+
+    fn verify(change: impl FnOnce(&mut RosterBody, &[Identity])) -> Result<Roster, RosterError> {
+        let (identities, original) = three();
+        let mut body = original.clone();
+        change(&mut body, &identities);
+        let bytes = serde_json::to_vec(&body).unwrap();
+        let hash: [u8; 32] = Sha256::digest(&bytes).into();
+        let signature = identities[0].sign(&[LABEL, &hash].concat());
+        RosterIn::new(bytes).verify(&expected(&identities, &original), &signature)
+    }
+
+    #[test]
+    fn an_honest_roster_verifies_and_everybody_can_sign_it() {
+        let roster = verify(|_, _| {}).unwrap();
+        let (identities, _) = three();
+        for (index, identity) in identities.iter().enumerate() {
+            roster.verify_signature(index, &roster.sign(identity)).unwrap();
+        }
+        assert_eq!(
+            roster.verify_signature(1, &roster.sign(&identities[2])),
+            Err(RosterError::Signature { index: 1 })
+        );
+    }
+
+    #[test]
+    fn each_lie_is_named() {
+        type Change = fn(&mut RosterBody, &[Identity]);
+        let lies: [(Change, RosterError); 9] = [
+            (|body, _| body.room = "other".into(), RosterError::Wrong { what: "room" }),
+            (|body, _| body.invitation.clear(), RosterError::Wrong { what: "invitation hash" }),
+            (|body, _| body.m = 4, RosterError::Wrong { what: "number of parties" }),
+            (|body, _| body.threshold = 2, RosterError::Wrong { what: "threshold" }),
+            (|body, _| body.threshold = 0, RosterError::Threshold { host: 0, ours: 1 }),
+            (|body, _| body.parties[2].index = 1, RosterError::Party { index: 2, what: "index" }),
+            (|body, _| body.parties[2].name = "a\u{1b}[2J".into(), RosterError::Party { index: 2, what: "name" }),
+            (
+                |body, _| body.parties[2] = Party { index: 2, ..body.parties[1].clone() },
+                RosterError::Party { index: 2, what: "identity that another party has" },
+            ),
+            (
+                // Party 1's identity beside somebody else's keys: the link is for another DID.
+                |body, identities| {
+                    let stranger = party(1, &Identity::generate(&mut test_rng(9)), "somebody");
+                    body.parties[1] = Party { identity: identities[1].did().to_owned(), ..stranger };
+                },
+                RosterError::Party { index: 1, what: "identity link" },
+            ),
+        ];
+        for (lie, error) in lies {
+            assert_eq!(verify(lie), Err(error));
+        }
+    }
+
+    #[test]
+    fn a_stranger_in_the_hosts_seat_or_ours_is_refused() {
+        let stranger = || Identity::generate(&mut test_rng(9));
+        let host = verify(|body, _| body.parties[0] = party(0, &stranger(), "somebody"));
+        assert_eq!(host, Err(RosterError::Signature { index: 0 }));
+        let ours = verify(|body, _| body.parties[1] = party(1, &stranger(), "somebody"));
+        assert_eq!(ours, Err(RosterError::Wrong { what: "entry for this party" }));
+    }
+
+    #[test]
+    fn every_truncation_is_refused() {
+        let (_, body) = three();
+        let bytes = serde_json::to_vec(&body).unwrap();
+        for length in 0..bytes.len() {
+            assert_eq!(RosterIn::new(bytes[..length].to_vec()).check(), Err(RosterError::Malformed));
+        }
+    }
+}

@@ -1,0 +1,139 @@
+//! Everything that can stop a person, as one table: a code, an exit code, what happened, and one thing to try.
+//!
+//! Exit codes: 0 ok, 1 other, 2 usage or missing prerequisite, 3 refused, 4 manifest mismatch, 5 network or mediator
+//! unreachable, 6 timed out waiting, 7 peer lost, 8 identity or signature, 125 we stopped the program, 126 and 127 as
+//! the shell, 130 Ctrl-C.
+
+use std::fmt;
+
+macro_rules! failures {
+    ($($variant:ident = $code:literal, $exit:literal, $about:literal;)*) => {
+        /// What kind of failure it is. The code is stable: `didagent explain CODE` describes it offline.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        #[non_exhaustive]
+        pub enum Kind {
+            $(#[doc = $about] $variant,)*
+        }
+
+        impl Kind {
+            /// All kinds, in the order of their codes.
+            pub const ALL: &'static [Kind] = &[$(Kind::$variant,)*];
+
+            /// Returns the stable code, for example `E0203`.
+            pub fn code(self) -> &'static str {
+                match self { $(Kind::$variant => $code,)* }
+            }
+
+            /// Returns the exit code of a command that ends for this reason before a program was started.
+            pub fn exit(self) -> u8 {
+                match self { $(Kind::$variant => $exit,)* }
+            }
+
+            /// Returns the paragraph that `didagent explain` prints.
+            pub fn about(self) -> &'static str {
+                match self { $(Kind::$variant => $about,)* }
+            }
+        }
+    };
+}
+
+failures! {
+    Other = "E0001", 1, "Something failed that has no code of its own; the message says what.";
+    Usage = "E0002", 2, "The command line does not make sense; the message names the part.";
+    Interrupted = "E0003", 130, "Ctrl-C or a termination signal ended the command. The other parties were told.";
+    LinkNotALink = "E0201", 2, "The text is not an invitation link. A link starts with http:// or https:// and has `_oob=` in it. Paste the whole line that `didagent invite` printed.";
+    LinkDamaged = "E0202", 2, "The link was cut or changed on its way, so it cannot be trusted to lead to the right person. Ask for the link again, and paste all of it.";
+    LinkExpired = "E0203", 3, "The invitation's time is over. Ask the host to run `didagent invite` again; `--expires` sets how long a link works.";
+    LinkForeign = "E0204", 3, "The link is a proper DIDComm invitation, but to something else than what this command does: `join` wants the link of a room, `--mediator` the link of a mediator.";
+    MediatorUnreachable = "E0301", 5, "No connection to the mediator could be made. Check the address, that the mediator runs, and that this machine may connect outwards.";
+    MediatorLost = "E0302", 5, "The connection to the mediator broke and the run could not go on without it.";
+    MediatorForeign = "E0303", 5, "Something answered at the mediator's address, but it did not speak as a DIDComm mediator on a websocket.";
+    MediatorRefused = "E0304", 3, "The mediator refused a request; the message has its reason.";
+    NoMediator = "E0305", 2, "This home has no mediator yet. Give one with `--mediator LINK`; `didagent mediator serve` starts one and prints its link.";
+    HostSilent = "E0401", 6, "The host did not answer. Its `didagent invite` must be running while others join.";
+    RoomRefused = "E0402", 3, "The host refused the request to join; the message has the reason (the room is full, the invitation is another one, ...).";
+    RosterRefused = "E0403", 8, "The roster that the host sent does not fit: it is not signed by the inviter, or it does not name this party as it is. Nothing was started.";
+    NotReady = "E0404", 6, "Not all parties became ready in time; the message names those who are missing.";
+    PeerLost = "E0405", 7, "Another party left or its connection broke; the message names it and says why.";
+    PeerFailed = "E0406", 7, "Another party's program failed; the message names it and has its exit code.";
+    Agreement = "E0407", 4, "The parties do not agree about what to run; the message names the item and the party.";
+    HandshakeFailed = "E0501", 8, "The session handshake with a party failed: the keys or the facts that both sides hash differ.";
+    PythonMissing = "E0601", 2, "No python3 with the venv module was found. The message has the line that installs it.";
+    MpycMissing = "E0602", 2, "The Python that would run the program has no MPyC. The message has the line that installs it.";
+    CommandNotFound = "E0603", 127, "The program after `--` was not found.";
+    CommandNotExecutable = "E0604", 126, "The program after `--` was found but cannot be executed.";
+    PortsBusy = "E0605", 1, "No free local ports were found for the bridge.";
+    HomeHeld = "E0701", 1, "Another didagent works with this home. Two engines with one identity would take each other's messages, so the second one stops. Use another `--home`, or end the first one.";
+    HomeUnusable = "E0702", 1, "The home folder cannot be used: it cannot be created, read, written or locked.";
+    IdentityBroken = "E0703", 8, "The identity file cannot be read as one, or others may read it. It is never overwritten: restore it from a backup, or move it away to begin with a new identity.";
+    NoEngine = "E0704", 1, "No running `didagent invite` or `didagent join` holds this home, so there is nothing to ask.";
+}
+
+/// A failure as a person reads it.
+#[derive(Debug, Clone, thiserror::Error)]
+#[error("{message}")]
+pub struct Failure {
+    /// What kind it is.
+    pub kind: Kind,
+    /// What happened and why, one sentence without a full stop.
+    pub message: String,
+    /// One thing to try, if there is one that can work.
+    pub hint: Option<String>,
+}
+
+impl Failure {
+    /// Makes a failure without a hint.
+    pub fn new(kind: Kind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into(), hint: None }
+    }
+
+    /// Adds one thing to try.
+    #[must_use]
+    pub fn hint(mut self, hint: impl Into<String>) -> Self {
+        self.hint = Some(hint.into());
+        self
+    }
+
+    /// Returns the failure as the lines that a person sees on stderr.
+    pub fn screen(&self) -> Screen<'_> {
+        Screen(self)
+    }
+}
+
+/// A failure, laid out for stderr.
+#[derive(Debug)]
+pub struct Screen<'a>(&'a Failure);
+
+impl fmt::Display for Screen<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Failure { kind, message, hint } = self.0;
+        write!(f, "error[{}]: {message}", kind.code())?;
+        if let Some(hint) = hint {
+            write!(f, "\n  try: {hint}")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_unique_and_sorted() {
+        let codes: Vec<_> = Kind::ALL.iter().map(|kind| kind.code()).collect();
+        let mut sorted = codes.clone();
+        sorted.sort_unstable();
+        sorted.dedup();
+        assert_eq!(codes, sorted);
+    }
+
+    #[test]
+    fn screen_names_code_message_and_hint() {
+        let failure = Failure::new(Kind::LinkExpired, "the invitation expired 5 minutes ago").hint("ask again");
+        assert_eq!(
+            failure.screen().to_string(),
+            "error[E0203]: the invitation expired 5 minutes ago\n  try: ask again"
+        );
+    }
+}

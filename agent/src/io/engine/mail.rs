@@ -1,0 +1,223 @@
+//! Messages: from a mediator's websocket to the mailbox and the room, and back.
+
+use std::time::Instant;
+
+use didagent_didcomm::message::Message;
+use didagent_didcomm::protocols::relay::{Join, MAX_WINDOW, Open, Opened, Refused, Token};
+use didagent_didcomm::protocols::report_problem::ProblemReport;
+use didagent_didcomm::protocols::Body as _;
+use didagent_session::{Established, Role as SessionRole};
+
+use super::{End, Engine, Role, now};
+use crate::core::connect::{Step, showable};
+use crate::core::invite::{Invitation, new_id};
+use crate::core::post::Post;
+use crate::core::room::{Input, Room};
+use crate::failure::{Failure, Kind};
+use crate::io::peer::Peer;
+use crate::io::websocket::{self, Heard};
+use crate::io::{fresh_rng, unix_now};
+use crate::report::{Report, Reporter};
+
+/// Exporter label of a circuit's token, `spec/0-names.md` section 0.2.
+const TOKEN_LABEL: &[u8] = b"didagent-relay-token/1";
+
+impl Engine {
+    pub(super) async fn from_mediator(
+        &mut self,
+        mediator: &str,
+        heard: Heard,
+        reporter: &mut dyn Reporter,
+    ) -> Result<Option<End>, Failure> {
+        match heard {
+            Heard::Text(text) => self.envelope(mediator, &text, reporter).await?,
+            Heard::Lost(why) => {
+                self.links.remove(mediator);
+                let relay = self.roster.as_ref().map(|roster| roster.body().relay.as_str());
+                let message = format!("lost the connection to the mediator: {why}");
+                if relay == Some(mediator) || (self.run.is_none() && mediator == self.own_mediator) {
+                    return Err(Failure::new(Kind::MediatorLost, message)
+                        .hint("check that the mediator runs, then invite again"));
+                }
+                if mediator == self.own_mediator {
+                    reporter.report(&Report::Warning(message));
+                }
+            }
+        }
+        Ok(None)
+    }
+
+    /// Opens one envelope from a mediator's socket.
+    async fn envelope(&mut self, mediator: &str, text: &str, reporter: &mut dyn Reporter) -> Result<(), Failure> {
+        let opened = match self.post().open(text.as_bytes(), unix_now()) {
+            Ok(opened) => opened,
+            Err(error) => {
+                tracing::warn!(%error, "an envelope from the mediator was refused");
+                return Ok(());
+            }
+        };
+        // Only the mediator itself talks to us here; other parties' messages come inside its deliveries.
+        if opened.sender.as_ref().is_none_or(|sender| sender.did != mediator) {
+            tracing::warn!("a message on the mediator's socket is not from the mediator");
+            return Ok(());
+        }
+        self.mediator_message(mediator, &opened.message, reporter).await
+    }
+
+    async fn mediator_message(
+        &mut self,
+        mediator: &str,
+        message: &Message,
+        reporter: &mut dyn Reporter,
+    ) -> Result<(), Failure> {
+        if let Ok(opened) = Opened::try_from(message) {
+            return self.circuit_opened(mediator, message.thread(), &opened);
+        }
+        if let Ok(refused) = Refused::try_from(message) {
+            if self.circuits.remove(message.thread()).is_some() {
+                let why = showable(refused.comment.as_deref().unwrap_or(&refused.code));
+                return Err(Failure::new(Kind::MediatorRefused, format!("the mediator refused a circuit: {why}")));
+            }
+            return Ok(());
+        }
+        if let Ok(report) = ProblemReport::try_from(message) {
+            if let Some(failure) = self.mailbox.refused(&report, message.pthid.as_deref()) {
+                return Err(failure);
+            }
+            let comment = showable(report.comment.as_deref().unwrap_or(&report.code));
+            reporter.report(&Report::Warning(format!("the mediator reports: {comment}")));
+            return Ok(());
+        }
+        if mediator != self.own_mediator {
+            return Ok(());
+        }
+        match self.mailbox.handle(message, &mut self.rng)? {
+            Step::Send(message) => self.send_to_mediator(message, mediator).await?,
+            Step::Live => {
+                self.mailbox_by = None;
+                self.enter_room(reporter)?;
+            }
+            Step::Mail { messages, receipt } => {
+                for text in messages {
+                    self.mail(&text);
+                }
+                self.send_to_mediator(receipt, mediator).await?;
+            }
+            Step::Nothing => {}
+        }
+        Ok(())
+    }
+
+    /// Opens one party's message and gives it to the room.
+    fn mail(&mut self, text: &str) {
+        let opened = match self.post().open(text.as_bytes(), unix_now()) {
+            Ok(opened) => opened,
+            // Old mail of a room that is over, or garbage: anybody may write to a mailbox.
+            Err(error) => return tracing::info!(%error, "a message was refused"),
+        };
+        let Some(sender) = &opened.sender else { return };
+        if let Some(room) = &mut self.room {
+            room.handle(Input::Message(sender, &opened.message), now(), &mut self.rng);
+        }
+    }
+
+    /// The mailbox is live: people can answer, so the room begins.
+    fn enter_room(&mut self, reporter: &mut dyn Reporter) -> Result<(), Failure> {
+        let Some(entry) = self.entry.take() else { return Ok(()) };
+        let now = now();
+        let room = match (entry.role, entry.invitation) {
+            (Role::Host { parties, expires_in }, _) => {
+                let expires = now.unix.saturating_add(expires_in);
+                let invitation =
+                    Invitation::create(&self.connection, &entry.goal, now.unix, expires, &mut self.rng)?;
+                let link = invitation.link(&self.link_base()?)?;
+                let command = entry.command;
+                reporter.report(&Report::Invitation { link, parties, expires_in, command });
+                Room::host(entry.member, invitation, parties)
+            }
+            (Role::Guest { .. }, Some(invitation)) => {
+                reporter.report(&Report::Joining);
+                Room::guest(entry.member, invitation, now, &mut self.rng)
+            }
+            (Role::Guest { .. }, None) => return Err(Failure::new(Kind::Other, "a guest without an invitation")),
+        };
+        self.room = Some(room);
+        Ok(())
+    }
+
+    /// Returns the address that stands in front of a room's link: the mediator's own.
+    fn link_base(&self) -> Result<String, Failure> {
+        let address = crate::core::post::websocket_address(&self.own_mediator)
+            .map_err(|error| Failure::new(Kind::LinkDamaged, error.to_string()))?;
+        // ws becomes http, wss becomes https.
+        Ok(format!("http{}", address.trim_start_matches("ws")))
+    }
+
+    /// Asks the relay for our half of the circuit on which the session's records will travel.
+    pub(super) async fn connect(&mut self, peer: usize, established: Established) -> Result<(), Failure> {
+        let Some(relay) = self.roster.as_ref().map(|roster| roster.body().relay.clone()) else { return Ok(()) };
+        self.link_to(&relay).await?;
+        let mut token = [0; 32];
+        established
+            .export(TOKEN_LABEL, &[], &mut token)
+            .map_err(|error| Failure::new(Kind::Other, format!("no circuit token: {error}")))?;
+        let token = Token::new(token);
+        let id = new_id(&mut self.rng);
+        let message = match established.role() {
+            SessionRole::Initiator => Open { token, window: MAX_WINDOW }.message(id.clone()),
+            SessionRole::Responder => Join { token, window: MAX_WINDOW }.message(id.clone()),
+        };
+        let session = established.into_session(Instant::now(), fresh_rng());
+        self.circuits.insert(id, (peer, Box::new(session)));
+        self.send_to_mediator(message, &relay).await
+    }
+
+    fn circuit_opened(&mut self, mediator: &str, thread: &str, opened: &Opened) -> Result<(), Failure> {
+        let Some((peer, session)) = self.circuits.remove(thread) else { return Ok(()) };
+        let circuit = self.links.get(mediator).and_then(|link| link.circuit(opened.circuit));
+        let Some(circuit) = circuit else {
+            return Err(Failure::new(Kind::MediatorForeign, "the mediator named a circuit twice"));
+        };
+        let round = self.roster.as_ref().map(|roster| roster.hash()).unwrap_or_default();
+        let events = self.to_engine_from_peers.clone();
+        self.peers.insert(peer, Peer::start(*session, circuit, round, events, peer));
+        Ok(())
+    }
+
+    /// Seals a message for a party and sends it to that party's mediator.
+    pub(super) async fn send_to_party(&mut self, message: Message, to: &str) -> Result<(), Failure> {
+        let post = Post { identity: &self.identity, connection: &self.connection };
+        let parcel = post
+            .to_party(message, to, unix_now(), &mut self.rng)
+            .map_err(|error| Failure::new(Kind::Other, format!("a message cannot be sent: {error}")))?;
+        self.link_to(&parcel.mediator).await?;
+        if let Some(link) = self.links.get(&parcel.mediator) {
+            link.send(parcel.text).await;
+        }
+        Ok(())
+    }
+
+    pub(super) async fn send_to_mediator(&mut self, message: Message, mediator: &str) -> Result<(), Failure> {
+        let post = Post { identity: &self.identity, connection: &self.connection };
+        let parcel = post
+            .to_mediator(message, mediator, unix_now(), &mut self.rng)
+            .map_err(|error| Failure::new(Kind::Other, format!("a message cannot be sent: {error}")))?;
+        if let Some(link) = self.links.get(mediator) {
+            link.send(parcel.text).await;
+        }
+        Ok(())
+    }
+
+    /// Connects to a mediator unless it is connected already.
+    async fn link_to(&mut self, mediator: &str) -> Result<(), Failure> {
+        if !self.links.contains_key(mediator) {
+            let link = websocket::connect(mediator, self.to_engine.clone()).await?;
+            self.links.insert(mediator.to_owned(), link);
+        }
+        Ok(())
+    }
+
+    fn post(&self) -> Post<'_> {
+        Post { identity: &self.identity, connection: &self.connection }
+    }
+}

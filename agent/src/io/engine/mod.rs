@@ -1,0 +1,416 @@
+//! The engine: one party's life in one room, from the mediator's first answer to the end of the program.
+//!
+//! ```text
+//! websocket text --> open envelope --> Mailbox --> Room --> Post --> websocket text
+//! websocket frames <--> Peer (session) <--> SessionStream <--> Bridge <--> MPyC
+//! ```
+//!
+//! One loop owns everything that decides; tasks only carry bytes. Not its concern: what people see (`report`), how a command
+//! line becomes [`Plan`] (`cli`).
+
+mod mail;
+mod run;
+mod start;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use didagent_bridge::io::BridgeEvent;
+use didagent_didcomm::protocols::room::Leave;
+use didagent_session::Session;
+use tokio::sync::{mpsc, watch};
+use tokio::time::{sleep_until, timeout};
+
+use crate::core::connect::Mailbox;
+use crate::core::identity::{ConnectionDid, Identity};
+use crate::core::invite::Invitation;
+use crate::core::room::roster::Roster;
+use crate::core::room::{self, Input, Now, Output, Room, describe, leave};
+use crate::failure::{Failure, Kind};
+use crate::io::home::{EngineLock, Home, RunDir};
+use crate::io::local_api::{Serving, Shown};
+use crate::io::os::EndRequests;
+use crate::io::peer::{FromPeer, Peer, SessionStream};
+use crate::io::program::Program;
+use crate::io::websocket::{FromMediator, MediatorLink};
+use crate::io::{SystemRng, unix_now};
+use crate::report::{PathReport, Report, Reporter};
+use run::{Happened, Run};
+
+/// How long a mediator may take to set up the mailbox.
+const MAILBOX: Duration = Duration::from_secs(15);
+
+/// How long saying goodbye may take.
+const GOODBYE: Duration = Duration::from_secs(12);
+
+/// Streams that peers opened while we were not ready yet. One of each peer is usual.
+const MAX_EARLY_STREAMS: usize = 64;
+
+/// What one party wants.
+#[derive(Debug)]
+pub struct Plan {
+    /// The home.
+    pub home: Home,
+    /// The name that others see.
+    pub name: String,
+    /// Host or guest.
+    pub role: Role,
+    /// The mediator to use from now on, as a link; otherwise the home's, otherwise (as a guest) the room's.
+    pub mediator: Option<String>,
+    /// The program to run, or nothing: then a person starts MPyC by hand.
+    pub command: Vec<std::ffi::OsString>,
+    /// Capture the program's stdout and report it line by line.
+    pub capture: bool,
+}
+
+/// Host or guest.
+#[derive(Debug, Clone)]
+pub enum Role {
+    /// Opens a room.
+    Host {
+        /// Number of parties, ourselves included.
+        parties: usize,
+        /// How long the link works, in seconds.
+        expires_in: u64,
+    },
+    /// Joins a room.
+    Guest {
+        /// The link.
+        link: String,
+    },
+}
+
+/// Runs one party's whole way and returns the exit code.
+pub async fn run(plan: Plan, reporter: &mut dyn Reporter) -> u8 {
+    let mut ends = match EndRequests::listen() {
+        Ok(ends) => ends,
+        Err(error) => {
+            let failure = Failure::new(Kind::Other, format!("signals cannot be received: {error}"));
+            reporter.report(&Report::Failed(failure));
+            return Kind::Other.exit();
+        }
+    };
+    // Until the engine stands there is nobody to say goodbye to, so an early Ctrl-C just ends everything.
+    let started = tokio::select! {
+        started = start::start(plan, reporter) => started,
+        () = ends.next() => Err(interrupted()),
+    };
+    match started {
+        Ok(engine) => engine.go(&mut ends, reporter).await,
+        Err(failure) => {
+            let code = failure.kind.exit();
+            reporter.report(&Report::Failed(failure));
+            code
+        }
+    }
+}
+
+struct Engine {
+    home: Home,
+    identity: Arc<Identity>,
+    /// The DID that we use with our mediator.
+    connection: ConnectionDid,
+    /// The DID of the mediator that keeps our mail.
+    own_mediator: String,
+    links: HashMap<String, MediatorLink>,
+    mailbox: Mailbox,
+    mailbox_by: Option<Instant>,
+    room: Option<Room>,
+    /// The room to enter once the mailbox is live.
+    entry: Option<Entry>,
+    /// Circuits that were asked for, by the thread of the request.
+    circuits: HashMap<String, (usize, Box<Session>)>,
+    peers: BTreeMap<usize, Peer>,
+    /// Peers whose session is over.
+    ended: BTreeSet<usize>,
+    rtts: BTreeMap<usize, Duration>,
+    early_streams: Vec<(usize, SessionStream)>,
+    roster: Option<Box<Roster>>,
+    /// When the room was full.
+    full_at: Option<Instant>,
+    program: Option<Program>,
+    capture: bool,
+    run: Option<Run>,
+    from_mediators: mpsc::Receiver<FromMediator>,
+    to_engine: mpsc::Sender<FromMediator>,
+    from_peers: mpsc::UnboundedReceiver<(usize, FromPeer)>,
+    to_engine_from_peers: mpsc::UnboundedSender<(usize, FromPeer)>,
+    shown: watch::Sender<Shown>,
+    rng: SystemRng,
+    _serving: Serving,
+    run_dir: RunDir,
+    _lock: EngineLock,
+}
+
+/// What is needed to enter the room.
+struct Entry {
+    member: room::Member,
+    role: Role,
+    /// The invitation that a guest read.
+    invitation: Option<Invitation>,
+    /// What a host's invitation says that it is for.
+    goal: String,
+    /// The command as it was typed.
+    command: Vec<String>,
+}
+
+/// How the loop ends.
+enum End {
+    /// The program ended by itself.
+    Program {
+        code: u8,
+    },
+    Failed(Failure),
+    Interrupted,
+    /// Without a program of ours: everybody else is done.
+    OthersDone,
+}
+
+/// What came of doing everything that the room wants.
+enum Drained {
+    /// Nothing more until this time.
+    Until(Option<Instant>),
+    End(End),
+}
+
+impl Engine {
+    async fn go(mut self, ends: &mut EndRequests, reporter: &mut dyn Reporter) -> u8 {
+        let end = self.turn(ends, reporter).await;
+        let finishing = self.finish(end, reporter);
+        tokio::select! {
+            code = finishing => code,
+            () = ends.next() => Kind::Interrupted.exit(),
+        }
+    }
+
+    /// The loop. Each turn takes one thing that happened and does all that follows from it.
+    async fn turn(&mut self, ends: &mut EndRequests, reporter: &mut dyn Reporter) -> End {
+        loop {
+            let deadline = match self.drain_room(reporter).await {
+                Ok(Drained::Until(deadline)) => deadline,
+                Ok(Drained::End(end)) => return end,
+                Err(failure) => return End::Failed(failure),
+            };
+            let blamed = self.run.as_ref().and_then(Run::blame_deadline);
+            let expiry = self.room_expiry();
+            let deadline = [deadline, self.mailbox_by, expiry, blamed].into_iter().flatten().min();
+            let far = Instant::now() + Duration::from_secs(3600);
+            let happened = tokio::select! {
+                biased;
+                () = ends.next() => return End::Interrupted,
+                Some(event) = self.from_peers.recv() => self.from_peer(event).await,
+                Some((mediator, heard)) = self.from_mediators.recv() => self.from_mediator(&mediator, heard, reporter).await,
+                happened = next_of_run(&mut self.run) => Ok(self.from_run(happened, reporter)),
+                () = sleep_until(deadline.unwrap_or(far).into()) => self.deadline_passed(),
+            };
+            match happened {
+                Ok(None) => {}
+                Ok(Some(end)) => return end,
+                Err(failure) => return End::Failed(failure),
+            }
+        }
+    }
+
+    fn deadline_passed(&mut self) -> Result<Option<End>, Failure> {
+        let now = now();
+        if self.mailbox_by.is_some_and(|by| by <= now.instant) {
+            return Err(Failure::new(Kind::MediatorForeign, format!("the mediator did not set up a mailbox within {} s", MAILBOX.as_secs()))
+                .hint("check the mediator's link, and whether the mediator still has the same identity"));
+        }
+        if let Some(failure) = self.run.as_ref().and_then(|run| run.blame_due(now.instant)) {
+            return Err(failure);
+        }
+        if let Some(room) = &mut self.room {
+            room.handle(Input::Timeout, now, &mut self.rng);
+        }
+        Ok(None)
+    }
+
+    /// Returns when a host's invitation ends while seats are free.
+    fn room_expiry(&self) -> Option<Instant> {
+        let seconds = self.room.as_ref()?.expires_in(unix_now())?;
+        Some(Instant::now() + Duration::from_secs(seconds) + Duration::from_millis(100))
+    }
+
+    /// Does everything that the room wants, and returns when it wants to be woken.
+    async fn drain_room(&mut self, reporter: &mut dyn Reporter) -> Result<Drained, Failure> {
+        loop {
+            let Some(room) = &mut self.room else { return Ok(Drained::Until(None)) };
+            match room.poll() {
+                Output::Timeout(deadline) => return Ok(Drained::Until(deadline)),
+                Output::Send { to, message } => self.send_to_party(message, &to).await?,
+                Output::Event(event) => {
+                    if let Some(end) = self.room_event(event, reporter)? {
+                        return Ok(Drained::End(end));
+                    }
+                }
+                Output::Connect { peer, established } => self.connect(peer, *established).await?,
+                Output::Ready(roster) => self.begin_run(roster, reporter).await?,
+                Output::Failed(failure) => return Err(failure),
+            }
+        }
+    }
+
+    fn room_event(&mut self, event: room::Event, reporter: &mut dyn Reporter) -> Result<Option<End>, Failure> {
+        match event {
+            room::Event::Joined { index, name, identity } => {
+                let missing = self.room.as_ref().map_or(0, Room::missing);
+                reporter.report(&Report::Joined { index, name, identity, missing });
+            }
+            room::Event::Left { name } => reporter.report(&Report::Left { name }),
+            room::Event::Seats { seats, names } => reporter.report(&Report::Seats { seats, names }),
+            room::Event::Roster(roster) => {
+                self.full_at = Some(Instant::now());
+                self.remember(&roster)?;
+                self.roster = Some(roster);
+            }
+            room::Event::PeerReady { index } => tracing::debug!(index, "party is ready"),
+            room::Event::PeerLeft { index, code, exit_code } => return self.peer_left(index, &code, exit_code),
+        }
+        Ok(None)
+    }
+
+    /// Writes the parties of a verified roster into the contacts.
+    fn remember(&self, roster: &Roster) -> Result<(), Failure> {
+        let Some(room) = &self.room else { return Ok(()) };
+        let mut contacts = self.home.contacts()?;
+        for party in &roster.body().parties {
+            if party.identity != room.member().identity.did() {
+                contacts.met(&party.identity, &party.name, &party.did, unix_now());
+            }
+        }
+        self.home.write_contacts(&contacts)
+    }
+
+    async fn from_peer(
+        &mut self,
+        (index, event): (usize, FromPeer),
+    ) -> Result<Option<End>, Failure> {
+        match event {
+            FromPeer::Up => {
+                if let Some(room) = &mut self.room {
+                    room.handle(Input::SessionUp(index), now(), &mut self.rng);
+                }
+            }
+            FromPeer::Rtt(rtt) => {
+                self.rtts.insert(index, rtt);
+            }
+            FromPeer::Stream(stream) => match &self.run {
+                Some(run) => run.bridge.incoming(index, stream).await,
+                None if self.early_streams.len() < MAX_EARLY_STREAMS => self.early_streams.push((index, stream)),
+                None => {}
+            },
+            FromPeer::Ended(ended) => {
+                self.ended.insert(index);
+                return self.peer_ended(index, ended);
+            }
+        }
+        Ok(None)
+    }
+
+    fn session_lost(&mut self, index: usize, why: String) -> Result<Option<End>, Failure> {
+        if let Some(room) = &mut self.room {
+            room.handle(Input::SessionLost(index, why), now(), &mut self.rng);
+        }
+        Ok(None)
+    }
+
+    fn from_run(&mut self, happened: Happened, reporter: &mut dyn Reporter) -> Option<End> {
+        let who = |peer| self.roster.as_ref().map(|roster| describe(roster, peer)).unwrap_or_default();
+        match happened {
+            Happened::Line(line) => reporter.report(&Report::RunOutput { line }),
+            Happened::Ended(code) => return Some(End::Program { code }),
+            Happened::Bridge(BridgeEvent::WrongPid { peer, got, origin }) => {
+                let who = who(peer);
+                reporter.report(&Report::Warning(format!(
+                    "refused a {origin} connection that was to be with {who}: it says that it is party {got}"
+                )));
+            }
+            Happened::Bridge(event) => tracing::debug!(?event, "bridge"),
+        }
+        None
+    }
+
+    /// Returns the path to each party, in order of their index.
+    fn paths(&self, roster: &Roster) -> Vec<Option<PathReport>> {
+        let path = |index: &usize| self.peers.get(index).map(|_| PathReport { rtt: self.rtts.get(index).copied() });
+        (0..roster.body().m).map(|index| path(&index)).collect()
+    }
+
+    /// Ends the run if there is one, says goodbye in the way that fits, and returns the exit code.
+    async fn finish(mut self, end: End, reporter: &mut dyn Reporter) -> u8 {
+        let (goodbye, code) = match self.run.take() {
+            Some(run) => {
+                let (goodbye, exited) = self.end_run(run, end, reporter).await;
+                let code = exited.code;
+                reporter.report(&Report::RunExited(exited));
+                (goodbye, code)
+            }
+            None => {
+                let failure = match end {
+                    End::Failed(failure) => failure,
+                    End::Interrupted | End::Program { .. } | End::OthersDone => interrupted(),
+                };
+                let (goodbye, code) = (goodbye_after(&failure), failure.kind.exit());
+                reporter.report(&Report::Failed(failure));
+                (goodbye, code)
+            }
+        };
+        let _ = timeout(GOODBYE, self.say_goodbye(goodbye, code)).await;
+        code
+    }
+
+    async fn say_goodbye(&mut self, goodbye: &str, code: u8) {
+        let body = Leave { code: goodbye.to_owned(), comment: None, exit_code: Some(i32::from(code)) };
+        if let Some(room) = &mut self.room {
+            room.handle(Input::Leave(body), now(), &mut self.rng);
+            while let Some(output) = self.room.as_mut().map(Room::poll) {
+                match output {
+                    // A party that cannot be told finds out by itself.
+                    Output::Send { to, message } => drop(self.send_to_party(message, &to).await),
+                    Output::Timeout(_) => break,
+                    _ => {}
+                }
+            }
+        }
+        for peer in self.peers.values() {
+            peer.close();
+        }
+        while self.ended.len() < self.peers.len() {
+            match self.from_peers.recv().await {
+                Some((index, FromPeer::Ended(_))) => drop(self.ended.insert(index)),
+                Some(_) => {}
+                None => break,
+            }
+        }
+        for (_, link) in self.links.drain() {
+            link.close().await;
+        }
+    }
+}
+
+fn interrupted() -> Failure {
+    Failure::new(Kind::Interrupted, "interrupted")
+}
+
+/// Returns the code of the `leave` that tells others about our failure.
+fn goodbye_after(failure: &Failure) -> &'static str {
+    match failure.kind {
+        Kind::Interrupted => leave::INTERRUPTED,
+        Kind::PeerLost | Kind::PeerFailed => leave::PEER_LOST,
+        _ => leave::FAILED,
+    }
+}
+
+/// Returns both clocks.
+fn now() -> Now {
+    Now { instant: Instant::now(), unix: unix_now() }
+}
+
+async fn next_of_run(run: &mut Option<Run>) -> Happened {
+    match run {
+        Some(run) => run.next().await,
+        None => std::future::pending().await,
+    }
+}

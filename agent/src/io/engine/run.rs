@@ -1,0 +1,331 @@
+//! The run: the bridge, the program, and who is to blame when it does not end well.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::time::{Duration, Instant};
+
+use didagent_bridge::io::{Bridge, BridgeEvent, Mesh};
+use tokio::sync::mpsc;
+use tokio::time::{timeout, timeout_at};
+
+use super::{End, Engine, goodbye_after, interrupted, now};
+use crate::core::room::roster::Roster;
+use crate::core::room::{describe, leave};
+use crate::failure::{Failure, Kind};
+use crate::io::peer::{Ended, Peer, SessionStream};
+use crate::io::program::Running;
+use crate::io::random_u64;
+use crate::report::{Report, Reporter, RunExited};
+
+/// A program that fails because another party failed often ends before the news of that party arrives. So long we wait for
+/// an explanation before we blame our own program.
+const EXPLANATION: Duration = Duration::from_millis(1500);
+
+/// A party that stopped because it lost another one is not the culprit. So long we wait for the news of who is.
+const CULPRIT: Duration = Duration::from_secs(2);
+
+/// After our program ended well, its last bytes go out and the others' last bytes come in; they end within moments of each
+/// other, since MPyC's shutdown is a barrier.
+const LAST_BYTES: Duration = Duration::from_secs(10);
+
+/// The supervisor gives a program 3 s to end, so after this time the supervisor itself hangs.
+const STOP: Duration = Duration::from_secs(8);
+
+/// Exit code of a run that we stopped.
+const STOPPED: u8 = 125;
+
+/// A run in progress.
+pub(super) struct Run {
+    pub(super) bridge: Bridge,
+    events: mpsc::Receiver<BridgeEvent>,
+    program: Option<Running>,
+    started: Instant,
+    /// Connections that stand.
+    active: usize,
+    /// Parties that said that they are done.
+    done: BTreeSet<usize>,
+    /// A party stopped because of another one; blame it if nobody else turns up by then.
+    blame: Option<(Instant, Failure)>,
+}
+
+/// What happens in a run.
+#[derive(Debug)]
+pub(super) enum Happened {
+    /// A captured line of the program.
+    Line(String),
+    /// The program ended with this exit code.
+    Ended(u8),
+    /// News of the bridge.
+    Bridge(BridgeEvent),
+}
+
+/// The sessions, as the bridge opens streams on them.
+struct SessionMesh(Vec<Option<Peer>>);
+
+impl Mesh for SessionMesh {
+    type Stream = SessionStream;
+
+    async fn open(&self, peer: usize) -> io::Result<SessionStream> {
+        let peer = self.0.get(peer).and_then(Option::as_ref);
+        peer.ok_or_else(|| io::Error::from(io::ErrorKind::NotConnected))?.open()
+    }
+}
+
+impl Run {
+    /// Waits for the next thing to happen. Dropping the future loses nothing.
+    pub(super) async fn next(&mut self) -> Happened {
+        loop {
+            let program = self.program.as_mut();
+            let (mut lines, mut child) = match program {
+                Some(Running { lines, child }) => (Some(lines), Some(child)),
+                None => (None, None),
+            };
+            tokio::select! {
+                biased;
+                Some(event) = self.events.recv() => {
+                    match event {
+                        BridgeEvent::Connected { .. } => self.active += 1,
+                        BridgeEvent::Finished { .. } | BridgeEvent::Broken { .. } => {
+                            self.active = self.active.saturating_sub(1);
+                        }
+                        _ => {}
+                    }
+                    return Happened::Bridge(event);
+                }
+                Some(line) = maybe(lines.as_mut().map(|lines| lines.recv())) => {
+                    if let Some(line) = line {
+                        return Happened::Line(line);
+                    }
+                    // Its stdout is closed; wait for the rest without it.
+                    if let Some(child) = child.as_mut() {
+                        return Happened::Ended(Running::code(child).await);
+                    }
+                }
+                Some(code) = maybe(child.as_mut().map(|child| Running::code(child))) => return Happened::Ended(code),
+            }
+        }
+    }
+
+    pub(super) fn blame_deadline(&self) -> Option<Instant> {
+        self.blame.as_ref().map(|(deadline, _)| *deadline)
+    }
+
+    /// Returns the failure of a run whose culprit did not turn up.
+    pub(super) fn blame_due(&self, now: Instant) -> Option<Failure> {
+        self.blame.as_ref().filter(|(deadline, _)| *deadline <= now).map(|(_, failure)| failure.clone())
+    }
+}
+
+async fn maybe<F: Future>(future: Option<F>) -> Option<F::Output> {
+    match future {
+        Some(future) => Some(future.await),
+        None => std::future::pending().await,
+    }
+}
+
+impl Engine {
+    /// Opens the ports and starts the program: everybody has signed the roster.
+    pub(super) async fn begin_run(&mut self, roster: Box<Roster>, reporter: &mut dyn Reporter) -> Result<(), Failure> {
+        let m = roster.body().m;
+        let ours = self.room.as_ref().and_then(|room| roster.party_of(&room.member().connection.did));
+        let ours = ours.map(|party| party.index).ok_or_else(|| Failure::new(Kind::Other, "the roster lost this party"))?;
+        let (plan, listeners) = Bridge::bind(ours, m, &[], random_u64(&mut self.rng))
+            .await
+            .map_err(|error| Failure::new(Kind::PortsBusy, format!("no local ports for MPyC: {error}")))?;
+        reporter.report(&Report::Ready {
+            ours,
+            paths: self.paths(&roster),
+            forming: self.full_at.map_or(Duration::ZERO, |at| at.elapsed()),
+            roster,
+        });
+        let mesh = SessionMesh((0..m).map(|index| self.peers.get(&index).cloned()).collect());
+        let mut bridge = Bridge::start(listeners, mesh);
+        let events = bridge.events();
+        let arguments = plan.mpyc_arguments();
+        reporter.report(&Report::Ports { arguments: arguments.clone(), run: self.program.is_some() });
+        let program = match &self.program {
+            Some(program) => {
+                let started = program.start(&arguments, self.home.path(), &self.run_dir, self.capture)?;
+                reporter.report(&Report::RunStarted);
+                Some(started)
+            }
+            None => None,
+        };
+        self.shown.send_modify(|shown| shown.ports = Some(arguments));
+        for (peer, stream) in std::mem::take(&mut self.early_streams) {
+            bridge.incoming(peer, stream).await;
+        }
+        let started = Instant::now();
+        self.run = Some(Run { bridge, events, program, started, active: 0, done: BTreeSet::new(), blame: None });
+        Ok(())
+    }
+
+    /// A party said that it leaves.
+    pub(super) fn peer_left(&mut self, index: usize, code: &str, exit: Option<i32>) -> Result<Option<End>, Failure> {
+        let who = self.roster.as_ref().map(|roster| describe(roster, index)).unwrap_or_default();
+        let Some(run) = &mut self.run else { return Ok(None) };
+        let lost = |why: &str| Failure::new(Kind::PeerLost, format!("{who} {why}"));
+        match code {
+            leave::DONE => {
+                run.done.insert(index);
+                let others = self.peers.len();
+                return Ok((run.program.is_none() && run.done.len() == others).then_some(End::OthersDone));
+            }
+            leave::PROGRAM_FAILED => {
+                let code = exit.map_or(String::new(), |code| format!(" with exit code {code}"));
+                return Err(Failure::new(Kind::PeerFailed, format!("the program of {who} failed{code}"))
+                    .hint("ask them what their screen says"));
+            }
+            leave::INTERRUPTED => return Err(lost("was interrupted (Ctrl-C)")),
+            leave::PEER_LOST => {
+                let failure = lost("stopped because it lost another party");
+                run.blame.get_or_insert((now().instant + CULPRIT, failure));
+            }
+            _ => return Err(lost("stopped because something failed there")),
+        }
+        Ok(None)
+    }
+
+    /// The session with a peer ended.
+    pub(super) fn peer_ended(&mut self, index: usize, ended: Ended) -> Result<Option<End>, Failure> {
+        let Some(run) = &mut self.run else {
+            let why = match ended {
+                // The socket to the mediator reports its own loss.
+                Ended::Socket => return Ok(None),
+                Ended::Closed => "it closed the session".to_owned(),
+                Ended::Lost(why) => why,
+            };
+            return self.session_lost(index, why);
+        };
+        match ended {
+            Ended::Lost(why) if !run.done.contains(&index) => {
+                let who = self.roster.as_ref().map(|roster| describe(roster, index)).unwrap_or_default();
+                Err(Failure::new(Kind::PeerLost, format!("lost {who}: {why}")))
+            }
+            // It had said everything, or the socket to the mediator reports its own loss.
+            _ => Ok(None),
+        }
+    }
+
+    /// Ends a run: stops the program unless it ended by itself, and finds out why. Returns what to tell the others.
+    pub(super) async fn end_run(
+        &mut self,
+        mut run: Run,
+        end: End,
+        reporter: &mut dyn Reporter,
+    ) -> (&'static str, RunExited) {
+        let elapsed = run.started.elapsed();
+        let had_program = run.program.is_some();
+        let (code, program, reason) = match end {
+            End::Program { code: 0 } => {
+                self.wait_for_last_bytes(&mut run, reporter).await;
+                (0, Some(0), None)
+            }
+            End::Program { code } => {
+                drain_lines(&mut run, reporter).await;
+                self.run = Some(run);
+                let reason = self.explanation(reporter).await;
+                // It was put there two lines above.
+                let Some(taken) = self.run.take() else { return (leave::FAILED, RunExited::unknown(code)) };
+                run = taken;
+                (code, Some(code), reason)
+            }
+            End::OthersDone => (0, None, None),
+            End::Interrupted => {
+                self.stop(&mut run, reporter).await;
+                (Kind::Interrupted.exit(), None, Some(interrupted()))
+            }
+            End::Failed(failure) => {
+                self.stop(&mut run, reporter).await;
+                (if had_program { STOPPED } else { failure.kind.exit() }, None, Some(failure))
+            }
+        };
+        let goodbye = match (&reason, code) {
+            (Some(failure), _) => goodbye_after(failure),
+            (None, 0) => leave::DONE,
+            (None, _) => leave::PROGRAM_FAILED,
+        };
+        let mut exited = RunExited { reason, elapsed, program, ..RunExited::unknown(code) };
+        for peer in self.peers.keys() {
+            let counts = run.bridge.counts(*peer);
+            exited.bytes_up += counts.bytes_up;
+            exited.bytes_down += counts.bytes_down;
+        }
+        // Frees the ports; connections that still stand belong to a program that is not ours and now fail.
+        run.bridge.shutdown().await;
+        (goodbye, exited)
+    }
+
+    /// Waits until every connection has ended in both directions.
+    async fn wait_for_last_bytes(&mut self, run: &mut Run, reporter: &mut dyn Reporter) {
+        drain_lines(run, reporter).await;
+        run.program = None;
+        let deadline = tokio::time::Instant::now() + LAST_BYTES;
+        while run.active > 0 && self.ended.len() < self.peers.len() {
+            tokio::select! {
+                happened = timeout_at(deadline, run.next()) => {
+                    if happened.is_err() {
+                        return;
+                    }
+                }
+                Some(event) = self.from_peers.recv() => {
+                    // Whatever happens to others now, our program has its result.
+                    let _ = self.from_peer(event).await;
+                }
+            }
+        }
+    }
+
+    /// Waits a moment for news of another party that explain why our program failed.
+    async fn explanation(&mut self, reporter: &mut dyn Reporter) -> Option<Failure> {
+        let deadline = tokio::time::Instant::now() + EXPLANATION;
+        loop {
+            let happened = tokio::select! {
+                Some(event) = self.from_peers.recv() => self.from_peer(event).await.map(drop),
+                Some((mediator, heard)) = self.from_mediators.recv() => {
+                    match self.from_mediator(&mediator, heard, reporter).await {
+                        Ok(_) => self.drain_room(reporter).await.map(drop),
+                        Err(failure) => Err(failure),
+                    }
+                }
+                () = tokio::time::sleep_until(deadline) => {
+                    return self.run.as_ref().and_then(|run| run.blame.as_ref()).map(|(_, failure)| failure.clone());
+                }
+            };
+            if let Err(failure) = happened {
+                return Some(failure);
+            }
+        }
+    }
+
+    /// Stops the program.
+    async fn stop(&mut self, run: &mut Run, reporter: &mut dyn Reporter) {
+        if run.program.is_none() {
+            return;
+        }
+        self.shown.send_modify(|shown| shown.stop = true);
+        let stopped = timeout(STOP, async {
+            loop {
+                match run.next().await {
+                    Happened::Ended(_) => return,
+                    Happened::Line(line) => reporter.report(&Report::RunOutput { line }),
+                    Happened::Bridge(_) => {}
+                }
+            }
+        });
+        if stopped.await.is_err()
+            && let Some(program) = &mut run.program
+        {
+            program.kill().await;
+        }
+        drain_lines(run, reporter).await;
+    }
+}
+
+/// Reports what the program wrote last. A grandchild may hold its stdout open, so the wait is bounded.
+async fn drain_lines(run: &mut Run, reporter: &mut dyn Reporter) {
+    let Some(program) = &mut run.program else { return };
+    while let Ok(Some(line)) = timeout(Duration::from_secs(1), program.lines.recv()).await {
+        reporter.report(&Report::RunOutput { line });
+    }
+}

@@ -1,0 +1,126 @@
+//! The start: everything that can fail before anybody else is involved.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::sync::{mpsc, watch};
+
+use super::{Engine, Entry, MAILBOX, Plan, Role};
+use crate::core::connect::Mailbox;
+use crate::core::invite::{Invitation, read_mediator_link};
+use crate::core::room::{Member, roster};
+use crate::failure::{Failure, Kind};
+use crate::io::home::MediatorChoice;
+use crate::io::local_api::{self, Shown};
+use crate::io::program::Program;
+use crate::io::{system_rng, unix_now, websocket};
+use crate::report::{Report, Reporter};
+
+/// Messages of mediators that wait for the engine.
+const QUEUE: usize = 64;
+
+pub(super) async fn start(plan: Plan, reporter: &mut dyn Reporter) -> Result<Engine, Failure> {
+    let mut rng = system_rng()?;
+    check_name(&plan.name)?;
+    // What a person typed wrong is said before anything is asked of the network.
+    let invitation = match &plan.role {
+        Role::Guest { link } => Some(Invitation::read(link, unix_now())?),
+        Role::Host { .. } => None,
+    };
+    let given = plan.mediator.as_deref().map(|link| read_mediator_link(link, unix_now())).transpose()?;
+    let command: Vec<String> = plan.command.iter().map(|word| word.to_string_lossy().into_owned()).collect();
+    let program = if plan.command.is_empty() { None } else { Some(Program::check(plan.command).await?) };
+    if program.as_ref().is_some_and(|program| !program.is_python()) {
+        reporter.report(&Report::Warning(
+            "the program is not Python, so nothing keeps a port that it opens from being reached from outside".to_owned(),
+        ));
+    }
+    if didagent_session::NULL_CIPHER {
+        reporter.report(&Report::Warning(
+            "THIS BUILD ENCRYPTS NOTHING. It exists for a test and never talks to a real didagent.".to_owned(),
+        ));
+    }
+
+    let lock = plan.home.lock(match plan.role {
+        Role::Host { .. } => "invite",
+        Role::Guest { .. } => "join",
+    })?;
+    let identity = plan.home.identity_or_new()?;
+    let own_mediator = match (given, plan.home.mediator()?, &invitation) {
+        (Some(did), known, _) => {
+            let choice = MediatorChoice { did: did.clone() };
+            if known.as_ref() != Some(&choice) {
+                plan.home.write_mediator(&choice)?;
+            }
+            did
+        }
+        (None, Some(choice), _) => choice.did,
+        (None, None, Some(invitation)) => invitation.mediator().to_owned(),
+        (None, None, None) => {
+            return Err(Failure::new(Kind::NoMediator, "this home has no mediator yet")
+                .hint("didagent invite --mediator LINK ...   (`didagent mediator serve` starts one and prints its link)"));
+        }
+    };
+    let (sender, shown) = watch::channel(Shown::default());
+    let serving = local_api::serve(&plan.home, shown)?;
+    let run_dir = plan.home.fresh_run_dir()?;
+
+    let connection = identity.connection(&own_mediator);
+    let (to_engine, from_mediators) = mpsc::channel(QUEUE);
+    let (to_engine_from_peers, from_peers) = mpsc::unbounded_channel();
+    let link = websocket::connect(&own_mediator, to_engine.clone()).await?;
+    let (mailbox, request) = Mailbox::open(connection.clone(), &mut rng);
+    let identity = Arc::new(identity);
+    let member = Member {
+        identity: Arc::clone(&identity),
+        connection: connection.clone(),
+        name: plan.name,
+        threshold: program.as_ref().map(Program::threshold),
+    };
+    let goal = match &plan.role {
+        Role::Host { parties, .. } => format!("compute together, {parties} parties"),
+        Role::Guest { .. } => String::new(),
+    };
+    let mut engine = Engine {
+        home: plan.home,
+        identity,
+        connection,
+        links: HashMap::from([(own_mediator.clone(), link)]),
+        own_mediator: own_mediator.clone(),
+        mailbox,
+        mailbox_by: Some(Instant::now() + MAILBOX),
+        room: None,
+        entry: Some(Entry { member, role: plan.role, invitation, goal, command }),
+        circuits: HashMap::new(),
+        peers: BTreeMap::new(),
+        ended: BTreeSet::new(),
+        rtts: BTreeMap::new(),
+        early_streams: Vec::new(),
+        roster: None,
+        full_at: None,
+        program,
+        capture: plan.capture,
+        run: None,
+        from_mediators,
+        to_engine,
+        from_peers,
+        to_engine_from_peers,
+        shown: sender,
+        rng,
+        _serving: serving,
+        run_dir,
+        _lock: lock,
+    };
+    engine.send_to_mediator(request, &own_mediator).await?;
+    Ok(engine)
+}
+
+fn check_name(name: &str) -> Result<(), Failure> {
+    if roster::is_showable(name) {
+        return Ok(());
+    }
+    let limit = roster::MAX_NAME_CHARS;
+    Err(Failure::new(Kind::Usage, format!("the name must have 1 to {limit} characters and no control characters"))
+        .hint("--name alice"))
+}

@@ -1,0 +1,282 @@
+//! The home folder: identity, contacts, the mediator in use, and the lock that makes one engine of it.
+//!
+//! ```text
+//! HOME/identity.json   0600  the long-term keys; made on first use, never overwritten
+//! HOME/contacts.json   0600  who was met
+//! HOME/mediator.json   0600  the mediator in use
+//! HOME/engine.lock     0600  locked while an engine runs; says who holds it
+//! HOME/engine.sock     0600  where other commands on the home attach
+//! HOME/run/            0700  files of the current run, removed at its end
+//! ```
+//!
+//! A file is replaced as a whole: written beside, flushed, renamed. A full disk leaves the old one.
+
+use std::fs::{File, TryLockError};
+use std::io::{self, Read as _, Seek as _, Write as _};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use zeroize::Zeroizing;
+
+use crate::core::contacts::Contacts;
+use crate::core::identity::Identity;
+use crate::failure::{Failure, Kind};
+use crate::io::{os, system_rng};
+
+/// A file of ours is a few KB, the contacts at most about 5 MB: whatever is larger was not written by us.
+const MAX_FILE_BYTES: u64 = 16 * 1024 * 1024;
+
+/// A home folder.
+#[derive(Debug, Clone)]
+pub struct Home {
+    path: PathBuf,
+}
+
+/// The mediator that a home uses.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MediatorChoice {
+    /// The mediator's DID.
+    pub did: String,
+}
+
+/// Proof that this process is the home's one engine. Dropping it gives the home back.
+#[derive(Debug)]
+pub struct EngineLock {
+    _file: File,
+}
+
+impl Home {
+    /// Returns the home at `path`, or the default one. The folder is made when something is written to it.
+    ///
+    /// # Errors
+    /// [`Kind::HomeUnusable`] when there is no default because neither `XDG_DATA_HOME` nor `HOME` is set.
+    pub fn at(path: Option<PathBuf>) -> Result<Self, Failure> {
+        let path = match path {
+            Some(path) => path,
+            None => data_dir().ok_or_else(|| {
+                Failure::new(Kind::HomeUnusable, "there is no home folder: neither XDG_DATA_HOME nor HOME is set")
+                    .hint("didagent --home DIR ...")
+            })?,
+        };
+        // The engine and the program that it supervises may have different working folders.
+        let path = std::path::absolute(&path).map_err(|error| unusable("find", &path, &error))?;
+        Ok(Self { path })
+    }
+
+    /// Returns the folder.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Reads the identity, if there is one.
+    ///
+    /// # Errors
+    /// [`Kind::IdentityBroken`] when the file is not an identity or others may read it, [`Kind::HomeUnusable`] when it
+    /// cannot be read.
+    pub fn identity(&self) -> Result<Option<Identity>, Failure> {
+        let path = self.path.join("identity.json");
+        let Some(bytes) = read_file(&path)? else { return Ok(None) };
+        if os::others_may_read(&path).map_err(|error| unusable("read", &path, &error))? {
+            let shown = path.display();
+            return Err(Failure::new(Kind::IdentityBroken, format!("others may read the identity file {shown}"))
+                .hint(format!("chmod 600 '{shown}'")));
+        }
+        Identity::from_file(&bytes).map(Some).map_err(|error| {
+            Failure::new(Kind::IdentityBroken, format!("{} is not an identity file: {error}", path.display()))
+        })
+    }
+
+    /// Reads the identity, or makes one.
+    ///
+    /// # Errors
+    /// As [`Home::identity`], and [`Kind::HomeUnusable`] when a new one cannot be written.
+    pub fn identity_or_new(&self) -> Result<Identity, Failure> {
+        if let Some(identity) = self.identity()? {
+            return Ok(identity);
+        }
+        let identity = Identity::generate(&mut system_rng()?);
+        self.write("identity.json", &identity.to_file(), Existing::Keep)?;
+        // Another command may have been first: the file decides.
+        self.identity()?.ok_or_else(|| Failure::new(Kind::HomeUnusable, "the identity file vanished"))
+    }
+
+    /// Reads the contacts; none yet is an empty book.
+    ///
+    /// # Errors
+    /// [`Kind::HomeUnusable`] when the file cannot be read as contacts.
+    pub fn contacts(&self) -> Result<Contacts, Failure> {
+        Ok(self.read_json("contacts.json")?.unwrap_or_default())
+    }
+
+    /// Writes the contacts.
+    ///
+    /// # Errors
+    /// [`Kind::HomeUnusable`] when the file cannot be written.
+    pub fn write_contacts(&self, contacts: &Contacts) -> Result<(), Failure> {
+        self.write_json("contacts.json", contacts)
+    }
+
+    /// Reads which mediator this home uses.
+    ///
+    /// # Errors
+    /// [`Kind::HomeUnusable`] when the file cannot be read.
+    pub fn mediator(&self) -> Result<Option<MediatorChoice>, Failure> {
+        self.read_json("mediator.json")
+    }
+
+    /// Writes which mediator this home uses.
+    ///
+    /// # Errors
+    /// [`Kind::HomeUnusable`] when the file cannot be written.
+    pub fn write_mediator(&self, choice: &MediatorChoice) -> Result<(), Failure> {
+        self.write_json("mediator.json", choice)
+    }
+
+    /// Becomes the home's one engine, for the command called `command`.
+    ///
+    /// # Errors
+    /// [`Kind::HomeHeld`] names who holds it.
+    pub fn lock(&self, command: &str) -> Result<EngineLock, Failure> {
+        self.create()?;
+        let path = self.path.join("engine.lock");
+        let mut file = os::open_lock_file(&path).map_err(|error| unusable("lock", &path, &error))?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                let mut holder = String::new();
+                let _ = (&mut file).take(200).read_to_string(&mut holder);
+                let holder = if holder.trim().is_empty() { "another didagent" } else { holder.trim() };
+                let shown = self.path.display();
+                return Err(Failure::new(Kind::HomeHeld, format!("the home {shown} is in use by {holder}"))
+                    .hint("end that command, or use another home with --home DIR"));
+            }
+            Err(TryLockError::Error(error)) => return Err(unusable("lock", &path, &error)),
+        }
+        let holder = format!("`didagent {command}` (process {})\n", std::process::id());
+        let written = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(holder.as_bytes()));
+        written.map_err(|error| unusable("write", &path, &error))?;
+        Ok(EngineLock { _file: file })
+    }
+
+    /// Returns the folder for files of the current run, empty.
+    ///
+    /// # Errors
+    /// [`Kind::HomeUnusable`] when it cannot be made.
+    pub fn fresh_run_dir(&self) -> Result<RunDir, Failure> {
+        self.create()?;
+        let path = self.path.join("run");
+        match std::fs::remove_dir_all(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(unusable("clear", &path, &error)),
+            _ => {}
+        }
+        os::create_private_dir(&path).map_err(|error| unusable("make", &path, &error))?;
+        Ok(RunDir { path })
+    }
+
+    fn create(&self) -> Result<(), Failure> {
+        os::create_private_dir(&self.path).map_err(|error| unusable("make", &self.path, &error))
+    }
+
+    fn read_json<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, Failure> {
+        let path = self.path.join(name);
+        let Some(bytes) = read_file(&path)? else { return Ok(None) };
+        serde_json::from_slice(&bytes).map(Some).map_err(|error| {
+            let shown = path.display();
+            Failure::new(Kind::HomeUnusable, format!("{shown} is damaged: {error}"))
+                .hint(format!("mv '{shown}' '{shown}.damaged'"))
+        })
+    }
+
+    fn write_json<T: Serialize>(&self, name: &str, value: &T) -> Result<(), Failure> {
+        let bytes = serde_json::to_vec_pretty(value)
+            .map_err(|error| Failure::new(Kind::Other, format!("{name} cannot be written as JSON: {error}")))?;
+        self.write(name, &bytes, Existing::Replace)
+    }
+
+    fn write(&self, name: &str, bytes: &[u8], existing: Existing) -> Result<(), Failure> {
+        self.create()?;
+        let path = self.path.join(name);
+        let beside = self.path.join(format!("{name}.{}.new", std::process::id()));
+        let write = || -> io::Result<()> {
+            let mut file = os::create_private_file(&beside)?;
+            file.write_all(bytes)?;
+            file.sync_all()?;
+            match existing {
+                Existing::Replace => std::fs::rename(&beside, &path),
+                Existing::Keep => match std::fs::hard_link(&beside, &path) {
+                    Err(error) if error.kind() != io::ErrorKind::AlreadyExists => Err(error),
+                    _ => std::fs::remove_file(&beside),
+                },
+            }
+        };
+        write().map_err(|error| {
+            let _ = std::fs::remove_file(&beside);
+            unusable("write", &path, &error)
+        })
+    }
+}
+
+/// The folder of the current run; removed when dropped.
+#[derive(Debug)]
+pub struct RunDir {
+    path: PathBuf,
+}
+
+impl RunDir {
+    /// Writes a private file into the folder and returns where it is.
+    ///
+    /// # Errors
+    /// [`Kind::HomeUnusable`] when it cannot be written.
+    pub fn write(&self, name: &str, content: &str) -> Result<PathBuf, Failure> {
+        let path = self.path.join(name);
+        os::create_private_file(&path)
+            .and_then(|mut file| file.write_all(content.as_bytes()))
+            .map_err(|error| unusable("write", &path, &error))?;
+        Ok(path)
+    }
+}
+
+impl Drop for RunDir {
+    fn drop(&mut self) {
+        // Best effort: the next run clears it.
+        let _ = std::fs::remove_dir_all(&self.path);
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Existing {
+    Keep,
+    Replace,
+}
+
+/// Returns the default home: `didagent` in the folder for user data (XDG base directory specification).
+fn data_dir() -> Option<PathBuf> {
+    xdg_dir("XDG_DATA_HOME", ".local/share").map(|dir| dir.join("didagent"))
+}
+
+/// Returns the folder for files that can be made again: `didagent` in the cache folder.
+pub(crate) fn cache_dir() -> Option<PathBuf> {
+    xdg_dir("XDG_CACHE_HOME", ".cache").map(|dir| dir.join("didagent"))
+}
+
+fn xdg_dir(variable: &str, below_home: &str) -> Option<PathBuf> {
+    // The specification says that a relative path must be ignored.
+    let set = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    set(variable).or_else(|| set("HOME").map(|home| home.join(below_home)))
+}
+
+fn read_file(path: &Path) -> Result<Option<Zeroizing<Vec<u8>>>, Failure> {
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(unusable("read", path, &error)),
+    };
+    let mut bytes = Zeroizing::new(Vec::new());
+    file.take(MAX_FILE_BYTES).read_to_end(&mut bytes).map_err(|error| unusable("read", path, &error))?;
+    Ok(Some(bytes))
+}
+
+fn unusable(what: &str, path: &Path, error: &io::Error) -> Failure {
+    Failure::new(Kind::HomeUnusable, format!("cannot {what} {}: {error}", path.display()))
+        .hint("check the folder's owner and free space, or use another with --home DIR")
+}

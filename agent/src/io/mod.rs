@@ -1,0 +1,89 @@
+//! The only clocks, random generators, sockets, files, tasks and processes of the agent.
+#![expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "this is the io module")]
+
+pub(crate) mod demo;
+pub mod engine;
+pub mod home;
+pub(crate) mod local_api;
+pub(crate) mod os;
+mod peer;
+mod program;
+mod python_env;
+pub(crate) mod supervise;
+mod websocket;
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use crate::failure::{Failure, Kind};
+
+/// The system's random generator. Checked once to work, so that later use cannot fail in the middle of a protocol.
+pub(crate) type SystemRng = rand_core::UnwrapErr<getrandom::SysRng>;
+
+/// Returns the system's random generator.
+pub(crate) fn system_rng() -> Result<SystemRng, Failure> {
+    getrandom::fill(&mut [0; 8]).map_err(|error| {
+        Failure::new(Kind::Other, format!("the system's random generator does not work: {error}"))
+    })?;
+    Ok(rand_core::UnwrapErr(getrandom::SysRng))
+}
+
+/// Returns the time in UTC seconds; a clock before 1970 counts as 1970.
+pub(crate) fn unix_now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
+}
+
+/// Returns a generator for a part that keeps its own; [`system_rng`] has checked that it works.
+pub(crate) fn fresh_rng() -> SystemRng {
+    rand_core::UnwrapErr(getrandom::SysRng)
+}
+
+/// Returns eight random bytes as a number.
+pub(crate) fn random_u64(rng: &mut SystemRng) -> u64 {
+    use rand_core::Rng as _;
+    rng.next_u64()
+}
+
+/// Makes the runtime of a command.
+///
+/// # Errors
+/// [`Kind::Other`] when the system gives no threads or no poller.
+pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+    // wss needs a provider; the choice is a decision record, not a feature flag of a dependency.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::new(Kind::Other, format!("the system gives no threads: {error}")))
+}
+
+/// Starts to log on stderr what `filter` names; nothing but our own errors without one.
+pub(crate) fn start_logging(filter: Option<&str>) {
+    let filter = tracing_subscriber::EnvFilter::new(filter.unwrap_or("error"));
+    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false);
+    // A second call, which only a test makes, keeps the first.
+    let _ = subscriber.try_init();
+}
+
+/// Returns the name of the user, or `party` if the system does not tell.
+pub(crate) fn user_name() -> String {
+    let name = ["USER", "LOGNAME", "USERNAME"].iter().find_map(|variable| std::env::var(variable).ok());
+    name.filter(|name| crate::core::room::roster::is_showable(name)).unwrap_or_else(|| "party".to_owned())
+}
+
+/// Longest line that is read from stdin, in bytes: a link has at most 16 KiB.
+const MAX_STDIN_LINE: u64 = 64 * 1024;
+
+/// Reads one line from stdin.
+///
+/// # Errors
+/// [`Kind::LinkNotALink`] when stdin ends before a line.
+pub(crate) async fn read_line_from_stdin() -> Result<String, Failure> {
+    use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _};
+    let mut lines = tokio::io::BufReader::new(tokio::io::stdin().take(MAX_STDIN_LINE)).lines();
+    let line = lines.next_line().await.ok().flatten().unwrap_or_default();
+    if line.trim().is_empty() {
+        return Err(Failure::new(Kind::LinkNotALink, "no link was given")
+            .hint("paste the whole line that starts with http, or give it as an argument in quotes"));
+    }
+    Ok(line)
+}

@@ -1,0 +1,9 @@
+//! What differs between operating systems. No type of one system appears in an interface.
+
+#[cfg(unix)]
+mod unix;
+#[cfg(unix)]
+pub(crate) use unix::*;
+
+#[cfg(not(unix))]
+compile_error!("io/os has no module for this operating system yet");

@@ -1,0 +1,190 @@
+//! The person's program: looked at before anybody is invited, started under the supervisor when everybody is ready.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use didagent_bridge::launch::{self, Rewritten};
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
+use tokio::process::{Child, Command};
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+use crate::core::room::ThresholdRule;
+use crate::failure::{Failure, Kind};
+use crate::io::home::RunDir;
+use crate::io::os;
+use crate::io::supervise::spawn_failure;
+
+/// How long Python may take to say whether it has MPyC: a cold start from a slow disk takes seconds.
+const PROBE: Duration = Duration::from_secs(60);
+
+/// Longest line of a program's captured stdout in bytes; a longer one is handed on in pieces.
+const MAX_LINE: u64 = 64 * 1024;
+
+/// Lines of captured output that wait for the reader of our own stdout; then the program waits.
+const LINES: usize = 64;
+
+/// A command that can be started, as far as can be told beforehand.
+#[derive(Debug, Clone)]
+pub(crate) struct Program {
+    /// The words, with the interpreter in front if it is a Python script.
+    resolved: Vec<OsString>,
+    is_python: bool,
+}
+
+impl Program {
+    /// Looks at a command: the program must exist, and if it is Python, it must have MPyC.
+    ///
+    /// # Errors
+    /// [`Kind::CommandNotFound`], [`Kind::CommandNotExecutable`], [`Kind::MpycMissing`].
+    pub(crate) async fn check(typed: Vec<OsString>) -> Result<Self, Failure> {
+        let resolved = didagent_bridge::io::resolve(&typed);
+        let first = resolved.first().ok_or_else(|| Failure::new(Kind::Usage, "there is no program after `--`"))?;
+        find(first)?;
+        let is_python = matches!(launch::rewrite(&resolved, Path::new("launcher.py")), Rewritten::Python(_));
+        if is_python {
+            let script = launch::script_of(&resolved).map(PathBuf::from);
+            if let Some(script) = script.filter(|script| !script.exists()) {
+                let shown = script.display();
+                return Err(Failure::new(Kind::CommandNotFound, format!("there is no program {shown}"))
+                    .hint("check the words after `--`"));
+            }
+            if mpyc_version(first).await?.is_none() {
+                let python = first.display();
+                return Err(Failure::new(Kind::MpycMissing, format!("{python} has no MPyC"))
+                    .hint(format!("{python} -m pip install mpyc==0.11")));
+            }
+        }
+        Ok(Self { resolved, is_python })
+    }
+
+    /// Returns how the threshold follows from the command line: MPyC's `-T`, else its default.
+    pub(crate) fn threshold(&self) -> ThresholdRule {
+        launch::threshold(&self.resolved).map_or(ThresholdRule::Default, ThresholdRule::Fixed)
+    }
+
+    /// Says whether the launcher keeps the program's own port on loopback.
+    pub(crate) fn is_python(&self) -> bool {
+        self.is_python
+    }
+
+    /// Starts the program with MPyC's arguments under the supervisor, which attaches to the local socket of `home`.
+    ///
+    /// # Errors
+    /// [`Kind::HomeUnusable`] or [`Kind::Other`] when it cannot be started.
+    pub(crate) fn start(
+        &self,
+        arguments: &[String],
+        home: &Path,
+        run_dir: &RunDir,
+        capture: bool,
+    ) -> Result<Running, Failure> {
+        let launcher = run_dir.write("launcher.py", launch::LAUNCHER_SOURCE)?;
+        let command = match launch::rewrite_with(&self.resolved, &launcher, arguments) {
+            Rewritten::Python(command) => command,
+            Rewritten::NotPython => {
+                self.resolved.iter().cloned().chain(arguments.iter().map(OsString::from)).collect()
+            }
+        };
+        let itself = std::env::current_exe()
+            .map_err(|error| Failure::new(Kind::Other, format!("this program cannot find itself: {error}")))?;
+        let mut supervisor = Command::new(itself);
+        supervisor.arg("supervise").arg("--socket").arg(os::local_socket_path(home)).arg("--").args(command);
+        if capture {
+            supervisor.stdin(Stdio::null()).stdout(Stdio::piped());
+        }
+        let mut child = supervisor
+            .spawn()
+            .map_err(|error| Failure::new(Kind::Other, format!("the supervisor cannot be started: {error}")))?;
+        let (sender, lines) = mpsc::channel(LINES);
+        if let Some(stdout) = child.stdout.take() {
+            tokio::spawn(read_lines(stdout, sender));
+        }
+        Ok(Running { child, lines })
+    }
+}
+
+/// A program that was started.
+#[derive(Debug)]
+pub(crate) struct Running {
+    /// The supervisor.
+    pub(crate) child: Child,
+    /// Captured lines of its stdout.
+    pub(crate) lines: mpsc::Receiver<String>,
+}
+
+impl Running {
+    /// Waits for the end of `child` and returns the exit code as a shell gives it.
+    pub(crate) async fn code(child: &mut Child) -> u8 {
+        child.wait().await.map_or(1, os::shell_code)
+    }
+
+    /// Ends the supervisor at once; it takes the program with it.
+    pub(crate) async fn kill(&mut self) {
+        let _ = self.child.kill().await;
+    }
+}
+
+/// Returns the version of MPyC that `python` has, or `None`.
+///
+/// # Errors
+/// [`Kind::CommandNotExecutable`] when `python` does not run.
+pub(crate) async fn mpyc_version(python: &OsString) -> Result<Option<String>, Failure> {
+    // The version without an import: importing MPyC would parse our arguments and take a second.
+    const ASK: &str = "import importlib.metadata as m; print(m.version('mpyc'))";
+    let asked = Command::new(python)
+        .args(["-c", ASK])
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .kill_on_drop(true)
+        .output();
+    match timeout(PROBE, asked).await {
+        Ok(Ok(output)) if output.status.success() => {
+            Ok(Some(String::from_utf8_lossy(&output.stdout).trim().to_owned()))
+        }
+        Ok(Ok(_)) => Ok(None),
+        Ok(Err(error)) => Err(spawn_failure(python, &error)),
+        Err(_) => {
+            let python = python.display();
+            Err(Failure::new(Kind::CommandNotExecutable, format!("{python} did not answer within {} s", PROBE.as_secs())))
+        }
+    }
+}
+
+/// Finds the program as the system will when it starts it.
+fn find(program: &OsString) -> Result<(), Failure> {
+    let path = Path::new(program);
+    let candidates: Vec<PathBuf> = if path.components().count() > 1 || path.is_absolute() {
+        vec![path.to_owned()]
+    } else {
+        std::env::var_os("PATH").map(|paths| std::env::split_paths(&paths).map(|dir| dir.join(path)).collect()).unwrap_or_default()
+    };
+    let found = candidates.iter().find(|candidate| candidate.is_file());
+    match found {
+        None => Err(spawn_failure(program, &std::io::ErrorKind::NotFound.into())),
+        Some(found) if !os::is_executable(found) => {
+            Err(spawn_failure(program, &std::io::ErrorKind::PermissionDenied.into()))
+        }
+        Some(_) => Ok(()),
+    }
+}
+
+async fn read_lines(stdout: tokio::process::ChildStdout, sender: mpsc::Sender<String>) {
+    let mut reader = BufReader::new(stdout);
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        match (&mut reader).take(MAX_LINE).read_until(b'\n', &mut line).await {
+            Ok(0) | Err(_) => return,
+            Ok(_) => {
+                let text = String::from_utf8_lossy(&line);
+                if sender.send(text.trim_end_matches(['\n', '\r']).to_owned()).await.is_err() {
+                    return;
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! The supervisor: a small process between the engine and the program.
+//!
+//! `kill -9` of the engine must end the program too, and no portable way exists to ask the system for that without `unsafe`
+//! code. So the engine starts itself as `didagent supervise`, which starts the program, shares its terminal, and watches the
+//! engine's local socket: when the engine asks for it, or is gone, the program is stopped.
+//!
+//! ```text
+//! engine --starts--> supervisor --starts--> program
+//!    ^---local socket----'
+//! ```
+
+use std::ffi::OsString;
+use std::io;
+use std::path::Path;
+use std::time::Duration;
+
+use tokio::process::{Child, Command};
+use tokio::time::timeout;
+
+use crate::failure::{Failure, Kind};
+use crate::io::local_api::Supervision;
+use crate::io::os;
+
+/// How long a program may take to end after it was asked to; then it is killed.
+const GRACE: Duration = Duration::from_secs(3);
+
+/// Runs `command` until it ends, the engine asks to stop it, or the engine is gone. Returns the program's exit code as a
+/// shell would.
+pub(crate) async fn supervise(socket: &Path, command: &[OsString]) -> u8 {
+    match run(socket, command).await {
+        Ok(code) => code,
+        Err(failure) => {
+            eprintln!("{}", failure.screen());
+            failure.kind.exit()
+        }
+    }
+}
+
+async fn run(socket: &Path, command: &[OsString]) -> Result<u8, Failure> {
+    // Ctrl-C reaches the program by itself; the supervisor stays to hand on its exit code.
+    let other = |error: io::Error| Failure::new(Kind::Other, format!("the program cannot be supervised: {error}"));
+    let mut ends = os::EndRequests::listen().map_err(other)?;
+    let mut supervision = Supervision::attach(socket).await.map_err(other)?;
+    let mut child = spawn(command)?;
+    let status = loop {
+        tokio::select! {
+            status = child.wait() => break status,
+            _wanted = supervision.stop_wanted() => break stop(&mut child).await,
+            () = ends.next() => {}
+        }
+    };
+    status.map(os::shell_code).map_err(other)
+}
+
+fn spawn(command: &[OsString]) -> Result<Child, Failure> {
+    let (program, arguments) =
+        command.split_first().ok_or_else(|| Failure::new(Kind::Usage, "there is no program to run"))?;
+    Command::new(program).args(arguments).kill_on_drop(true).spawn().map_err(|error| spawn_failure(program, &error))
+}
+
+/// Returns the failure of a program that cannot be started, with the shell's exit codes.
+pub(crate) fn spawn_failure(program: &OsString, error: &io::Error) -> Failure {
+    let name = program.display();
+    match error.kind() {
+        io::ErrorKind::NotFound => Failure::new(Kind::CommandNotFound, format!("there is no program {name}"))
+            .hint("check the words after `--`"),
+        _ => Failure::new(Kind::CommandNotExecutable, format!("{name} cannot be started: {error}")),
+    }
+}
+
+async fn stop(child: &mut Child) -> io::Result<std::process::ExitStatus> {
+    if let Some(pid) = child.id() {
+        // It may have ended just now; the wait below says so.
+        let _ = os::ask_to_end(pid);
+    }
+    match timeout(GRACE, child.wait()).await {
+        Ok(status) => status,
+        Err(_) => {
+            child.start_kill()?;
+            child.wait().await
+        }
+    }
+}

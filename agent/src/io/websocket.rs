@@ -1,0 +1,261 @@
+//! The websocket to a mediator: DIDComm messages as text, relay frames as binary.
+//!
+//! Specification: `spec/relay.md`. One reader and one writer task for each socket. Text goes to the engine in the order of
+//! arrival; frames go straight to the circuit that they belong to, so that no record waits for the engine.
+//!
+//! Not its concern: what messages mean (`core`), credit (`peer`).
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use didagent_didcomm::protocols::relay::{CircuitId, CloseCode, Frame};
+use futures_util::stream::{SplitSink, SplitStream};
+use futures_util::{SinkExt as _, StreamExt as _};
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::tungstenite::{self, Message};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
+
+use crate::core::connect::showable;
+use crate::core::post::websocket_address;
+use crate::failure::{Failure, Kind};
+
+type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+/// How long connecting may take, TLS and the HTTP upgrade included.
+const CONNECT: Duration = Duration::from_secs(10);
+
+/// A mediator pings every 20 s, so a socket on which nothing arrives for three times as long is half-open.
+const SILENCE: Duration = Duration::from_secs(60);
+
+/// How long one write may take: a mediator that does not read for so long is as good as gone.
+const WRITE: Duration = Duration::from_secs(60);
+
+/// Largest websocket message in bytes: a mediator's largest delivery is 512 KiB of mail as base64 in an envelope.
+const MAX_MESSAGE: usize = 2 * 1024 * 1024;
+
+/// Messages that wait for the writer. Records are up to 16 KiB, so at most about 1 MB waits for a socket.
+const WRITE_QUEUE: usize = 64;
+
+/// Frames that wait for one circuit; its task never blocks on anything but the writer.
+const CIRCUIT_QUEUE: usize = 256;
+
+/// Circuits that frames may name before the engine has read the answer that announces them.
+const MAX_CIRCUITS: usize = 256;
+
+/// What the engine hears from a socket.
+#[derive(Debug)]
+pub(crate) enum Heard {
+    /// A DIDComm message.
+    Text(String),
+    /// The socket is gone, and why.
+    Lost(String),
+}
+
+/// A socket's event, with the DID of the mediator at its other end.
+pub(crate) type FromMediator = (String, Heard);
+
+/// A connected mediator.
+#[derive(Debug, Clone)]
+pub(crate) struct MediatorLink {
+    out: mpsc::Sender<Message>,
+    circuits: Arc<Mutex<Circuits>>,
+}
+
+#[derive(Debug, Default)]
+struct Circuits {
+    to_circuit: HashMap<u32, mpsc::Sender<FromCircuit>>,
+    unclaimed: HashMap<u32, mpsc::Receiver<FromCircuit>>,
+}
+
+/// What a circuit hears.
+#[derive(Debug)]
+pub(crate) enum FromCircuit {
+    /// One session record.
+    Record(Vec<u8>),
+    /// So many more bytes may be sent.
+    Credit(u32),
+    /// The circuit is over.
+    Closed(CloseCode),
+}
+
+/// Our end of a circuit.
+#[derive(Debug)]
+pub(crate) struct Circuit {
+    id: CircuitId,
+    /// Frames that arrive; `None` when the socket is gone.
+    pub(crate) incoming: mpsc::Receiver<FromCircuit>,
+    out: mpsc::Sender<Message>,
+}
+
+/// Connects to the mediator with this DID; what it says goes to `heard`.
+///
+/// # Errors
+/// [`Kind::MediatorUnreachable`] or [`Kind::MediatorForeign`], with the address.
+pub(crate) async fn connect(mediator: &str, heard: mpsc::Sender<FromMediator>) -> Result<MediatorLink, Failure> {
+    let address = websocket_address(mediator)
+        .map_err(|error| Failure::new(Kind::LinkDamaged, format!("the mediator's DID is not usable: {error}")))?;
+    let config = WebSocketConfig::default().max_message_size(Some(MAX_MESSAGE)).max_frame_size(Some(MAX_MESSAGE));
+    let connecting = tokio_tungstenite::connect_async_with_config(&address, Some(config), true);
+    let socket = match timeout(CONNECT, connecting).await {
+        Ok(Ok((socket, _))) => socket,
+        Ok(Err(error)) => return Err(connect_failure(&address, &error)),
+        Err(_) => {
+            let seconds = CONNECT.as_secs();
+            return Err(unreachable_at(&address, &format!("no answer within {seconds} s")));
+        }
+    };
+    let (sink, stream) = socket.split();
+    let (out, queue) = mpsc::channel(WRITE_QUEUE);
+    let circuits = Arc::new(Mutex::new(Circuits::default()));
+    tokio::spawn(write(sink, queue));
+    tokio::spawn(read(stream, mediator.to_owned(), heard, Arc::clone(&circuits)));
+    Ok(MediatorLink { out, circuits })
+}
+
+impl MediatorLink {
+    /// Sends a DIDComm message; a lost socket is reported by its reader, not here.
+    pub(crate) async fn send(&self, text: String) {
+        let _ = self.out.send(Message::text(text)).await;
+    }
+
+    /// Takes our end of the circuit that the mediator announced.
+    pub(crate) fn circuit(&self, id: CircuitId) -> Option<Circuit> {
+        let mut circuits = self.circuits.lock().unwrap_or_else(PoisonError::into_inner);
+        let incoming = circuits.claim(id.0)?;
+        Some(Circuit { id, incoming, out: self.out.clone() })
+    }
+
+    /// Closes the socket after everything queued was written, and waits for the writer to be done.
+    pub(crate) async fn close(self) {
+        let _ = self.out.send(Message::Close(None)).await;
+        // The writer ends after the close message and drops its end of the queue.
+        let _ = timeout(WRITE, self.out.closed()).await;
+    }
+}
+
+impl Circuits {
+    /// Returns where frames for `circuit` go. The first frame may come before the engine has read the announcement.
+    fn sender(&mut self, circuit: u32) -> Option<mpsc::Sender<FromCircuit>> {
+        if let Some(sender) = self.to_circuit.get(&circuit) {
+            return Some(sender.clone());
+        }
+        if self.to_circuit.len() >= MAX_CIRCUITS {
+            self.to_circuit.retain(|_, sender| !sender.is_closed());
+            if self.to_circuit.len() >= MAX_CIRCUITS {
+                return None;
+            }
+        }
+        let (sender, receiver) = mpsc::channel(CIRCUIT_QUEUE);
+        self.to_circuit.insert(circuit, sender.clone());
+        self.unclaimed.insert(circuit, receiver);
+        Some(sender)
+    }
+
+    fn claim(&mut self, circuit: u32) -> Option<mpsc::Receiver<FromCircuit>> {
+        self.sender(circuit)?;
+        self.unclaimed.remove(&circuit)
+    }
+}
+
+impl Circuit {
+    /// Waits for room in the socket's queue, then sends the record.
+    pub(crate) async fn send(&self, record: &[u8]) -> bool {
+        let frame = Frame::Data { circuit: self.id, record }.encode();
+        self.out.send(Message::binary(frame)).await.is_ok()
+    }
+
+    /// Closes the circuit.
+    pub(crate) async fn close(&self, code: CloseCode) {
+        let _ = self.out.send(Message::binary(Frame::Close { circuit: self.id, code }.encode())).await;
+    }
+}
+
+async fn write(mut sink: SplitSink<Socket, Message>, mut queue: mpsc::Receiver<Message>) {
+    while let Some(message) = queue.recv().await {
+        let written = timeout(WRITE, async {
+            let mut last = matches!(message, Message::Close(_));
+            sink.feed(message).await?;
+            // Flush once for all that is queued already.
+            while let Ok(more) = queue.try_recv() {
+                last |= matches!(more, Message::Close(_));
+                sink.feed(more).await?;
+            }
+            sink.flush().await.map(|()| last)
+        });
+        match written.await {
+            Ok(Ok(false)) => {}
+            Ok(Ok(true) | Err(_)) | Err(_) => break,
+        }
+    }
+    let _ = timeout(Duration::from_secs(1), sink.close()).await;
+}
+
+async fn read(
+    mut stream: SplitStream<Socket>,
+    mediator: String,
+    heard: mpsc::Sender<FromMediator>,
+    circuits: Arc<Mutex<Circuits>>,
+) {
+    let reason = loop {
+        let message = match timeout(SILENCE, stream.next()).await {
+            Ok(Some(Ok(message))) => message,
+            Ok(Some(Err(error))) => break showable(&error.to_string()),
+            Ok(None) => break "the connection was closed".to_owned(),
+            Err(_) => break format!("nothing was heard for {} s", SILENCE.as_secs()),
+        };
+        match message {
+            Message::Text(text) => {
+                if heard.send((mediator.clone(), Heard::Text(text.to_string()))).await.is_err() {
+                    return;
+                }
+            }
+            Message::Binary(frame) => {
+                let Ok(frame) = Frame::decode(&frame) else { break "it sent a frame that is not one".to_owned() };
+                let event = match frame {
+                    Frame::Data { record, .. } => FromCircuit::Record(record.to_vec()),
+                    Frame::Credit { bytes, .. } => FromCircuit::Credit(bytes),
+                    Frame::Close { code, .. } => FromCircuit::Closed(code),
+                };
+                let circuit = frame.circuit().0;
+                let sender = circuits.lock().unwrap_or_else(PoisonError::into_inner).sender(circuit);
+                if let Some(sender) = sender {
+                    // A circuit that nobody holds any more is over for us; the mediator hears so from its task.
+                    let _ = sender.send(event).await;
+                }
+            }
+            Message::Close(frame) => {
+                break match frame.map(|frame| showable(&frame.reason)).filter(|reason| !reason.is_empty()) {
+                    Some(reason) => format!("the mediator closed the connection: {reason}"),
+                    None => "the mediator closed the connection".to_owned(),
+                };
+            }
+            Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {}
+        }
+    };
+    // Dropping the senders tells every circuit of this socket.
+    circuits.lock().unwrap_or_else(PoisonError::into_inner).to_circuit.clear();
+    let _ = heard.send((mediator, Heard::Lost(reason))).await;
+}
+
+fn connect_failure(address: &str, error: &tungstenite::Error) -> Failure {
+    match error {
+        tungstenite::Error::Io(error) => unreachable_at(address, &error.to_string()),
+        tungstenite::Error::Tls(error) => unreachable_at(address, &error.to_string()),
+        tungstenite::Error::Http(response) => foreign(address, &format!("HTTP status {}", response.status().as_u16())),
+        other => foreign(address, &showable(&other.to_string())),
+    }
+}
+
+fn unreachable_at(address: &str, why: &str) -> Failure {
+    Failure::new(Kind::MediatorUnreachable, format!("cannot reach the mediator at {address}: {why}"))
+        .hint("check that the mediator runs and that this machine may connect to it")
+}
+
+fn foreign(address: &str, why: &str) -> Failure {
+    Failure::new(Kind::MediatorForeign, format!("what answers at {address} is not a mediator: {why}"))
+        .hint("check the mediator's link")
+}

@@ -1,0 +1,5 @@
+//! The `didagent` binary.
+
+fn main() -> std::process::ExitCode {
+    didagent::cli::main()
+}

@@ -1,0 +1,116 @@
+//! What the engine reports while it works; the command line shows it to people or writes it as JSON.
+
+use std::time::Duration;
+
+use crate::core::room::roster::Roster;
+use crate::failure::Failure;
+
+/// One thing that happened, in the order in which it did.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Report {
+    /// The room is open; the link is what people paste.
+    Invitation {
+        /// The link.
+        link: String,
+        /// Number of parties, ourselves included.
+        parties: usize,
+        /// Seconds until the link ends.
+        expires_in: u64,
+        /// The command that will run, as it was typed.
+        command: Vec<String>,
+    },
+    /// The request to join is on its way.
+    Joining,
+    /// Somebody got a seat.
+    Joined {
+        /// Its index.
+        index: usize,
+        /// Its name.
+        name: String,
+        /// Its identity.
+        identity: String,
+        /// Seats that are still free.
+        missing: usize,
+    },
+    /// Somebody gave its seat back.
+    Left {
+        /// Its name.
+        name: String,
+    },
+    /// The host told who has a seat.
+    Seats {
+        /// Number of seats.
+        seats: usize,
+        /// Names in order of their index.
+        names: Vec<String>,
+    },
+    /// Everybody is ready.
+    Ready {
+        /// The roster that all signed.
+        roster: Box<Roster>,
+        /// Our own index.
+        ours: usize,
+        /// For each party the path and its round-trip time; `None` for ourselves.
+        paths: Vec<Option<PathReport>>,
+        /// How long it took from the moment at which the room was full.
+        forming: Duration,
+    },
+    /// The local ports stand, and these are MPyC's arguments.
+    Ports {
+        /// The arguments.
+        arguments: Vec<String>,
+        /// Whether a program will be started with them.
+        run: bool,
+    },
+    /// The program was started.
+    RunStarted,
+    /// A line that the program wrote to stdout; only when its stdout is captured.
+    RunOutput {
+        /// The line without its end.
+        line: String,
+    },
+    /// The program ended, or was stopped.
+    RunExited(RunExited),
+    /// Something that a person should know.
+    Warning(String),
+    /// The command fails.
+    Failed(Failure),
+}
+
+/// How a peer is reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PathReport {
+    /// Round-trip time over the session, if it was measured already.
+    pub rtt: Option<Duration>,
+}
+
+/// How the run ended at this party.
+#[derive(Debug, Clone)]
+pub struct RunExited {
+    /// The exit code of this command.
+    pub code: u8,
+    /// The program's own exit code as a shell gives it; `None` if it was stopped by us.
+    pub program: Option<u8>,
+    /// Why we stopped it, or what explains its failure.
+    pub reason: Option<Failure>,
+    /// How long the program ran.
+    pub elapsed: Duration,
+    /// Bytes from MPyC to the other parties.
+    pub bytes_up: u64,
+    /// Bytes from the other parties to MPyC.
+    pub bytes_down: u64,
+}
+
+impl RunExited {
+    /// A run of which nothing but the exit code is known.
+    pub(crate) fn unknown(code: u8) -> Self {
+        Self { code, program: None, reason: None, elapsed: Duration::ZERO, bytes_up: 0, bytes_down: 0 }
+    }
+}
+
+/// Takes reports.
+pub trait Reporter: Send {
+    /// Shows one report.
+    fn report(&mut self, report: &Report);
+}
