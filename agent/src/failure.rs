@@ -130,7 +130,8 @@ mod tests {
 
     #[test]
     fn screen_names_code_message_and_hint() {
-        let failure = Failure::new(Kind::LinkExpired, "the invitation expired 5 minutes ago").hint("ask again");
+        let failure =
+            Failure::new(Kind::LinkExpired, "the invitation expired 5 minutes ago").hint("ask again");
         assert_eq!(
             failure.screen().to_string(),
             "error[E0203]: the invitation expired 5 minutes ago\n  try: ask again"

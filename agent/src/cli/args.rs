@@ -197,7 +197,8 @@ impl std::str::FromStr for Expiry {
         };
         // A month: nobody wants an older link to work, and the end of the invitation stays a sane number.
         let limit = 31 * 24 * 3600;
-        let number: u64 = number.parse().map_err(|_| "give seconds, or a number with s, m or h".to_owned())?;
+        let number: u64 =
+            number.parse().map_err(|_| "give seconds, or a number with s, m or h".to_owned())?;
         match number.checked_mul(seconds) {
             Some(total) if (1..=limit).contains(&total) => Ok(Self(total)),
             _ => Err("give at least 1 s and at most 31 days".to_owned()),
@@ -229,7 +230,8 @@ mod tests {
 
     #[test]
     fn everything_after_two_dashes_is_the_program() {
-        let cli = Cli::try_parse_from(["didagent", "join", "--", "python", "vote.py", "--name", "9"]).unwrap();
+        let cli =
+            Cli::try_parse_from(["didagent", "join", "--", "python", "vote.py", "--name", "9"]).unwrap();
         let Command::Join { link, room } = cli.command else { panic!() };
         assert_eq!((link, room.name), (None, None));
         assert_eq!(room.command, ["python", "vote.py", "--name", "9"]);

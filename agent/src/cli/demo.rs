@@ -12,7 +12,9 @@ pub(super) async fn run(args: DemoArgs) -> u8 {
     let outcome = if args.json {
         demo::run(parties, &mut |progress| write_line(&progress_event(&progress))).await
     } else {
-        eprintln!("  {parties} parties on this machine, each with an identity of its own, and a mediator between them");
+        eprintln!(
+            "  {parties} parties on this machine, each with an identity of its own, and a mediator between them"
+        );
         demo::run(parties, &mut |progress| show(&progress)).await
     };
     match (outcome, args.json) {
@@ -86,7 +88,9 @@ fn progress_event(progress: &Progress) -> Value {
         Progress::Preparing(text) => json!({"v": 1, "type": "demo.preparing", "message": text}),
         Progress::Python(python) => json!({"v": 1, "type": "demo.python", "path": python.to_string_lossy()}),
         Progress::Started(command) => json!({"v": 1, "type": "demo.started", "command": command}),
-        Progress::Event { party, event } => json!({"v": 1, "type": "demo.party", "party": party, "event": event}),
+        Progress::Event { party, event } => {
+            json!({"v": 1, "type": "demo.party", "party": party, "event": event})
+        }
     }
 }
 

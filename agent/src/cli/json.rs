@@ -40,7 +40,9 @@ fn event(report: &Report) -> Value {
             json!({"v": 1, "type": "party.joined", "index": index, "name": name, "identity": identity, "missing": missing})
         }
         Report::Left { name } => json!({"v": 1, "type": "party.left", "name": name}),
-        Report::Seats { seats, names } => json!({"v": 1, "type": "room.seats", "seats": seats, "names": names}),
+        Report::Seats { seats, names } => {
+            json!({"v": 1, "type": "room.seats", "seats": seats, "names": names})
+        }
         Report::Ready { roster, ours, paths, forming } => {
             let body = roster.body();
             json!({

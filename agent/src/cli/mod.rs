@@ -61,7 +61,9 @@ async fn dispatch(cli: Cli) -> u8 {
         Command::Identity { command } => data(identity(&home, &command)),
         Command::Contacts { json } => data(contacts(&home, json)),
         Command::Demo(args) => demo::run(args).await,
-        Command::Mediator { .. } => fail(&Failure::new(Kind::Other, "the mediator was to be started earlier")),
+        Command::Mediator { .. } => {
+            fail(&Failure::new(Kind::Other, "the mediator was to be started earlier"))
+        }
         Command::Explain { code } => data(explain(&code)),
         Command::Supervise { socket, command } => supervise::supervise(&socket, &command).await,
     }
@@ -110,10 +112,12 @@ fn identity(home: &Home, command: &IdentityCommand) -> Result<String, Failure> {
 fn contacts(home: &Home, json: bool) -> Result<String, Failure> {
     let contacts = home.contacts()?;
     if json {
-        return serde_json::to_string(&contacts)
-            .map_err(|error| Failure::new(Kind::Other, format!("contacts cannot be written as JSON: {error}")));
+        return serde_json::to_string(&contacts).map_err(|error| {
+            Failure::new(Kind::Other, format!("contacts cannot be written as JSON: {error}"))
+        });
     }
-    let lines: Vec<_> = contacts.contacts.iter().map(|contact| format!("{}  {}", contact.name, contact.identity)).collect();
+    let lines: Vec<_> =
+        contacts.contacts.iter().map(|contact| format!("{}  {}", contact.name, contact.identity)).collect();
     Ok(lines.join("\n"))
 }
 

@@ -38,7 +38,11 @@ impl Reporter for Screen {
             }
             Report::Joining => eprintln!("  asking the host for a seat ..."),
             Report::Joined { index, name, missing, .. } => {
-                let rest = if *missing == 0 { "all are here".to_owned() } else { format!("waiting for {missing} more ...") };
+                let rest = if *missing == 0 {
+                    "all are here".to_owned()
+                } else {
+                    format!("waiting for {missing} more ...")
+                };
                 eprintln!("  party {index}  {name}  joined; {rest}");
             }
             Report::Left { name } => eprintln!("  {name} left"),
@@ -53,8 +57,12 @@ impl Reporter for Screen {
             }
             Report::Ports { arguments, run: false } => {
                 let _ = writeln!(std::io::stdout(), "{}", arguments.join(" "));
-                eprintln!("  everybody is ready: start MPyC with the arguments above (`didagent ports` prints them again)");
-                eprintln!("  start your program with a Python that listens on loopback only; Ctrl-C when it is done");
+                eprintln!(
+                    "  everybody is ready: start MPyC with the arguments above (`didagent ports` prints them again)"
+                );
+                eprintln!(
+                    "  start your program with a Python that listens on loopback only; Ctrl-C when it is done"
+                );
             }
             Report::Ports { run: true, .. } | Report::RunStarted => {}
             Report::RunOutput { line } => drop(writeln!(std::io::stdout(), "{line}")),
@@ -91,7 +99,10 @@ pub(super) fn table(roster: &Roster, ours: usize, paths: &[Option<PathReport>]) 
 pub(super) fn privacy(m: usize, threshold: usize) -> String {
     match threshold {
         0 => format!("{m} parties, threshold 0: {NO_PRIVACY}"),
-        _ => format!("{m} parties, threshold {threshold}: any {} together could open the inputs", threshold + 1),
+        _ => format!(
+            "{m} parties, threshold {threshold}: any {} together could open the inputs",
+            threshold + 1
+        ),
     }
 }
 
@@ -101,9 +112,13 @@ fn ending(exited: &RunExited) -> Vec<String> {
     let mut lines = Vec::new();
     match (exited.program, &exited.reason) {
         (Some(0), None) => lines.push(format!("  done in {seconds:.1} s; {traffic}")),
-        (Some(code), None) => lines.push(format!("  the program ended with exit code {code} after {seconds:.1} s")),
+        (Some(code), None) => {
+            lines.push(format!("  the program ended with exit code {code} after {seconds:.1} s"))
+        }
         (Some(code), Some(reason)) => {
-            lines.push(format!("  the program ended with exit code {code} after {seconds:.1} s; most likely because:"));
+            lines.push(format!(
+                "  the program ended with exit code {code} after {seconds:.1} s; most likely because:"
+            ));
             lines.push(reason.screen().to_string());
         }
         (None, Some(reason)) => {

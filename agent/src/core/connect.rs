@@ -18,7 +18,8 @@
 use didagent_didcomm::message::Message;
 use didagent_didcomm::protocols::Body as _;
 use didagent_didcomm::protocols::coordinate_mediation::{
-    Action, MediateDeny, MediateGrant, MediateRequest, Outcome, RecipientUpdate, RecipientUpdateResponse, Update,
+    Action, MediateDeny, MediateGrant, MediateRequest, Outcome, RecipientUpdate, RecipientUpdateResponse,
+    Update,
 };
 use didagent_didcomm::protocols::pickup::{Delivery, LiveDeliveryChange, MessagesReceived, Status};
 use didagent_didcomm::protocols::report_problem::ProblemReport;
@@ -81,8 +82,12 @@ impl Mailbox {
     pub fn handle(&mut self, message: &Message, rng: &mut impl CryptoRng) -> Result<Step, Failure> {
         if let Ok(delivery) = Delivery::try_from(message) {
             let ids = delivery.messages.iter().map(|one| one.id.clone()).collect();
-            let receipt = MessagesReceived { message_id_list: ids }.message(new_id(rng)).thid(message.thread());
-            return Ok(Step::Mail { messages: delivery.messages.into_iter().map(|one| one.message).collect(), receipt });
+            let receipt =
+                MessagesReceived { message_id_list: ids }.message(new_id(rng)).thid(message.thread());
+            return Ok(Step::Mail {
+                messages: delivery.messages.into_iter().map(|one| one.message).collect(),
+                receipt,
+            });
         }
         match &self.state {
             State::Requesting { thid } if thid == message.thread() => {
@@ -99,13 +104,18 @@ impl Mailbox {
                 Ok(Step::Send(update))
             }
             State::Registering { thid } if thid == message.thread() => {
-                let Ok(response) = RecipientUpdateResponse::try_from(message) else { return Ok(Step::Nothing) };
+                let Ok(response) = RecipientUpdateResponse::try_from(message) else {
+                    return Ok(Step::Nothing);
+                };
                 let accepted = response.updated.iter().any(|updated| {
                     updated.recipient_did == self.connection.did
                         && matches!(updated.result, Outcome::Success | Outcome::NoChange)
                 });
                 if !accepted {
-                    return Err(Failure::new(Kind::MediatorRefused, "the mediator does not register this party's DID"));
+                    return Err(Failure::new(
+                        Kind::MediatorRefused,
+                        "the mediator does not register this party's DID",
+                    ));
                 }
                 let thid = new_id(rng);
                 let live = LiveDeliveryChange { live_delivery: true }.message(thid.clone());
@@ -126,7 +136,9 @@ impl Mailbox {
     /// Takes a problem report of the mediator and says whether it ends the attempt to set up the mailbox.
     pub fn refused(&self, report: &ProblemReport, thread: Option<&str>) -> Option<Failure> {
         let waiting = match &self.state {
-            State::Requesting { thid } | State::Registering { thid } | State::GoingLive { thid } => Some(thid.as_str()),
+            State::Requesting { thid } | State::Registering { thid } | State::GoingLive { thid } => {
+                Some(thid.as_str())
+            }
             State::Live => None,
         };
         (report.is_error() && waiting.is_some() && waiting == thread).then(|| {
@@ -201,7 +213,9 @@ mod tests {
         let (mut mailbox, _) = registering();
         let queued = Delivered { id: "7".into(), message: "{}".into() };
         let delivery = Delivery { recipient_did: None, messages: vec![queued] }.message("d");
-        let Ok(Step::Mail { messages, receipt }) = mailbox.handle(&delivery, &mut test_rng(2)) else { panic!() };
+        let Ok(Step::Mail { messages, receipt }) = mailbox.handle(&delivery, &mut test_rng(2)) else {
+            panic!()
+        };
         assert_eq!(messages, ["{}"]);
         assert_eq!(MessagesReceived::try_from(&receipt).unwrap().message_id_list, ["7"]);
     }

@@ -57,7 +57,8 @@ impl Contacts {
             return;
         }
         if self.contacts.len() >= MAX_CONTACTS
-            && let Some((oldest, _)) = self.contacts.iter().enumerate().min_by_key(|(_, contact)| contact.last_met)
+            && let Some((oldest, _)) =
+                self.contacts.iter().enumerate().min_by_key(|(_, contact)| contact.last_met)
         {
             self.contacts.remove(oldest);
         }

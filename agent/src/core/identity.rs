@@ -76,8 +76,11 @@ impl Identity {
             return Err(IdentityFileError::Version { got: file.v });
         }
         let key = |name, text: &str| {
-            let bytes = Zeroizing::new(URL_SAFE_NO_PAD.decode(text).map_err(|_| IdentityFileError::Key { name })?);
-            <[u8; 32]>::try_from(bytes.as_slice()).map(Zeroizing::new).map_err(|_| IdentityFileError::Key { name })
+            let bytes =
+                Zeroizing::new(URL_SAFE_NO_PAD.decode(text).map_err(|_| IdentityFileError::Key { name })?);
+            <[u8; 32]>::try_from(bytes.as_slice())
+                .map(Zeroizing::new)
+                .map_err(|_| IdentityFileError::Key { name })
         };
         let ed25519 = key("ed25519", &file.ed25519)?;
         let x25519 = key("x25519", &file.x25519)?;

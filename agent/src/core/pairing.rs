@@ -18,7 +18,9 @@ use didagent_didcomm::did;
 use didagent_didcomm::message::Message;
 use didagent_didcomm::protocols::session::{Abort, Accept, Propose};
 use didagent_didcomm::protocols::{Body as _, Digest32};
-use didagent_session::{Established, Initiator, Limits, Params, Responder, StaticPublic, StaticSecret, Suite, prologue};
+use didagent_session::{
+    Established, Initiator, Limits, Params, Responder, StaticPublic, StaticSecret, Suite, prologue,
+};
 use rand_core::CryptoRng;
 use sha2::{Digest as _, Sha256};
 
@@ -98,7 +100,11 @@ impl std::fmt::Debug for Proposal {
 ///
 /// # Errors
 /// [`PairingError::Failed`] when its key is unusable.
-pub fn propose(identity: &Identity, pair: &Pair<'_>, rng: &mut impl CryptoRng) -> Result<(Proposal, Message), PairingError> {
+pub fn propose(
+    identity: &Identity,
+    pair: &Pair<'_>,
+    rng: &mut impl CryptoRng,
+) -> Result<(Proposal, Message), PairingError> {
     let thid = new_id(rng);
     let suites = suite_ids();
     let prologue = Prologue::new(pair, &thid, &suites);
@@ -147,16 +153,25 @@ impl Proposal {
     }
 }
 
+/// A proposal that we do not complete.
+#[derive(Debug)]
+pub struct Refusal {
+    /// Why.
+    pub error: PairingError,
+    /// What to send to the peer.
+    pub abort: Message,
+}
+
 /// Answers a `propose` of the initiator of `pair`; on success the message is the `accept`.
 ///
 /// # Errors
-/// [`PairingError`], with the `abort` message to send when the peer should be told.
+/// [`Refusal`], with the `abort` message to send.
 pub fn answer(
     identity: &Identity,
     pair: &Pair<'_>,
     message: &Message,
     rng: &mut impl CryptoRng,
-) -> Result<(Established, Message), (PairingError, Message)> {
+) -> Result<(Established, Message), Box<Refusal>> {
     answer_inner(identity, pair, message, rng).map_err(|error| {
         let (code, comment) = match &error {
             PairingError::Differs { field } => (abort::DIFFERS, Some((*field).to_owned())),
@@ -164,7 +179,8 @@ pub fn answer(
             _ => (abort::FAILED, None),
         };
         let abort = Abort { code: code.to_owned(), comment, use_suite: None };
-        (error, abort.message(new_id(rng)).thid(message.thread()).pthid(pair.room))
+        let abort = abort.message(new_id(rng)).thid(message.thread()).pthid(pair.room);
+        Box::new(Refusal { error, abort })
     })
 }
 
@@ -225,15 +241,29 @@ impl<'a> Prologue<'a> {
     }
 
     fn fields(&self) -> BTreeMap<String, Digest32> {
-        self.0.iter().map(|(name, value)| ((*name).to_owned(), Digest32(Sha256::digest(value).into()))).collect()
+        self.0
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), Digest32(Sha256::digest(value).into())))
+            .collect()
     }
 }
 
 const FIELD_NAMES: [&str; 9] = [
-    "initiator", "responder", "initiator_kid", "responder_kid", "thid", "pthid", "invitation", "suites", "context",
+    "initiator",
+    "responder",
+    "initiator_kid",
+    "responder_kid",
+    "thid",
+    "pthid",
+    "invitation",
+    "suites",
+    "context",
 ];
 
-fn first_difference(ours: &BTreeMap<String, Digest32>, theirs: &BTreeMap<String, Digest32>) -> Option<&'static str> {
+fn first_difference(
+    ours: &BTreeMap<String, Digest32>,
+    theirs: &BTreeMap<String, Digest32>,
+) -> Option<&'static str> {
     FIELD_NAMES.into_iter().find(|name| ours.get(*name) != theirs.get(*name))
 }
 
@@ -274,7 +304,12 @@ mod tests {
         }
 
         fn pair(&self) -> Pair<'_> {
-            Pair { room: "room", invitation: &[7; 32], initiator: &self.parties[0], responder: &self.parties[1] }
+            Pair {
+                room: "room",
+                invitation: &[7; 32],
+                initiator: &self.parties[0],
+                responder: &self.parties[1],
+            }
         }
     }
 
@@ -293,7 +328,7 @@ mod tests {
         let two = Two::new();
         let (proposal, message) = propose(&two.alice, &two.pair(), &mut test_rng(3)).unwrap();
         let other = Pair { invitation: &[8; 32], ..two.pair() };
-        let (error, abort) = answer(&two.bob, &other, &message, &mut test_rng(4)).unwrap_err();
+        let Refusal { error, abort } = *answer(&two.bob, &other, &message, &mut test_rng(4)).unwrap_err();
         assert_eq!(error.to_string(), "the two sides differ in invitation");
         assert_eq!(proposal.finish(&abort).unwrap_err().to_string(), "the two sides differ in invitation");
     }
@@ -306,7 +341,7 @@ mod tests {
         let other = Pair { invitation: &[8; 32], ..two.pair() };
         let forged = Prologue::new(&other, &message.id, &[1]).fields();
         message.body["fields"] = serde_json::to_value(forged).unwrap();
-        let (error, _) = answer(&two.bob, &other, &message, &mut test_rng(4)).unwrap_err();
+        let error = answer(&two.bob, &other, &message, &mut test_rng(4)).unwrap_err().error;
         assert!(matches!(error, PairingError::Failed), "{error}");
     }
 
@@ -316,7 +351,7 @@ mod tests {
         for suites in [vec![], vec![9], vec![9, 1]] {
             let (_, mut message) = propose(&two.alice, &two.pair(), &mut test_rng(3)).unwrap();
             message.body["suites"] = suites.into();
-            let (error, _) = answer(&two.bob, &two.pair(), &message, &mut test_rng(4)).unwrap_err();
+            let error = answer(&two.bob, &two.pair(), &message, &mut test_rng(4)).unwrap_err().error;
             assert!(matches!(error, PairingError::NoSuite), "{error}");
         }
     }

@@ -64,15 +64,24 @@ impl Post<'_> {
     ///
     /// # Errors
     /// [`PostError`] when the DID of the party is not usable.
-    pub fn to_party(&self, message: Message, to: &str, now: u64, rng: &mut impl CryptoRng) -> Result<Parcel, PostError> {
+    pub fn to_party(
+        &self,
+        message: Message,
+        to: &str,
+        now: u64,
+        rng: &mut impl CryptoRng,
+    ) -> Result<Parcel, PostError> {
         let document = did::resolve_offline(to)?;
         let kid = document.key_agreement.first().ok_or(PostError::Incomplete { what: "key agreement" })?;
         let mediator = document.services.first().map(|service| service.uri.clone());
-        let mediator = mediator.filter(|uri| uri.starts_with("did:")).ok_or(PostError::Incomplete { what: "mediator" })?;
+        let mediator = mediator
+            .filter(|uri| uri.starts_with("did:"))
+            .ok_or(PostError::Incomplete { what: "mediator" })?;
         let mediator_kid = key_agreement_kid(&mediator)?;
 
         let message = message.from(&self.connection.did).to(to).times(now, now + PARTY_MESSAGE_SECONDS);
-        let sealed = envelope::sealed(&message, &self.connection.kid, kid, &self.secrets(), &OfflineResolver, rng)?;
+        let sealed =
+            envelope::sealed(&message, &self.connection.kid, kid, &self.secrets(), &OfflineResolver, rng)?;
         let mut forward = Forward::new(to, text(sealed));
         forward.expires_time = Some(now + PARTY_MESSAGE_SECONDS);
         let forward = forward.message(new_id(rng), PayloadForm::Json).to(&mediator);
@@ -84,11 +93,27 @@ impl Post<'_> {
     ///
     /// # Errors
     /// [`PostError`] when the mediator's DID is not usable.
-    pub fn to_mediator(&self, message: Message, mediator: &str, now: u64, rng: &mut impl CryptoRng) -> Result<Parcel, PostError> {
+    pub fn to_mediator(
+        &self,
+        message: Message,
+        mediator: &str,
+        now: u64,
+        rng: &mut impl CryptoRng,
+    ) -> Result<Parcel, PostError> {
         let kid = key_agreement_kid(mediator)?;
-        let message =
-            message.from(&self.connection.did).to(mediator).times(now, now + MEDIATOR_MESSAGE_SECONDS).return_route_all();
-        let packed = envelope::authcrypt(&message, &self.connection.kid, &[&kid], &self.secrets(), &OfflineResolver, rng)?;
+        let message = message
+            .from(&self.connection.did)
+            .to(mediator)
+            .times(now, now + MEDIATOR_MESSAGE_SECONDS)
+            .return_route_all();
+        let packed = envelope::authcrypt(
+            &message,
+            &self.connection.kid,
+            &[&kid],
+            &self.secrets(),
+            &OfflineResolver,
+            rng,
+        )?;
         Ok(Parcel { mediator: mediator.to_owned(), text: text(packed) })
     }
 
@@ -117,7 +142,11 @@ pub fn websocket_address(mediator: &str) -> Result<String, PostError> {
 }
 
 fn key_agreement_kid(of: &str) -> Result<String, PostError> {
-    did::resolve_offline(of)?.key_agreement.into_iter().next().ok_or(PostError::Incomplete { what: "key agreement" })
+    did::resolve_offline(of)?
+        .key_agreement
+        .into_iter()
+        .next()
+        .ok_or(PostError::Incomplete { what: "key agreement" })
 }
 
 fn text(envelope: Vec<u8>) -> String {

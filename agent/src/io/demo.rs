@@ -108,12 +108,17 @@ struct Party {
 impl Stage {
     fn set() -> Result<Self, Failure> {
         let exe = std::env::current_exe().map_err(|error| other("find this program", &error))?;
-        let folder = std::env::temp_dir().join(format!("didagent-demo-{:016x}", random_u64(&mut system_rng()?)));
+        let folder =
+            std::env::temp_dir().join(format!("didagent-demo-{:016x}", random_u64(&mut system_rng()?)));
         os::create_private_dir(&folder).map_err(|error| other("make a temporary folder", &error))?;
         Ok(Self { folder, exe, mediator: None, parties: Vec::new() })
     }
 
-    async fn play(&mut self, parties: usize, tell: &mut (dyn FnMut(Progress) + Send)) -> Result<Outcome, Failure> {
+    async fn play(
+        &mut self,
+        parties: usize,
+        tell: &mut (dyn FnMut(Progress) + Send),
+    ) -> Result<Outcome, Failure> {
         let python = python_with_mpyc(&mut |text| tell(Progress::Preparing(text.to_owned()))).await?;
         tell(Progress::Python(python.clone()));
         let program = self.folder.join("average.py");
@@ -127,7 +132,9 @@ impl Stage {
         let count = parties.to_string();
 
         let host = words(&["invite", "--parties", &count, "--mediator", &mediator]);
-        tell(Progress::Started(format!("didagent invite --parties {count} --mediator LINK -- python average.py")));
+        tell(Progress::Started(format!(
+            "didagent invite --parties {count} --mediator LINK -- python average.py"
+        )));
         self.start_party(NAMES[0], host, &command, None, &events).await?;
         let link = first(&mut from_parties, tell, "room.invitation").await?;
         let link = link.get("link").and_then(Value::as_str).unwrap_or_default().to_owned();
@@ -138,7 +145,8 @@ impl Stage {
         }
         drop(events);
 
-        let mut outcomes: Vec<PartyOutcome> = NAMES[..parties].iter().map(|name| PartyOutcome::new(name)).collect();
+        let mut outcomes: Vec<PartyOutcome> =
+            NAMES[..parties].iter().map(|name| PartyOutcome::new(name)).collect();
         let mut failure = None;
         while let Some((party, event)) = from_parties.recv().await {
             if let Some(outcome) = outcomes.iter_mut().find(|outcome| outcome.name == party) {

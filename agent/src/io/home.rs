@@ -54,8 +54,11 @@ impl Home {
         let path = match path {
             Some(path) => path,
             None => data_dir().ok_or_else(|| {
-                Failure::new(Kind::HomeUnusable, "there is no home folder: neither XDG_DATA_HOME nor HOME is set")
-                    .hint("didagent --home DIR ...")
+                Failure::new(
+                    Kind::HomeUnusable,
+                    "there is no home folder: neither XDG_DATA_HOME nor HOME is set",
+                )
+                .hint("didagent --home DIR ...")
             })?,
         };
         // The engine and the program that it supervises may have different working folders.
@@ -78,8 +81,11 @@ impl Home {
         let Some(bytes) = read_file(&path)? else { return Ok(None) };
         if os::others_may_read(&path).map_err(|error| unusable("read", &path, &error))? {
             let shown = path.display();
-            return Err(Failure::new(Kind::IdentityBroken, format!("others may read the identity file {shown}"))
-                .hint(format!("chmod 600 '{shown}'")));
+            return Err(Failure::new(
+                Kind::IdentityBroken,
+                format!("others may read the identity file {shown}"),
+            )
+            .hint(format!("chmod 600 '{shown}'")));
         }
         Identity::from_file(&bytes).map(Some).map_err(|error| {
             Failure::new(Kind::IdentityBroken, format!("{} is not an identity file: {error}", path.display()))
@@ -153,7 +159,8 @@ impl Home {
             Err(TryLockError::Error(error)) => return Err(unusable("lock", &path, &error)),
         }
         let holder = format!("`didagent {command}` (process {})\n", std::process::id());
-        let written = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(holder.as_bytes()));
+        let written =
+            file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(holder.as_bytes()));
         written.map_err(|error| unusable("write", &path, &error))?;
         Ok(EngineLock { _file: file })
     }
@@ -166,7 +173,9 @@ impl Home {
         self.create()?;
         let path = self.path.join("run");
         match std::fs::remove_dir_all(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(unusable("clear", &path, &error)),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(unusable("clear", &path, &error));
+            }
             _ => {}
         }
         os::create_private_dir(&path).map_err(|error| unusable("make", &path, &error))?;
@@ -188,8 +197,9 @@ impl Home {
     }
 
     fn write_json<T: Serialize>(&self, name: &str, value: &T) -> Result<(), Failure> {
-        let bytes = serde_json::to_vec_pretty(value)
-            .map_err(|error| Failure::new(Kind::Other, format!("{name} cannot be written as JSON: {error}")))?;
+        let bytes = serde_json::to_vec_pretty(value).map_err(|error| {
+            Failure::new(Kind::Other, format!("{name} cannot be written as JSON: {error}"))
+        })?;
         self.write(name, &bytes, Existing::Replace)
     }
 

@@ -118,8 +118,11 @@ async fn answer(mut stream: LocalStream, mut shown: watch::Receiver<Shown>) {
 /// [`Kind::NoEngine`] when no engine holds the home, or it ends before everybody is ready.
 pub(crate) async fn ports(home: &Home) -> Result<Vec<String>, Failure> {
     let none = || {
-        Failure::new(Kind::NoEngine, format!("no didagent is running with the home {}", home.path().display()))
-            .hint("start `didagent invite` or `didagent join` first, with the same --home")
+        Failure::new(
+            Kind::NoEngine,
+            format!("no didagent is running with the home {}", home.path().display()),
+        )
+        .hint("start `didagent invite` or `didagent join` first, with the same --home")
     };
     let stream = os::connect_local(&os::local_socket_path(home.path())).await.map_err(|_| none())?;
     let answer = ask(stream, &Request::Ports).await;

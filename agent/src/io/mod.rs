@@ -59,7 +59,8 @@ pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
 /// Starts to log on stderr what `filter` names; nothing but our own errors without one.
 pub(crate) fn start_logging(filter: Option<&str>) {
     let filter = tracing_subscriber::EnvFilter::new(filter.unwrap_or("error"));
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false);
+    let subscriber =
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false);
     // A second call, which only a test makes, keeps the first.
     let _ = subscriber.try_init();
 }

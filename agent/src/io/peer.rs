@@ -127,9 +127,19 @@ impl Peer {
         events: mpsc::UnboundedSender<(usize, FromPeer)>,
         index: usize,
     ) -> Self {
-        let state = State { session, round, streams: HashMap::new(), closing: false, over: false, aborted: false };
+        let state =
+            State { session, round, streams: HashMap::new(), closing: false, over: false, aborted: false };
         let shared = Arc::new(Shared { state: Mutex::new(state), wake: Notify::new() });
-        let task = Task { shared: Arc::clone(&shared), circuit, events, index, credit: 0, pinged: false, heard: Instant::now(), up: false };
+        let task = Task {
+            shared: Arc::clone(&shared),
+            circuit,
+            events,
+            index,
+            credit: 0,
+            pinged: false,
+            heard: Instant::now(),
+            up: false,
+        };
         tokio::spawn(task.run());
         Self { shared }
     }
@@ -214,7 +224,8 @@ impl Task {
                 }
                 continue;
             }
-            let deadline = deadline.into_iter().chain([next_ping]).chain(drain_until).min().unwrap_or(next_ping);
+            let deadline =
+                deadline.into_iter().chain([next_ping]).chain(drain_until).min().unwrap_or(next_ping);
             tokio::select! {
                 event = self.circuit.incoming.recv() => {
                     let Some(event) = event else { break Ended::Socket };
@@ -410,7 +421,11 @@ impl State {
 }
 
 impl AsyncRead for SessionStream {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         let mut state = self.shared.lock();
         let State { session, streams, aborted, .. } = &mut *state;
         let Some(open) = streams.get_mut(&self.id) else { return Poll::Ready(Err(reset())) };

@@ -6,6 +6,7 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use didagent_bridge::launch::{self, Rewritten};
+use didagent_bridge::plan;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::mpsc;
@@ -41,10 +42,19 @@ impl Program {
     /// [`Kind::CommandNotFound`], [`Kind::CommandNotExecutable`], [`Kind::MpycMissing`].
     pub(crate) async fn check(typed: Vec<OsString>) -> Result<Self, Failure> {
         let resolved = didagent_bridge::io::resolve(&typed);
-        let first = resolved.first().ok_or_else(|| Failure::new(Kind::Usage, "there is no program after `--`"))?;
+        let first =
+            resolved.first().ok_or_else(|| Failure::new(Kind::Usage, "there is no program after `--`"))?;
         find(first)?;
         let is_python = matches!(launch::rewrite(&resolved, Path::new("launcher.py")), Rewritten::Python(_));
         if is_python {
+            if let Some(word) = plan::conflicting_argument(&launch::arguments_of(&resolved)) {
+                let word = word.to_string_lossy();
+                return Err(Failure::new(
+                    Kind::Usage,
+                    format!("the program's argument {word} is one that didagent gives to MPyC"),
+                )
+                .hint(format!("leave {word} out; didagent adds -P and -I itself")));
+            }
             let script = launch::script_of(&resolved).map(PathBuf::from);
             if let Some(script) = script.filter(|script| !script.exists()) {
                 let shown = script.display();
@@ -88,16 +98,17 @@ impl Program {
                 self.resolved.iter().cloned().chain(arguments.iter().map(OsString::from)).collect()
             }
         };
-        let itself = std::env::current_exe()
-            .map_err(|error| Failure::new(Kind::Other, format!("this program cannot find itself: {error}")))?;
+        let itself = std::env::current_exe().map_err(|error| {
+            Failure::new(Kind::Other, format!("this program cannot find itself: {error}"))
+        })?;
         let mut supervisor = Command::new(itself);
         supervisor.arg("supervise").arg("--socket").arg(os::local_socket_path(home)).arg("--").args(command);
         if capture {
             supervisor.stdin(Stdio::null()).stdout(Stdio::piped());
         }
-        let mut child = supervisor
-            .spawn()
-            .map_err(|error| Failure::new(Kind::Other, format!("the supervisor cannot be started: {error}")))?;
+        let mut child = supervisor.spawn().map_err(|error| {
+            Failure::new(Kind::Other, format!("the supervisor cannot be started: {error}"))
+        })?;
         let (sender, lines) = mpsc::channel(LINES);
         if let Some(stdout) = child.stdout.take() {
             tokio::spawn(read_lines(stdout, sender));
@@ -149,7 +160,10 @@ pub(crate) async fn mpyc_version(python: &OsString) -> Result<Option<String>, Fa
         Ok(Err(error)) => Err(spawn_failure(python, &error)),
         Err(_) => {
             let python = python.display();
-            Err(Failure::new(Kind::CommandNotExecutable, format!("{python} did not answer within {} s", PROBE.as_secs())))
+            Err(Failure::new(
+                Kind::CommandNotExecutable,
+                format!("{python} did not answer within {} s", PROBE.as_secs()),
+            ))
         }
     }
 }
@@ -160,7 +174,9 @@ fn find(program: &OsString) -> Result<(), Failure> {
     let candidates: Vec<PathBuf> = if path.components().count() > 1 || path.is_absolute() {
         vec![path.to_owned()]
     } else {
-        std::env::var_os("PATH").map(|paths| std::env::split_paths(&paths).map(|dir| dir.join(path)).collect()).unwrap_or_default()
+        std::env::var_os("PATH")
+            .map(|paths| std::env::split_paths(&paths).map(|dir| dir.join(path)).collect())
+            .unwrap_or_default()
     };
     let found = candidates.iter().find(|candidate| candidate.is_file());
     match found {

@@ -41,15 +41,18 @@ pub(crate) async fn python_with_mpyc(tell: &mut (dyn FnMut(&str) + Send)) -> Res
             Some(_) => Ok(given.into()),
             None => {
                 let python = given.display();
-                Err(Failure::new(Kind::MpycMissing, format!("DIDAGENT_PYTHON is {python}, which has no MPyC"))
-                    .hint(format!("{python} -m pip install mpyc=={MPYC_VERSION}")))
+                Err(Failure::new(
+                    Kind::MpycMissing,
+                    format!("DIDAGENT_PYTHON is {python}, which has no MPyC"),
+                )
+                .hint(format!("{python} -m pip install mpyc=={MPYC_VERSION}")))
             }
         };
     }
     let system = OsString::from("python3");
-    let has = mpyc_version(&system).await.map_err(|_| {
-        Failure::new(Kind::PythonMissing, "there is no python3").hint(INSTALL_PYTHON)
-    })?;
+    let has = mpyc_version(&system)
+        .await
+        .map_err(|_| Failure::new(Kind::PythonMissing, "there is no python3").hint(INSTALL_PYTHON))?;
     if has.as_deref() == Some(MPYC_VERSION) {
         return Ok(system.into());
     }
@@ -74,23 +77,44 @@ async fn private_python(cache: &Path, tell: &mut (dyn FnMut(&str) + Send)) -> Re
     }
     tell(&format!("preparing a private Python with MPyC {MPYC_VERSION} in {} (once)", environment.display()));
     match std::fs::remove_dir_all(&environment) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(failed("clear the environment", &error)),
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            return Err(failed("clear the environment", &error));
+        }
         _ => {}
     }
     let made = output(Command::new("python3").args(["-m", "venv"]).arg(&environment)).await?;
     if !made.status.success() {
         let _ = std::fs::remove_dir_all(&environment);
-        return Err(Failure::new(Kind::PythonMissing, format!("python3 cannot make a virtual environment: {}", last_line(&made)))
-            .hint(INSTALL_PYTHON));
+        return Err(Failure::new(
+            Kind::PythonMissing,
+            format!("python3 cannot make a virtual environment: {}", last_line(&made)),
+        )
+        .hint(INSTALL_PYTHON));
     }
     let requirements = environment.join("requirements.txt");
     std::fs::write(&requirements, REQUIREMENTS).map_err(|error| failed("write the requirements", &error))?;
-    let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps", "--only-binary", ":all:", "--require-hashes", "-r"];
+    let pip = [
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--disable-pip-version-check",
+        "--no-deps",
+        "--only-binary",
+        ":all:",
+        "--require-hashes",
+        "-r",
+    ];
     let installed = output(Command::new(&python).args(pip).arg(&requirements)).await?;
     if !installed.status.success() {
         let _ = std::fs::remove_dir_all(&environment);
-        return Err(Failure::new(Kind::MpycMissing, format!("pip could not install MPyC: {}", last_line(&installed)))
-            .hint(format!("python3 -m pip install mpyc=={MPYC_VERSION}, or set DIDAGENT_PYTHON to a Python that has it")));
+        return Err(Failure::new(
+            Kind::MpycMissing,
+            format!("pip could not install MPyC: {}", last_line(&installed)),
+        )
+        .hint(format!(
+            "python3 -m pip install mpyc=={MPYC_VERSION}, or set DIDAGENT_PYTHON to a Python that has it"
+        )));
     }
     Ok(python)
 }
@@ -101,7 +125,10 @@ async fn lock(path: &Path) -> Result<File, Failure> {
     let locked = tokio::task::spawn_blocking(move || file.lock().map(|()| file));
     match timeout(SETUP, locked).await {
         Ok(Ok(Ok(file))) => Ok(file),
-        _ => Err(Failure::new(Kind::HomeUnusable, format!("{} stays locked by another didagent", path.display()))),
+        _ => Err(Failure::new(
+            Kind::HomeUnusable,
+            format!("{} stays locked by another didagent", path.display()),
+        )),
     }
 }
 
@@ -109,7 +136,10 @@ async fn output(command: &mut Command) -> Result<Output, Failure> {
     let running = command.stdin(Stdio::null()).kill_on_drop(true).output();
     match timeout(SETUP, running).await {
         Ok(output) => output.map_err(|error| failed("start Python", &error)),
-        Err(_) => Err(Failure::new(Kind::MpycMissing, format!("preparing Python took longer than {} s", SETUP.as_secs()))),
+        Err(_) => Err(Failure::new(
+            Kind::MpycMissing,
+            format!("preparing Python took longer than {} s", SETUP.as_secs()),
+        )),
     }
 }
 

@@ -38,7 +38,8 @@ pub(crate) async fn supervise(socket: &Path, command: &[OsString]) -> u8 {
 
 async fn run(socket: &Path, command: &[OsString]) -> Result<u8, Failure> {
     // Ctrl-C reaches the program by itself; the supervisor stays to hand on its exit code.
-    let other = |error: io::Error| Failure::new(Kind::Other, format!("the program cannot be supervised: {error}"));
+    let other =
+        |error: io::Error| Failure::new(Kind::Other, format!("the program cannot be supervised: {error}"));
     let mut ends = os::EndRequests::listen().map_err(other)?;
     let mut supervision = Supervision::attach(socket).await.map_err(other)?;
     let mut child = spawn(command)?;
@@ -55,7 +56,11 @@ async fn run(socket: &Path, command: &[OsString]) -> Result<u8, Failure> {
 fn spawn(command: &[OsString]) -> Result<Child, Failure> {
     let (program, arguments) =
         command.split_first().ok_or_else(|| Failure::new(Kind::Usage, "there is no program to run"))?;
-    Command::new(program).args(arguments).kill_on_drop(true).spawn().map_err(|error| spawn_failure(program, &error))
+    Command::new(program)
+        .args(arguments)
+        .kill_on_drop(true)
+        .spawn()
+        .map_err(|error| spawn_failure(program, &error))
 }
 
 /// Returns the failure of a program that cannot be started, with the shell's exit codes.

@@ -95,10 +95,15 @@ pub(crate) struct Circuit {
 ///
 /// # Errors
 /// [`Kind::MediatorUnreachable`] or [`Kind::MediatorForeign`], with the address.
-pub(crate) async fn connect(mediator: &str, heard: mpsc::Sender<FromMediator>) -> Result<MediatorLink, Failure> {
-    let address = websocket_address(mediator)
-        .map_err(|error| Failure::new(Kind::LinkDamaged, format!("the mediator's DID is not usable: {error}")))?;
-    let config = WebSocketConfig::default().max_message_size(Some(MAX_MESSAGE)).max_frame_size(Some(MAX_MESSAGE));
+pub(crate) async fn connect(
+    mediator: &str,
+    heard: mpsc::Sender<FromMediator>,
+) -> Result<MediatorLink, Failure> {
+    let address = websocket_address(mediator).map_err(|error| {
+        Failure::new(Kind::LinkDamaged, format!("the mediator's DID is not usable: {error}"))
+    })?;
+    let config =
+        WebSocketConfig::default().max_message_size(Some(MAX_MESSAGE)).max_frame_size(Some(MAX_MESSAGE));
     let connecting = tokio_tungstenite::connect_async_with_config(&address, Some(config), true);
     let socket = match timeout(CONNECT, connecting).await {
         Ok(Ok((socket, _))) => socket,
@@ -214,7 +219,9 @@ async fn read(
                 }
             }
             Message::Binary(frame) => {
-                let Ok(frame) = Frame::decode(&frame) else { break "it sent a frame that is not one".to_owned() };
+                let Ok(frame) = Frame::decode(&frame) else {
+                    break "it sent a frame that is not one".to_owned();
+                };
                 let event = match frame {
                     Frame::Data { record, .. } => FromCircuit::Record(record.to_vec()),
                     Frame::Credit { bytes, .. } => FromCircuit::Credit(bytes),
@@ -245,7 +252,9 @@ fn connect_failure(address: &str, error: &tungstenite::Error) -> Failure {
     match error {
         tungstenite::Error::Io(error) => unreachable_at(address, &error.to_string()),
         tungstenite::Error::Tls(error) => unreachable_at(address, &error.to_string()),
-        tungstenite::Error::Http(response) => foreign(address, &format!("HTTP status {}", response.status().as_u16())),
+        tungstenite::Error::Http(response) => {
+            foreign(address, &format!("HTTP status {}", response.status().as_u16()))
+        }
         other => foreign(address, &showable(&other.to_string())),
     }
 }

@@ -19,12 +19,22 @@ pub fn script_of(command: &[OsString]) -> Option<&OsStr> {
     words.iter().find(|word| *word == script).map(OsString::as_os_str)
 }
 
+/// Returns the program's own arguments: without the interpreter, its options and the script. For anything that is not Python,
+/// all words but the first.
+#[must_use]
+pub fn arguments_of(command: &[OsString]) -> Vec<OsString> {
+    let Some((first, words)) = command.split_first() else { return Vec::new() };
+    let line = is_python(first).then(|| PythonLine::parse(words)).flatten();
+    line.map_or_else(|| words.to_vec(), |line| line.arguments)
+}
+
 /// Returns the threshold that the program's arguments ask MPyC for (`-T 1`, `-T1`, `--threshold 1`, `--threshold=1`); the
 /// last one counts, as it does for MPyC. `None` leaves it to MPyC's default.
 #[must_use]
 pub fn threshold(command: &[OsString]) -> Option<usize> {
     let mut found = None;
-    let mut words = command.iter().filter_map(|word| word.to_str());
+    let arguments = arguments_of(command);
+    let mut words = arguments.iter().filter_map(|word| word.to_str());
     while let Some(word) = words.next() {
         let value = match word {
             // Behind it MPyC does not look for its own arguments.
@@ -71,6 +81,14 @@ mod tests {
     }
 
     #[test]
+    fn the_interpreters_own_options_are_no_arguments() {
+        assert_eq!(arguments_of(&words("python3 -I -u vote.py 42 -I 1")), words("42 -I 1"));
+        assert_eq!(arguments_of(&words("python3 -m vote 42")), words("42"));
+        assert_eq!(arguments_of(&words("./vote 42")), words("42"));
+        assert!(arguments_of(&[]).is_empty());
+    }
+
+    #[test]
     fn the_last_threshold_counts() {
         for (line, threshold) in [
             ("python3 vote.py 42", None),
@@ -81,6 +99,7 @@ mod tests {
             ("python3 vote.py -- -T 0", None),
             ("python3 vote.py -T", None),
             ("python3 vote.py -Tx", None),
+            ("./vote -T 0", Some(0)),
         ] {
             assert_eq!(super::threshold(&words(line)), threshold, "{line}");
         }

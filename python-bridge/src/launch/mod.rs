@@ -16,7 +16,7 @@ use std::path::Path;
 mod facts;
 mod shebang;
 
-pub use facts::{script_of, threshold};
+pub use facts::{arguments_of, script_of, threshold};
 pub use shebang::{SHEBANG_LENGTH, shebang_command};
 
 /// The text of the launcher: one file, standard library only, Python 3.9 or later. The caller writes it to a private

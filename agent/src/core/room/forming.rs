@@ -46,7 +46,8 @@ impl Forming {
     ) -> Result<Self, Failure> {
         let (member, _) = context;
         let ours = roster.party_of(&member.connection.did).map(|party| party.index);
-        let ours = ours.ok_or_else(|| Failure::new(Kind::RosterRefused, "the roster does not name this party"))?;
+        let ours =
+            ours.ok_or_else(|| Failure::new(Kind::RosterRefused, "the roster does not name this party"))?;
         let mut forming = Self {
             roster,
             ours,
@@ -62,7 +63,7 @@ impl Forming {
             let (proposal, message) = pairing::propose(&member.identity, &pair, rng)
                 .map_err(|error| forming.handshake_failure(peer, &error))?;
             forming.proposals.insert(peer, proposal);
-            outputs.push_back(Output::Send { to, message });
+            outputs.push_back(Output::send(to, message));
         }
         Ok(forming)
     }
@@ -93,7 +94,8 @@ impl Forming {
         if self.proposals.get(&peer).is_some_and(|proposal| proposal.is_answered_by(message))
             && let Some(proposal) = self.proposals.remove(&peer)
         {
-            let established = proposal.finish(message).map_err(|error| self.handshake_failure(peer, &error))?;
+            let established =
+                proposal.finish(message).map_err(|error| self.handshake_failure(peer, &error))?;
             outputs.push_back(Output::Connect { peer, established: Box::new(established) });
         }
         Ok(())
@@ -118,7 +120,7 @@ impl Forming {
             signature: self.roster.sign(&member.identity).to_vec(),
         };
         for to in super::others(&self.roster, &member.connection.did) {
-            outputs.push_back(Output::Send { to, message: body.message(new_id(rng)).pthid(room) });
+            outputs.push_back(Output::send(to, body.message(new_id(rng)).pthid(room)));
         }
     }
 
@@ -142,7 +144,8 @@ impl Forming {
     /// Returns the failure of a room that did not become ready in time; it names who is missing.
     pub(super) fn late(&self) -> Failure {
         let missing = |have: &BTreeSet<usize>| {
-            let missing = (0..self.roster.body().m).filter(|index| *index != self.ours && !have.contains(index));
+            let missing =
+                (0..self.roster.body().m).filter(|index| *index != self.ours && !have.contains(index));
             missing.map(|index| self.describe(index)).collect::<Vec<_>>().join(", ")
         };
         let (silent, unready) = (missing(&self.up), missing(&self.ready));
@@ -171,26 +174,35 @@ impl Forming {
         match pairing::answer(&context.0.identity, &pair, message, rng) {
             Ok((established, accept)) => {
                 self.answered.insert(peer);
-                outputs.push_back(Output::Send { to, message: accept });
+                outputs.push_back(Output::send(to, accept));
                 outputs.push_back(Output::Connect { peer, established: Box::new(established) });
                 Ok(())
             }
-            Err((error, abort)) => {
-                outputs.push_back(Output::Send { to, message: abort });
-                Err(self.handshake_failure(peer, &error))
+            Err(refusal) => {
+                outputs.push_back(Output::send(to, refusal.abort));
+                Err(self.handshake_failure(peer, &refusal.error))
             }
         }
     }
 
-    fn peer_ready(&mut self, peer: usize, ready: &Ready, outputs: &mut VecDeque<Output>) -> Result<(), Failure> {
+    fn peer_ready(
+        &mut self,
+        peer: usize,
+        ready: &Ready,
+        outputs: &mut VecDeque<Output>,
+    ) -> Result<(), Failure> {
         let who = self.describe(peer);
         if ready.hash != Digest32(self.roster.hash()) {
             return Err(Failure::new(Kind::Agreement, format!("{who} has another roster than this party")));
         }
         let signature = <[u8; 64]>::try_from(ready.signature.as_slice()).ok();
-        let verified = signature.is_some_and(|signature| self.roster.verify_signature(peer, &signature).is_ok());
+        let verified =
+            signature.is_some_and(|signature| self.roster.verify_signature(peer, &signature).is_ok());
         if !verified {
-            return Err(Failure::new(Kind::RosterRefused, format!("the signature of {who} over the roster does not verify")));
+            return Err(Failure::new(
+                Kind::RosterRefused,
+                format!("the signature of {who} over the roster does not verify"),
+            ));
         }
         if self.ready.insert(peer) {
             outputs.push_back(Output::Event(Event::PeerReady { index: peer }));

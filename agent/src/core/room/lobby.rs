@@ -116,8 +116,11 @@ impl HostLobby {
         if self.is_full() {
             return Err((refusal::FULL, "the room is full"));
         }
-        let event =
-            Event::Joined { index: self.parties.len(), name: party.name.clone(), identity: party.identity.clone() };
+        let event = Event::Joined {
+            index: self.parties.len(),
+            name: party.name.clone(),
+            identity: party.identity.clone(),
+        };
         self.parties.push(party);
         Ok(Some(event))
     }
@@ -126,7 +129,7 @@ impl HostLobby {
         let seats = u32::try_from(self.seats).unwrap_or(u32::MAX);
         let body = Seats { seats, names: self.parties.iter().map(|party| party.name.clone()).collect() };
         for to in self.guests() {
-            outputs.push_back(Output::Send { to, message: body.message(new_id(rng)).pthid(invitation.room()) });
+            outputs.push_back(Output::send(to, body.message(new_id(rng)).pthid(invitation.room())));
         }
     }
 
@@ -155,8 +158,11 @@ impl HostLobby {
 
     pub(super) fn expired(&self) -> Failure {
         let missing = self.missing();
-        Failure::new(Kind::NotReady, format!("the invitation expired while {missing} of {} seats were free", self.seats))
-            .hint("run `didagent invite` again; --expires gives people more time")
+        Failure::new(
+            Kind::NotReady,
+            format!("the invitation expired while {missing} of {} seats were free", self.seats),
+        )
+        .hint("run `didagent invite` again; --expires gives people more time")
     }
 }
 
@@ -168,10 +174,11 @@ pub(super) fn send_roster(
     rng: &mut impl CryptoRng,
     outputs: &mut VecDeque<Output>,
 ) {
-    let body = RosterMessage { roster: roster.bytes().to_vec(), signature: roster.sign(&host.identity).to_vec() };
+    let body =
+        RosterMessage { roster: roster.bytes().to_vec(), signature: roster.sign(&host.identity).to_vec() };
     for party in roster.body().parties.iter().skip(1) {
         let message = body.message(new_id(rng)).pthid(room);
-        outputs.push_back(Output::Send { to: party.did.clone(), message });
+        outputs.push_back(Output::send(party.did.clone(), message));
     }
 }
 
@@ -196,7 +203,7 @@ fn refuse(
     comment: &str,
     rng: &mut impl CryptoRng,
 ) -> Output {
-    Output::Send { to: sender.did.clone(), message: ProblemReport::new(code, comment).report(new_id(rng), message) }
+    Output::send(sender.did.clone(), ProblemReport::new(code, comment).report(new_id(rng), message))
 }
 
 /// What the guest's lobby made of a message.
@@ -216,7 +223,12 @@ pub(super) struct GuestLobby {
 }
 
 impl GuestLobby {
-    pub(super) fn join(member: &Member, invitation: &Invitation, now: Now, rng: &mut impl CryptoRng) -> (Self, Message) {
+    pub(super) fn join(
+        member: &Member,
+        invitation: &Invitation,
+        now: Now,
+        rng: &mut impl CryptoRng,
+    ) -> (Self, Message) {
         let thid = new_id(rng);
         let join = Join {
             name: member.name.clone(),
@@ -253,7 +265,8 @@ impl GuestLobby {
                     .hint("ask the host for a new invitation"));
             }
         } else if Leave::try_from(message).is_ok() {
-            return Err(Failure::new(Kind::PeerLost, "the host closed the room").hint("ask the host for a new invitation"));
+            return Err(Failure::new(Kind::PeerLost, "the host closed the room")
+                .hint("ask the host for a new invitation"));
         } else {
             return Ok(Guest::NotOurs);
         }
@@ -278,8 +291,11 @@ impl GuestLobby {
 }
 
 fn verify(member: &Member, invitation: &Invitation, message: RosterMessage) -> Result<Roster, Failure> {
-    let refused = |why: &dyn std::fmt::Display| Failure::new(Kind::RosterRefused, format!("the host's roster is refused: {why}"));
-    let signature = <[u8; 64]>::try_from(message.signature).map_err(|_| refused(&"its signature is not 64 bytes"))?;
+    let refused = |why: &dyn std::fmt::Display| {
+        Failure::new(Kind::RosterRefused, format!("the host's roster is refused: {why}"))
+    };
+    let signature =
+        <[u8; 64]>::try_from(message.signature).map_err(|_| refused(&"its signature is not 64 bytes"))?;
     let roster = RosterIn::new(message.roster);
     let m = roster.claimed_parties();
     let expected = Expected {
@@ -291,10 +307,11 @@ fn verify(member: &Member, invitation: &Invitation, message: RosterMessage) -> R
         threshold: member.threshold.map(|rule| rule.among(m)),
     };
     roster.verify(&expected, &signature).map_err(|error| match error {
-        RosterError::Threshold { host, ours } => {
-            Failure::new(Kind::Agreement, format!("threshold differs: party 0 (the host) runs with {host}, this party with {ours}"))
-                .hint("give the same -T to the program at every party")
-        }
+        RosterError::Threshold { host, ours } => Failure::new(
+            Kind::Agreement,
+            format!("threshold differs: party 0 (the host) runs with {host}, this party with {ours}"),
+        )
+        .hint("give the same -T to the program at every party"),
         error => refused(&error),
     })
 }

@@ -116,7 +116,7 @@ pub enum Output {
         /// The party's DID.
         to: String,
         /// The message.
-        message: Message,
+        message: Box<Message>,
     },
     /// Show this.
     Event(Event),
@@ -133,6 +133,12 @@ pub enum Output {
     Failed(Failure),
     /// Nothing more to do until this time.
     Timeout(Option<Instant>),
+}
+
+impl Output {
+    fn send(to: impl Into<String>, message: Message) -> Self {
+        Self::Send { to: to.into(), message: Box::new(message) }
+    }
 }
 
 /// What people are shown.
@@ -222,7 +228,7 @@ impl Room {
         let (lobby, join) = GuestLobby::join(&member, &invitation, now, rng);
         let to = invitation.host().to_owned();
         let mut room = Self::new(member, invitation, Phase::Guest(lobby));
-        room.outputs.push_back(Output::Send { to, message: join });
+        room.outputs.push_back(Output::send(to, join));
         room
     }
 
@@ -286,16 +292,18 @@ impl Room {
         let outputs = &mut self.outputs;
         match &mut self.phase {
             Phase::Host(lobby) => lobby.message(&self.invitation, sender, message, now, rng, outputs),
-            Phase::Guest(lobby) => match lobby.message(&self.member, &self.invitation, sender, message, outputs) {
-                Ok(lobby::Guest::Taken) => {}
-                // Another party may have got the roster before us and begun.
-                Ok(lobby::Guest::NotOurs) => {
-                    if self.early.len() < MAX_EARLY {
-                        self.early.push_back((sender.clone(), message.clone()));
+            Phase::Guest(lobby) => {
+                match lobby.message(&self.member, &self.invitation, sender, message, outputs) {
+                    Ok(lobby::Guest::Taken) => {}
+                    // Another party may have got the roster before us and begun.
+                    Ok(lobby::Guest::NotOurs) => {
+                        if self.early.len() < MAX_EARLY {
+                            self.early.push_back((sender.clone(), message.clone()));
+                        }
                     }
+                    Err(failure) => self.fail(failure),
                 }
-                Err(failure) => self.fail(failure),
-            },
+            }
             Phase::Forming(forming) => {
                 if lobby::refuse_late_join(sender, message, rng, outputs) {
                     return;
@@ -309,7 +317,9 @@ impl Room {
                 if lobby::refuse_late_join(sender, message, rng, outputs) {
                     return;
                 }
-                let (Some(party), Ok(body)) = (roster.party_of(&sender.did), Leave::try_from(message)) else { return };
+                let (Some(party), Ok(body)) = (roster.party_of(&sender.did), Leave::try_from(message)) else {
+                    return;
+                };
                 let (index, code, exit_code) = (party.index, body.code, body.exit_code);
                 outputs.push_back(Output::Event(Event::PeerLeft { index, code, exit_code }));
             }
@@ -380,7 +390,7 @@ impl Room {
         };
         for to in others {
             let message = body.message(new_id(rng)).pthid(self.invitation.room());
-            self.outputs.push_back(Output::Send { to, message });
+            self.outputs.push_back(Output::send(to, message));
         }
         self.phase = Phase::Over;
     }

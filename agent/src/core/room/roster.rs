@@ -314,8 +314,11 @@ pub(crate) mod tests {
 
     fn three() -> (Vec<Identity>, RosterBody) {
         let identities: Vec<_> = (1..=3).map(|seed| Identity::generate(&mut test_rng(seed))).collect();
-        let parties =
-            identities.iter().enumerate().map(|(index, identity)| party(index, identity, "somebody")).collect();
+        let parties = identities
+            .iter()
+            .enumerate()
+            .map(|(index, identity)| party(index, identity, "somebody"))
+            .collect();
         let body = RosterBody {
             v: 1,
             room: "room".to_owned(),
@@ -344,7 +347,7 @@ pub(crate) mod tests {
         let (identities, original) = three();
         let mut body = original.clone();
         change(&mut body, &identities);
-        let bytes = serde_json::to_vec(&body).unwrap();
+        let bytes = serde_json::to_vec(&body).map_err(|_| RosterError::Malformed)?;
         let hash: [u8; 32] = Sha256::digest(&bytes).into();
         let signature = identities[0].sign(&[LABEL, &hash].concat());
         RosterIn::new(bytes).verify(&expected(&identities, &original), &signature)
@@ -373,7 +376,10 @@ pub(crate) mod tests {
             (|body, _| body.threshold = 2, RosterError::Wrong { what: "threshold" }),
             (|body, _| body.threshold = 0, RosterError::Threshold { host: 0, ours: 1 }),
             (|body, _| body.parties[2].index = 1, RosterError::Party { index: 2, what: "index" }),
-            (|body, _| body.parties[2].name = "a\u{1b}[2J".into(), RosterError::Party { index: 2, what: "name" }),
+            (
+                |body, _| body.parties[2].name = "a\u{1b}[2J".into(),
+                RosterError::Party { index: 2, what: "name" },
+            ),
             (
                 |body, _| body.parties[2] = Party { index: 2, ..body.parties[1].clone() },
                 RosterError::Party { index: 2, what: "identity that another party has" },

@@ -1,0 +1,392 @@
+//! Whole rooms without a network: every message is really sealed and opened, sessions come up when the test says so.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use didagent_didcomm::did::OfflineResolver;
+use didagent_didcomm::envelope;
+use didagent_didcomm::protocols::room::{Join, Ready, Roster as RosterMessage};
+use didagent_didcomm::protocols::{Digest32, types};
+
+use super::*;
+use crate::core::identity::ConnectionSecrets;
+use crate::core::post::Post;
+use crate::core::test_rng;
+
+const UNIX: u64 = 1_800_000_000;
+
+struct Table {
+    seats: Vec<Seat>,
+    mail: VecDeque<(usize, String, Message)>,
+    start: Instant,
+    passed: Duration,
+}
+
+struct Seat {
+    room: Room,
+    events: Vec<Event>,
+    ready: Option<Box<Roster>>,
+    failed: Option<Failure>,
+    connected: BTreeSet<usize>,
+}
+
+fn member(seed: u8, threshold: Option<ThresholdRule>) -> Member {
+    let identity = Arc::new(Identity::generate(&mut test_rng(seed)));
+    let connection = identity.connection("did:peer:2.Ez6LSmediator");
+    Member { identity, connection, name: format!("party {seed}"), threshold }
+}
+
+impl Table {
+    /// A host with `parties` seats, nobody else yet.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "any instant will do as the beginning of the test's own time"
+    )]
+    fn new(parties: usize) -> Self {
+        let host = member(1, Some(ThresholdRule::Default));
+        let invitation =
+            Invitation::create(&host.connection, "test", UNIX, UNIX + 600, &mut test_rng(100)).unwrap();
+        let room = Room::host(host, invitation, parties);
+        let mut table =
+            Self { seats: Vec::new(), mail: VecDeque::new(), start: Instant::now(), passed: Duration::ZERO };
+        table.sit(room);
+        table
+    }
+
+    fn now(&self) -> Now {
+        Now { instant: self.start + self.passed, unix: UNIX + self.passed.as_secs() }
+    }
+
+    fn sit(&mut self, room: Room) -> usize {
+        self.seats.push(Seat {
+            room,
+            events: Vec::new(),
+            ready: None,
+            failed: None,
+            connected: BTreeSet::new(),
+        });
+        self.seats.len() - 1
+    }
+
+    fn join(&mut self, member: Member) -> usize {
+        let invitation = self.seats[0].room.invitation.clone();
+        let now = self.now();
+        let seat = self.sit(Room::guest(member, invitation, now, &mut test_rng(101)));
+        self.drain(seat);
+        seat
+    }
+
+    fn input(&mut self, seat: usize, input: Input<'_>) {
+        let now = self.now();
+        self.seats[seat].room.handle(input, now, &mut test_rng(102));
+        self.drain(seat);
+    }
+
+    fn drain(&mut self, at: usize) {
+        loop {
+            let seat = &mut self.seats[at];
+            match seat.room.poll() {
+                Output::Send { to, message } => self.mail.push_back((at, to, *message)),
+                Output::Event(event) => seat.events.push(event),
+                Output::Connect { peer, .. } => drop(seat.connected.insert(peer)),
+                Output::Ready(roster) => seat.ready = Some(roster),
+                Output::Failed(failure) => drop(seat.failed.get_or_insert(failure)),
+                Output::Timeout(_) => return,
+            }
+        }
+    }
+
+    /// Seals, carries and opens one message.
+    fn deliver(&mut self, from: usize, to: &str, message: Message) {
+        let sender = self.seats[from].room.member();
+        let secrets = ConnectionSecrets { identity: &sender.identity, connection: &sender.connection };
+        let message = message.from(&sender.connection.did).to(to);
+        let kid = format!("{to}#key-2");
+        let sealed = envelope::sealed(
+            &message,
+            &sender.connection.kid,
+            &kid,
+            &secrets,
+            &OfflineResolver,
+            &mut test_rng(103),
+        )
+        .unwrap();
+        // A party may have left the table and come back: the newest seat with the DID gets the mail.
+        let Some(at) = self.seats.iter().rposition(|seat| seat.room.member().connection.did == to) else {
+            return;
+        };
+        let member = self.seats[at].room.member();
+        let post = Post { identity: &member.identity, connection: &member.connection };
+        let opened = post.open(&sealed, UNIX).unwrap();
+        self.input(at, Input::Message(opened.sender.as_ref().unwrap(), &opened.message));
+    }
+
+    /// Carries mail until there is none.
+    fn carry(&mut self) {
+        while let Some((from, to, message)) = self.mail.pop_front() {
+            self.deliver(from, &to, message);
+        }
+    }
+
+    /// Lets every session come up for which both sides hold keys.
+    fn connect(&mut self) {
+        for at in 0..self.seats.len() {
+            for peer in std::mem::take(&mut self.seats[at].connected) {
+                self.input(at, Input::SessionUp(peer));
+            }
+        }
+    }
+
+    fn full(parties: u8) -> Self {
+        let mut table = Self::new(usize::from(parties));
+        for seed in 2..=parties {
+            table.join(member(seed, Some(ThresholdRule::Default)));
+            table.carry();
+        }
+        table
+    }
+}
+
+#[test]
+fn everybody_gets_the_same_roster_signed_by_all() {
+    for parties in [2, 3, 5] {
+        let mut table = Table::full(parties);
+        assert!(table.seats.iter().all(|seat| seat.ready.is_none()), "ready before any session is up");
+        table.connect();
+        table.carry();
+        let rosters: Vec<_> = table.seats.iter().map(|seat| seat.ready.as_ref().unwrap().bytes()).collect();
+        assert!(rosters.windows(2).all(|pair| pair[0] == pair[1]));
+        let roster = table.seats[0].ready.as_ref().unwrap();
+        assert_eq!(roster.body().m, usize::from(parties));
+        assert_eq!(roster.body().threshold, (usize::from(parties) - 1) / 2);
+        for (index, seat) in table.seats.iter().enumerate() {
+            assert_eq!(roster.party(index).unwrap().did, seat.room.member().connection.did);
+        }
+    }
+}
+
+#[test]
+fn nobody_is_ready_while_one_session_of_anybody_is_missing() {
+    let mut table = Table::full(3);
+    let missing = table.seats[2].connected.take(&1).unwrap();
+    table.connect();
+    table.carry();
+    assert!(table.seats.iter().all(|seat| seat.ready.is_none()));
+    table.input(2, Input::SessionUp(missing));
+    table.carry();
+    assert!(table.seats.iter().all(|seat| seat.ready.is_some()));
+}
+
+#[test]
+fn whoever_is_missing_at_the_deadline_is_named() {
+    let mut table = Table::full(3);
+    table.seats[0].connected.remove(&2);
+    table.connect();
+    table.carry();
+    table.passed = FORMING + Duration::from_secs(1);
+    table.input(0, Input::Timeout);
+    let failure = table.seats[0].failed.clone().unwrap();
+    assert_eq!(failure.kind, Kind::NotReady);
+    assert_eq!(failure.message, "no session came up in time with party 2 (party 3)");
+    // Party 1 has all its sessions and waits for signatures.
+    table.input(1, Input::Timeout);
+    let failure = table.seats[1].failed.clone().unwrap();
+    assert_eq!(failure.message, "not ready in time: party 0 (party 1)");
+}
+
+#[test]
+fn one_more_than_there_are_seats_is_refused() {
+    let mut table = Table::full(2);
+    let late = table.join(member(9, None));
+    table.carry();
+    let failure = table.seats[late].failed.clone().unwrap();
+    assert_eq!(
+        (failure.kind, failure.message.as_str()),
+        (Kind::RoomRefused, "the host refused: the room is full")
+    );
+}
+
+#[test]
+fn the_same_party_again_keeps_its_seat() {
+    let mut table = Table::new(3);
+    table.join(member(2, None));
+    table.carry();
+    table.join(member(2, None));
+    table.carry();
+    let joined = |event: &&Event| matches!(event, Event::Joined { .. });
+    assert_eq!(table.seats[0].events.iter().filter(joined).count(), 1);
+    assert_eq!(table.seats[0].room.missing(), 1);
+}
+
+#[test]
+fn a_guest_that_leaves_the_lobby_frees_its_seat() {
+    let mut table = Table::new(3);
+    let bob = table.join(member(2, None));
+    table.carry();
+    assert_eq!(table.seats[0].room.missing(), 1);
+    let body = Leave { code: leave::INTERRUPTED.to_owned(), comment: None, exit_code: None };
+    table.input(bob, Input::Leave(body));
+    table.carry();
+    assert_eq!(table.seats[0].room.missing(), 2);
+}
+
+#[test]
+fn a_join_for_another_invitation_is_refused() {
+    let mut table = Table::new(3);
+    table.join(member(2, None));
+    let (from, to, mut message) = table.mail.pop_front().unwrap();
+    message.body["invitation_hash"] = serde_json::to_value(Digest32([0; 32])).unwrap();
+    table.deliver(from, &to, message);
+    table.carry();
+    assert_eq!(table.seats[from].failed.as_ref().unwrap().kind, Kind::RoomRefused);
+    assert_eq!(table.seats[0].room.missing(), 2);
+}
+
+#[test]
+fn a_link_of_somebody_else_gives_no_seat() {
+    let mut table = Table::new(3);
+    table.join(member(2, None));
+    table.join(member(3, None));
+    let (_, _, first) = table.mail.pop_front().unwrap();
+    let (from, to, mut second) = table.mail.pop_front().unwrap();
+    second.body["link"] = Join::try_from(&first).unwrap().link.into();
+    table.deliver(from, &to, second);
+    table.carry();
+    assert_eq!(table.seats[0].room.missing(), 2);
+}
+
+#[test]
+fn different_thresholds_are_named_and_nothing_starts() {
+    let mut table = Table::new(3);
+    table.join(member(2, Some(ThresholdRule::Default)));
+    table.join(member(3, Some(ThresholdRule::Fixed(0))));
+    table.carry();
+    let failure = table.seats[2].failed.clone().unwrap();
+    assert_eq!(failure.kind, Kind::Agreement);
+    assert_eq!(failure.message, "threshold differs: party 0 (the host) runs with 1, this party with 0");
+}
+
+#[test]
+fn a_roster_that_is_not_the_hosts_is_refused() {
+    let mut table = Table::new(2);
+    table.join(member(2, None));
+    let (from, to, join) = table.mail.pop_front().unwrap();
+    table.deliver(from, &to, join);
+    let at = table.mail.iter().position(|(_, _, message)| message.type_ == types::ROOM_ROSTER).unwrap();
+    let (from, to, mut message) = table.mail.remove(at).unwrap();
+    let mut body = RosterMessage::try_from(&message).unwrap();
+    body.signature[0] ^= 1;
+    message.body = serde_json::to_value(&body).unwrap();
+    table.deliver(from, &to, message);
+    assert_eq!(table.seats[1].failed.as_ref().unwrap().kind, Kind::RosterRefused);
+}
+
+#[test]
+fn a_roster_from_a_stranger_moves_nothing() {
+    let mut table = Table::new(3);
+    let bob = table.join(member(2, None));
+    table.carry();
+    let stranger = table.sit(Room::host(member(9, None), table.seats[0].room.invitation.clone(), 2));
+    let to = table.seats[bob].room.member().connection.did.clone();
+    let body = RosterMessage { roster: b"{}".to_vec(), signature: vec![0; 64] };
+    table.deliver(stranger, &to, body.message("x"));
+    assert!(table.seats[bob].failed.is_none() && table.seats[bob].ready.is_none());
+}
+
+#[test]
+fn a_ready_with_another_hash_or_a_foreign_signature_ends_the_room() {
+    for (change, kind) in [(0, Kind::Agreement), (1, Kind::RosterRefused)] {
+        let mut table = Table::full(2);
+        table.connect();
+        let at = table
+            .mail
+            .iter()
+            .position(|(from, _, message)| *from == 1 && message.type_ == types::ROOM_READY)
+            .unwrap();
+        let (from, to, mut message) = table.mail.remove(at).unwrap();
+        let mut ready = Ready::try_from(&message).unwrap();
+        match change {
+            0 => ready.hash = Digest32([0; 32]),
+            _ => ready.signature[7] ^= 1,
+        }
+        message.body = serde_json::to_value(&ready).unwrap();
+        table.deliver(from, &to, message);
+        assert_eq!(table.seats[0].failed.as_ref().unwrap().kind, kind);
+        assert!(table.seats[0].ready.is_none());
+    }
+}
+
+#[test]
+fn a_party_that_gets_the_roster_last_loses_nothing() {
+    let mut table = Table::new(3);
+    table.join(member(2, None));
+    table.join(member(3, None));
+    // The host's roster for party 2 stays in the mail until everything else was delivered.
+    let mut held = None;
+    while let Some((from, to, message)) = table.mail.pop_front() {
+        if held.is_none()
+            && message.type_ == types::ROOM_ROSTER
+            && to == table.seats[2].room.member().connection.did
+        {
+            held = Some((from, to, message));
+        } else {
+            table.deliver(from, &to, message);
+        }
+    }
+    assert!(table.seats[2].room.early.len() >= 2, "both proposals are waiting");
+    let (from, to, message) = held.unwrap();
+    table.deliver(from, &to, message);
+    table.carry();
+    table.connect();
+    table.carry();
+    assert!(table.seats.iter().all(|seat| seat.ready.is_some()));
+}
+
+#[test]
+fn an_invitation_that_ends_with_free_seats_ends_the_room() {
+    let mut table = Table::new(3);
+    table.join(member(2, None));
+    table.carry();
+    table.passed = Duration::from_secs(601);
+    table.input(0, Input::Timeout);
+    let failure = table.seats[0].failed.clone().unwrap();
+    assert_eq!(failure.kind, Kind::NotReady);
+    assert_eq!(failure.message, "the invitation expired while 1 of 3 seats were free");
+}
+
+#[test]
+fn a_silent_host_is_reported() {
+    let mut table = Table::new(3);
+    let bob = table.join(member(2, None));
+    table.passed = HOST_ANSWER;
+    table.input(bob, Input::Timeout);
+    assert_eq!(table.seats[bob].failed.as_ref().unwrap().kind, Kind::HostSilent);
+}
+
+#[test]
+fn after_the_start_a_leave_is_reported_with_its_exit_code() {
+    let mut table = Table::full(2);
+    table.connect();
+    table.carry();
+    let body = Leave { code: leave::PROGRAM_FAILED.to_owned(), comment: None, exit_code: Some(3) };
+    table.input(1, Input::Leave(body));
+    table.carry();
+    let expected = Event::PeerLeft { index: 1, code: leave::PROGRAM_FAILED.to_owned(), exit_code: Some(3) };
+    assert_eq!(table.seats[0].events.last(), Some(&expected));
+}
+
+#[test]
+fn messages_sent_twice_change_nothing() {
+    let mut table = Table::new(3);
+    table.join(member(2, None));
+    table.join(member(3, None));
+    while let Some((from, to, message)) = table.mail.pop_front() {
+        table.deliver(from, &to, message.clone());
+        table.deliver(from, &to, message);
+    }
+    table.connect();
+    while let Some((from, to, message)) = table.mail.pop_front() {
+        table.deliver(from, &to, message.clone());
+        table.deliver(from, &to, message);
+    }
+    assert!(table.seats.iter().all(|seat| seat.ready.is_some() && seat.failed.is_none()));
+}

@@ -3,9 +3,9 @@
 use std::time::Instant;
 
 use didagent_didcomm::message::Message;
+use didagent_didcomm::protocols::Body as _;
 use didagent_didcomm::protocols::relay::{Join, MAX_WINDOW, Open, Opened, Refused, Token};
 use didagent_didcomm::protocols::report_problem::ProblemReport;
-use didagent_didcomm::protocols::Body as _;
 use didagent_session::{Established, Role as SessionRole};
 
 use super::{End, Engine, Role, now};
@@ -23,7 +23,7 @@ use crate::report::{Report, Reporter};
 const TOKEN_LABEL: &[u8] = b"didagent-relay-token/1";
 
 impl Engine {
-    pub(super) async fn from_mediator(
+    pub(super) async fn on_mediator(
         &mut self,
         mediator: &str,
         heard: Heard,
@@ -48,7 +48,12 @@ impl Engine {
     }
 
     /// Opens one envelope from a mediator's socket.
-    async fn envelope(&mut self, mediator: &str, text: &str, reporter: &mut dyn Reporter) -> Result<(), Failure> {
+    async fn envelope(
+        &mut self,
+        mediator: &str,
+        text: &str,
+        reporter: &mut dyn Reporter,
+    ) -> Result<(), Failure> {
         let opened = match self.post().open(text.as_bytes(), unix_now()) {
             Ok(opened) => opened,
             Err(error) => {
@@ -76,7 +81,10 @@ impl Engine {
         if let Ok(refused) = Refused::try_from(message) {
             if self.circuits.remove(message.thread()).is_some() {
                 let why = showable(refused.comment.as_deref().unwrap_or(&refused.code));
-                return Err(Failure::new(Kind::MediatorRefused, format!("the mediator refused a circuit: {why}")));
+                return Err(Failure::new(
+                    Kind::MediatorRefused,
+                    format!("the mediator refused a circuit: {why}"),
+                ));
             }
             return Ok(());
         }
@@ -139,7 +147,9 @@ impl Engine {
                 reporter.report(&Report::Joining);
                 Room::guest(entry.member, invitation, now, &mut self.rng)
             }
-            (Role::Guest { .. }, None) => return Err(Failure::new(Kind::Other, "a guest without an invitation")),
+            (Role::Guest { .. }, None) => {
+                return Err(Failure::new(Kind::Other, "a guest without an invitation"));
+            }
         };
         self.room = Some(room);
         Ok(())
@@ -155,7 +165,9 @@ impl Engine {
 
     /// Asks the relay for our half of the circuit on which the session's records will travel.
     pub(super) async fn connect(&mut self, peer: usize, established: Established) -> Result<(), Failure> {
-        let Some(relay) = self.roster.as_ref().map(|roster| roster.body().relay.clone()) else { return Ok(()) };
+        let Some(relay) = self.roster.as_ref().map(|roster| roster.body().relay.clone()) else {
+            return Ok(());
+        };
         self.link_to(&relay).await?;
         let mut token = [0; 32];
         established

@@ -199,9 +199,9 @@ impl Engine {
             let happened = tokio::select! {
                 biased;
                 () = ends.next() => return End::Interrupted,
-                Some(event) = self.from_peers.recv() => self.from_peer(event).await,
-                Some((mediator, heard)) = self.from_mediators.recv() => self.from_mediator(&mediator, heard, reporter).await,
-                happened = next_of_run(&mut self.run) => Ok(self.from_run(happened, reporter)),
+                Some(event) = self.from_peers.recv() => self.on_peer(event).await,
+                Some((mediator, heard)) = self.from_mediators.recv() => self.on_mediator(&mediator, heard, reporter).await,
+                happened = next_of_run(&mut self.run) => Ok(self.on_run(happened, reporter)),
                 () = sleep_until(deadline.unwrap_or(far).into()) => self.deadline_passed(),
             };
             match happened {
@@ -215,8 +215,11 @@ impl Engine {
     fn deadline_passed(&mut self) -> Result<Option<End>, Failure> {
         let now = now();
         if self.mailbox_by.is_some_and(|by| by <= now.instant) {
-            return Err(Failure::new(Kind::MediatorForeign, format!("the mediator did not set up a mailbox within {} s", MAILBOX.as_secs()))
-                .hint("check the mediator's link, and whether the mediator still has the same identity"));
+            return Err(Failure::new(
+                Kind::MediatorForeign,
+                format!("the mediator did not set up a mailbox within {} s", MAILBOX.as_secs()),
+            )
+            .hint("check the mediator's link, and whether the mediator still has the same identity"));
         }
         if let Some(failure) = self.run.as_ref().and_then(|run| run.blame_due(now.instant)) {
             return Err(failure);
@@ -239,7 +242,7 @@ impl Engine {
             let Some(room) = &mut self.room else { return Ok(Drained::Until(None)) };
             match room.poll() {
                 Output::Timeout(deadline) => return Ok(Drained::Until(deadline)),
-                Output::Send { to, message } => self.send_to_party(message, &to).await?,
+                Output::Send { to, message } => self.send_to_party(*message, &to).await?,
                 Output::Event(event) => {
                     if let Some(end) = self.room_event(event, reporter)? {
                         return Ok(Drained::End(end));
@@ -252,7 +255,11 @@ impl Engine {
         }
     }
 
-    fn room_event(&mut self, event: room::Event, reporter: &mut dyn Reporter) -> Result<Option<End>, Failure> {
+    fn room_event(
+        &mut self,
+        event: room::Event,
+        reporter: &mut dyn Reporter,
+    ) -> Result<Option<End>, Failure> {
         match event {
             room::Event::Joined { index, name, identity } => {
                 let missing = self.room.as_ref().map_or(0, Room::missing);
@@ -266,7 +273,9 @@ impl Engine {
                 self.roster = Some(roster);
             }
             room::Event::PeerReady { index } => tracing::debug!(index, "party is ready"),
-            room::Event::PeerLeft { index, code, exit_code } => return self.peer_left(index, &code, exit_code),
+            room::Event::PeerLeft { index, code, exit_code } => {
+                return self.peer_left(index, &code, exit_code);
+            }
         }
         Ok(None)
     }
@@ -283,10 +292,7 @@ impl Engine {
         self.home.write_contacts(&contacts)
     }
 
-    async fn from_peer(
-        &mut self,
-        (index, event): (usize, FromPeer),
-    ) -> Result<Option<End>, Failure> {
+    async fn on_peer(&mut self, (index, event): (usize, FromPeer)) -> Result<Option<End>, Failure> {
         match event {
             FromPeer::Up => {
                 if let Some(room) = &mut self.room {
@@ -298,7 +304,9 @@ impl Engine {
             }
             FromPeer::Stream(stream) => match &self.run {
                 Some(run) => run.bridge.incoming(index, stream).await,
-                None if self.early_streams.len() < MAX_EARLY_STREAMS => self.early_streams.push((index, stream)),
+                None if self.early_streams.len() < MAX_EARLY_STREAMS => {
+                    self.early_streams.push((index, stream))
+                }
                 None => {}
             },
             FromPeer::Ended(ended) => {
@@ -316,7 +324,7 @@ impl Engine {
         Ok(None)
     }
 
-    fn from_run(&mut self, happened: Happened, reporter: &mut dyn Reporter) -> Option<End> {
+    fn on_run(&mut self, happened: Happened, reporter: &mut dyn Reporter) -> Option<End> {
         let who = |peer| self.roster.as_ref().map(|roster| describe(roster, peer)).unwrap_or_default();
         match happened {
             Happened::Line(line) => reporter.report(&Report::RunOutput { line }),
@@ -334,7 +342,8 @@ impl Engine {
 
     /// Returns the path to each party, in order of their index.
     fn paths(&self, roster: &Roster) -> Vec<Option<PathReport>> {
-        let path = |index: &usize| self.peers.get(index).map(|_| PathReport { rtt: self.rtts.get(index).copied() });
+        let path =
+            |index: &usize| self.peers.get(index).map(|_| PathReport { rtt: self.rtts.get(index).copied() });
         (0..roster.body().m).map(|index| path(&index)).collect()
     }
 
@@ -368,7 +377,7 @@ impl Engine {
             while let Some(output) = self.room.as_mut().map(Room::poll) {
                 match output {
                     // A party that cannot be told finds out by itself.
-                    Output::Send { to, message } => drop(self.send_to_party(message, &to).await),
+                    Output::Send { to, message } => drop(self.send_to_party(*message, &to).await),
                     Output::Timeout(_) => break,
                     _ => {}
                 }

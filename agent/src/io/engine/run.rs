@@ -125,10 +125,16 @@ async fn maybe<F: Future>(future: Option<F>) -> Option<F::Output> {
 
 impl Engine {
     /// Opens the ports and starts the program: everybody has signed the roster.
-    pub(super) async fn begin_run(&mut self, roster: Box<Roster>, reporter: &mut dyn Reporter) -> Result<(), Failure> {
+    pub(super) async fn begin_run(
+        &mut self,
+        roster: Box<Roster>,
+        reporter: &mut dyn Reporter,
+    ) -> Result<(), Failure> {
         let m = roster.body().m;
         let ours = self.room.as_ref().and_then(|room| roster.party_of(&room.member().connection.did));
-        let ours = ours.map(|party| party.index).ok_or_else(|| Failure::new(Kind::Other, "the roster lost this party"))?;
+        let ours = ours
+            .map(|party| party.index)
+            .ok_or_else(|| Failure::new(Kind::Other, "the roster lost this party"))?;
         let (plan, listeners) = Bridge::bind(ours, m, &[], random_u64(&mut self.rng))
             .await
             .map_err(|error| Failure::new(Kind::PortsBusy, format!("no local ports for MPyC: {error}")))?;
@@ -156,12 +162,18 @@ impl Engine {
             bridge.incoming(peer, stream).await;
         }
         let started = Instant::now();
-        self.run = Some(Run { bridge, events, program, started, active: 0, done: BTreeSet::new(), blame: None });
+        self.run =
+            Some(Run { bridge, events, program, started, active: 0, done: BTreeSet::new(), blame: None });
         Ok(())
     }
 
     /// A party said that it leaves.
-    pub(super) fn peer_left(&mut self, index: usize, code: &str, exit: Option<i32>) -> Result<Option<End>, Failure> {
+    pub(super) fn peer_left(
+        &mut self,
+        index: usize,
+        code: &str,
+        exit: Option<i32>,
+    ) -> Result<Option<End>, Failure> {
         let who = self.roster.as_ref().map(|roster| describe(roster, index)).unwrap_or_default();
         let Some(run) = &mut self.run else { return Ok(None) };
         let lost = |why: &str| Failure::new(Kind::PeerLost, format!("{who} {why}"));
@@ -270,7 +282,7 @@ impl Engine {
                 }
                 Some(event) = self.from_peers.recv() => {
                     // Whatever happens to others now, our program has its result.
-                    let _ = self.from_peer(event).await;
+                    let _ = self.on_peer(event).await;
                 }
             }
         }
@@ -281,9 +293,9 @@ impl Engine {
         let deadline = tokio::time::Instant::now() + EXPLANATION;
         loop {
             let happened = tokio::select! {
-                Some(event) = self.from_peers.recv() => self.from_peer(event).await.map(drop),
+                Some(event) = self.from_peers.recv() => self.on_peer(event).await.map(drop),
                 Some((mediator, heard)) = self.from_mediators.recv() => {
-                    match self.from_mediator(&mediator, heard, reporter).await {
+                    match self.on_mediator(&mediator, heard, reporter).await {
                         Ok(_) => self.drain_room(reporter).await.map(drop),
                         Err(failure) => Err(failure),
                     }

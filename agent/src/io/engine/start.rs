@@ -38,7 +38,8 @@ pub(super) async fn start(plan: Plan, reporter: &mut dyn Reporter) -> Result<Eng
     }
     if didagent_session::NULL_CIPHER {
         reporter.report(&Report::Warning(
-            "THIS BUILD ENCRYPTS NOTHING. It exists for a test and never talks to a real didagent.".to_owned(),
+            "THIS BUILD ENCRYPTS NOTHING. It exists for a test and never talks to a real didagent."
+                .to_owned(),
         ));
     }
 
@@ -121,6 +122,9 @@ fn check_name(name: &str) -> Result<(), Failure> {
         return Ok(());
     }
     let limit = roster::MAX_NAME_CHARS;
-    Err(Failure::new(Kind::Usage, format!("the name must have 1 to {limit} characters and no control characters"))
-        .hint("--name alice"))
+    Err(Failure::new(
+        Kind::Usage,
+        format!("the name must have 1 to {limit} characters and no control characters"),
+    )
+    .hint("--name alice"))
 }

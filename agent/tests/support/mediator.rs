@@ -1,0 +1,53 @@
+//! A mediator, as `didagent mediator serve` runs it.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use super::process::Process;
+
+/// A running mediator with keys in memory.
+#[derive(Debug)]
+pub struct Mediator {
+    process: Process,
+    /// Its link.
+    pub link: String,
+    /// The port that it listens on.
+    pub port: u16,
+}
+
+impl Mediator {
+    /// Starts a mediator on a free port.
+    pub fn start(binary: &Path) -> Self {
+        Self::start_with(binary, &[])
+    }
+
+    /// Starts a mediator on a free port whose DID and link name `public_port` instead.
+    pub fn start_behind(binary: &Path, public_port: u16) -> Self {
+        Self::start_with(binary, &["--public-url", &format!("http://127.0.0.1:{public_port}")])
+    }
+
+    fn start_with(binary: &Path, more: &[&str]) -> Self {
+        let mut command = Command::new(binary);
+        // Only its log says on which port it really listens.
+        command.args(["--log", "didagent_mediator=info", "mediator", "serve", "--listen", "127.0.0.1:0"]);
+        let mut process = Process::start("the mediator", command.args(more).stdin(Stdio::null()));
+        let link = process.next_line().unwrap_or_else(|| panic!("the mediator gave no link: {}", process.stderr()));
+        process.wait_for_stderr("address=127.0.0.1:");
+        let log = process.stderr();
+        let (_, after) = log.split_once("address=127.0.0.1:").unwrap();
+        let digits: String = after.chars().take_while(char::is_ascii_digit).collect();
+        Self { process, link, port: digits.parse().unwrap() }
+    }
+
+    /// Kills it without a goodbye.
+    pub fn kill(self) {
+        self.process.signal("KILL");
+        self.process.finish();
+    }
+
+    /// Asks it to stop, and waits until it has.
+    pub fn stop(self) {
+        self.process.signal("TERM");
+        self.process.finish();
+    }
+}

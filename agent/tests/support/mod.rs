@@ -1,0 +1,98 @@
+//! What the end-to-end tests share: the processes that people start, as people start them.
+//!
+//! * [`process`]: any child process: its lines, its exit code, an end with the test.
+//! * [`mediator`]: `didagent mediator serve`.
+//! * [`party`]: `didagent invite` and `didagent join`, their events and how they ended.
+//! * [`stage`]: a folder, a mediator and the parties of one test.
+//! * [`proxy`]: what an eavesdropper between agents and mediator sees.
+//! * [`system`]: questions to the operating system: processes, listening ports, own addresses.
+//!
+//! Three variables of the environment name what the tests cannot bring along. A test that needs one fails without it.
+//!
+//! | variable | names |
+//! |---|---|
+//! | `DIDAGENT_TEST_PYTHON` | a Python interpreter with MPyC 0.11 |
+//! | `DIDAGENT_TEST_PYTHON_BARE` | a Python interpreter without MPyC |
+//! | `DIDAGENT_NULL_CIPHER_BIN` | a `didagent` built with the feature `null-cipher` |
+#![allow(dead_code, unreachable_pub, reason = "every test file uses its part")]
+
+pub mod mediator;
+pub mod party;
+pub mod process;
+pub mod proxy;
+pub mod stage;
+pub mod system;
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// How long anything may take that should happen. Only a failing test waits so long.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Pause between two looks at something that gives no notice.
+const LOOK: Duration = Duration::from_millis(10);
+
+/// The binary under test.
+pub fn didagent() -> PathBuf {
+    PathBuf::from(env!("CARGO_BIN_EXE_didagent"))
+}
+
+/// A Python interpreter with MPyC.
+pub fn python() -> OsString {
+    from_environment("DIDAGENT_TEST_PYTHON", "a Python interpreter with MPyC 0.11")
+}
+
+/// A Python interpreter without MPyC.
+pub fn python_without_mpyc() -> OsString {
+    from_environment("DIDAGENT_TEST_PYTHON_BARE", "a Python interpreter without MPyC")
+}
+
+/// A `didagent` that encrypts nothing.
+pub fn null_cipher_didagent() -> PathBuf {
+    from_environment("DIDAGENT_NULL_CIPHER_BIN", "a didagent built with the feature null-cipher").into()
+}
+
+fn from_environment(variable: &str, what: &str) -> OsString {
+    let value = std::env::var_os(variable).unwrap_or_else(|| panic!("{variable} must name {what}"));
+    assert!(Path::new(&value).is_file(), "{variable} must name {what}; there is no file {}", value.display());
+    value
+}
+
+/// The demo's program: everybody's average.
+pub fn average() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../python-bridge/python/didagent/programs/average.py")
+}
+
+/// A program of these tests, from `tests/programs`.
+pub fn program(name: &str) -> PathBuf {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/programs").join(name);
+    assert!(path.is_file(), "there is no {}", path.display());
+    path
+}
+
+/// A command line of Python, a program, and its arguments.
+pub fn python_command(program: &Path, arguments: &[&str]) -> Vec<OsString> {
+    let mut command = vec![python(), program.into()];
+    command.extend(arguments.iter().map(OsString::from));
+    command
+}
+
+/// Looks again and again at something that gives no notice when it changes, until `condition` holds.
+pub fn until(what: &str, condition: impl FnMut() -> bool) {
+    assert!(holds_within(PATIENCE, condition), "not within {PATIENCE:?}: {what}");
+}
+
+/// Like [`until`], with a limit that is itself under test.
+pub fn holds_within(limit: Duration, mut condition: impl FnMut() -> bool) -> bool {
+    let deadline = Instant::now() + limit;
+    loop {
+        if condition() {
+            return true;
+        }
+        if Instant::now() >= deadline {
+            return false;
+        }
+        std::thread::sleep(LOOK);
+    }
+}

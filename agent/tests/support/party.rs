@@ -1,0 +1,227 @@
+//! A party: one `didagent invite` or `didagent join`, its events, and how it ended.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+use super::process::{Finished, Process};
+
+/// A command line of a party that was not started yet.
+#[derive(Debug)]
+pub struct Agent {
+    /// The binary.
+    pub binary: PathBuf,
+    /// The home folder.
+    pub home: PathBuf,
+    /// The name that others see.
+    pub name: String,
+    words: Vec<OsString>,
+    command: Vec<OsString>,
+    json: bool,
+    own_group: bool,
+}
+
+impl Agent {
+    /// `didagent <words> --name <name>`, with events as JSON.
+    pub fn new(binary: PathBuf, home: PathBuf, name: &str, words: &[&str]) -> Self {
+        let words = words.iter().map(OsString::from).collect();
+        let command = Vec::new();
+        Self { binary, home, name: name.to_owned(), words, command, json: true, own_group: false }
+    }
+
+    /// Adds words to the command line, in front of the program.
+    pub fn option(mut self, words: &[&str]) -> Self {
+        self.words.extend(words.iter().map(OsString::from));
+        self
+    }
+
+    /// Gives the program to run.
+    pub fn program(mut self, command: Vec<OsString>) -> Self {
+        self.command = command;
+        self
+    }
+
+    /// Shows what people see, in place of events.
+    pub fn for_people(mut self) -> Self {
+        self.json = false;
+        self
+    }
+
+    /// Gives it a process group of its own, as a shell does.
+    pub fn in_own_group(mut self) -> Self {
+        self.own_group = true;
+        self
+    }
+
+    /// Starts it.
+    pub fn start(self) -> Party {
+        let mut command = bare(&self.binary);
+        command.arg("--home").arg(&self.home).args(&self.words).args(["--name", &self.name]);
+        if self.json {
+            command.arg("--json");
+        }
+        if !self.command.is_empty() {
+            command.arg("--").args(&self.command);
+        }
+        if self.own_group {
+            std::os::unix::process::CommandExt::process_group(&mut command, 0);
+        }
+        let process = Process::start(&self.name, command.stdin(Stdio::null()));
+        Party { name: self.name, home: self.home, process, events: Vec::new() }
+    }
+
+    /// Starts it and waits for its end.
+    pub fn run(self) -> Ended {
+        self.start().finish()
+    }
+}
+
+/// A `didagent` command without anything of the tests' own environment that would change what it does.
+pub fn bare(binary: &std::path::Path) -> Command {
+    let mut command = Command::new(binary);
+    for variable in ["DIDAGENT_HOME", "DIDAGENT_LOG", "DIDAGENT_MEDIATOR", "DIDAGENT_PYTHON", "MPYC_NOPRSS"] {
+        command.env_remove(variable);
+    }
+    command
+}
+
+/// A running party.
+#[derive(Debug)]
+pub struct Party {
+    /// Its name.
+    pub name: String,
+    /// Its home folder.
+    pub home: PathBuf,
+    /// Its process.
+    pub process: Process,
+    events: Vec<Value>,
+}
+
+impl Party {
+    /// Waits for the next event of this type; earlier ones of other types are passed over, and kept.
+    pub fn wait_for(&mut self, wanted: &str) -> Value {
+        loop {
+            let Some(line) = self.process.next_line() else {
+                let (name, events, stderr) = (&self.name, &self.events, self.process.stderr());
+                panic!("{name} ended without {wanted}; events: {events:#?}\nstderr:\n{stderr}");
+            };
+            let event = event(&line);
+            self.events.push(event.clone());
+            if event["type"] == wanted {
+                return event;
+            }
+        }
+    }
+
+    /// Waits until the program wrote a line that begins with `start`, and returns the rest of it.
+    pub fn wait_for_output(&mut self, start: &str) -> String {
+        loop {
+            let output = self.wait_for("run.output");
+            if let Some(rest) = text(&output, "line").strip_prefix(start) {
+                return rest.to_owned();
+            }
+        }
+    }
+
+    /// Waits for MPyC's arguments, and returns the ports in them by party index.
+    pub fn wait_for_ports(&mut self) -> Vec<u16> {
+        ports_in(&words(&self.wait_for("run.ports")["arguments"]))
+    }
+
+    /// Waits for its end.
+    pub fn finish(self) -> Ended {
+        let Self { name, process, mut events, .. } = self;
+        let Finished { code, lines, stderr } = process.finish();
+        // In human form the lines are text.
+        let (json, text): (Vec<_>, Vec<_>) = lines.into_iter().partition(|line| line.starts_with('{'));
+        events.extend(json.iter().map(|line| event(line)));
+        Ended { name, code, events, text, stderr }
+    }
+}
+
+/// How a party ended.
+#[derive(Debug)]
+pub struct Ended {
+    /// Its name.
+    pub name: String,
+    /// Exit code.
+    pub code: i32,
+    /// All its events.
+    pub events: Vec<Value>,
+    /// Lines on stdout that are no events.
+    pub text: Vec<String>,
+    /// All of stderr.
+    pub stderr: String,
+}
+
+impl Ended {
+    /// The only event of this type.
+    pub fn event(&self, wanted: &str) -> &Value {
+        let found = self.events(wanted);
+        assert_eq!(found.len(), 1, "{} has not one {wanted}: {self:#?}", self.name);
+        found[0]
+    }
+
+    /// All events of this type.
+    pub fn events(&self, wanted: &str) -> Vec<&Value> {
+        self.events.iter().filter(|event| event["type"] == wanted).collect()
+    }
+
+    /// What its program wrote on stdout.
+    pub fn output(&self) -> Vec<&str> {
+        self.events("run.output").into_iter().map(|event| text(event, "line")).collect()
+    }
+
+    /// Fails unless it ended well.
+    pub fn assert_ok(&self) -> &Self {
+        assert_eq!(self.code, 0, "{self:#?}");
+        assert!(self.events("error").is_empty(), "{self:#?}");
+        if let [exited] = self.events("run.exited").as_slice() {
+            assert!(exited["reason"].is_null(), "{self:#?}");
+        }
+        self
+    }
+
+    /// Fails unless it ended before a program ran, with this exit code and one error with this code; returns the message.
+    pub fn assert_error(&self, exit: i32, code: &str) -> &str {
+        assert_eq!(self.code, exit, "{self:#?}");
+        let error = self.event("error");
+        assert_eq!((text(error, "code"), &error["exit"]), (code, &exit.into()), "{self:#?}");
+        assert!(self.events("run.exited").is_empty(), "{self:#?}");
+        text(error, "message")
+    }
+
+    /// Fails unless its program was stopped for this reason; returns the message.
+    pub fn assert_stopped(&self, exit: i32, code: &str) -> &str {
+        assert_eq!(self.code, exit, "{self:#?}");
+        let exited = self.event("run.exited");
+        assert_eq!((&exited["code"], text(&exited["reason"], "code")), (&exit.into(), code), "{self:#?}");
+        assert!(exited["program"].is_null(), "{self:#?}");
+        text(&exited["reason"], "message")
+    }
+}
+
+/// A member of an event that is a text.
+pub fn text<'a>(event: &'a Value, name: &str) -> &'a str {
+    event[name].as_str().unwrap_or_else(|| panic!("no text {name} in {event}"))
+}
+
+/// A list of texts.
+pub fn words(list: &Value) -> Vec<String> {
+    list.as_array().unwrap().iter().map(|word| word.as_str().unwrap().to_owned()).collect()
+}
+
+/// The ports in MPyC's arguments, by party index.
+pub fn ports_in(arguments: &[String]) -> Vec<u16> {
+    let addresses = arguments.iter().filter_map(|word| word.strip_prefix("127.0.0.1:"));
+    addresses.map(|port| port.parse().unwrap()).collect()
+}
+
+fn event(line: &str) -> Value {
+    let event: Value = serde_json::from_str(line).unwrap_or_else(|_| panic!("stdout has a line that is no event: {line}"));
+    assert_eq!(event["v"], 1, "{line}");
+    assert!(event["type"].is_string(), "{line}");
+    event
+}
