@@ -1,0 +1,228 @@
+//! The handshake: Noise KK in two messages. Specification: `spec/handshake.md`.
+//!
+//! ```text
+//! -> s   <- s   …   message 1: e, es, ss, hello      message 2: e, ee, se, hello
+//! ```
+//!
+//! After message 2 the initiator knows that the responder holds its static key, this prologue and this message 1. The
+//! responder knows the like only when the first record verified, so its [`Session`](crate::Session) is silent until then.
+//!
+//! Not its concern: who the static keys belong to, how the messages travel, retries, duplicates, time limits.
+
+mod error;
+mod pattern;
+
+use rand_core::CryptoRng;
+
+pub use error::{HandshakeError, Rejected};
+
+use crate::{
+    Established, Hello, Limits, MAX_HANDSHAKE_MESSAGE, Role, StaticPublic, StaticSecret, Suite, hello::Cid,
+    noise::SymmetricState, wire::count,
+};
+
+/// Routing tokens issued in each hello: the first connection takes one, three are left for reconnecting.
+const ISSUED_CIDS: usize = 4;
+
+/// What one side brings to a handshake.
+#[derive(Clone, Debug)]
+pub struct Params<'a> {
+    /// The suite both agreed on.
+    pub suite: Suite,
+    /// Our static secret.
+    pub local: &'a StaticSecret,
+    /// The peer's static key, from its DID document.
+    pub remote: &'a StaticPublic,
+    /// The prologue, from [`prologue::encode`](crate::prologue::encode); any length.
+    pub prologue: &'a [u8],
+    /// What this side accepts.
+    pub limits: Limits,
+}
+
+/// The initiator after message 1: waits for message 2 for as long as the caller likes.
+pub struct Initiator {
+    state: SymmetricState,
+    ephemeral: StaticSecret,
+    local: StaticSecret,
+    hello: Hello,
+    limits: Limits,
+}
+
+impl Initiator {
+    /// Makes message 1. The caller carries it to the responder and keeps the returned state.
+    ///
+    /// # Errors
+    /// [`HandshakeError::SameStatic`] if the peer's key is ours, [`HandshakeError::Limits`] if a limit is out of range,
+    /// [`HandshakeError::Authentication`] if the peer's key is of low order.
+    pub fn start(params: Params<'_>, rng: &mut impl CryptoRng) -> Result<(Self, Vec<u8>), HandshakeError> {
+        Self::start_with(params, None, rng)
+    }
+
+    /// Like [`Initiator::start`], and tells the peer that this side still knows the session `prev_sid` with it.
+    ///
+    /// # Errors
+    /// As [`Initiator::start`].
+    pub fn start_beside(
+        params: Params<'_>,
+        prev_sid: [u8; 32],
+        rng: &mut impl CryptoRng,
+    ) -> Result<(Self, Vec<u8>), HandshakeError> {
+        Self::start_with(params, Some(prev_sid), rng)
+    }
+
+    /// Routing tokens under which this side will receive records.
+    pub fn cids(&self) -> &[Cid] {
+        &self.hello.cids
+    }
+
+    /// Verifies message 2. A message that fails gives the unchanged state back inside [`Rejected`], so that garbage cannot end
+    /// a handshake; success consumes the state and erases the ephemeral key.
+    ///
+    /// # Errors
+    /// [`Rejected`] with [`HandshakeError::Length`] or [`HandshakeError::Authentication`] if the message is not the
+    /// answer of this peer to this message 1, [`HandshakeError::Hello`] if it is but its payload is malformed.
+    pub fn finish(self, message2: &[u8]) -> Result<Established, Box<Rejected>> {
+        let mut state = self.state.fork();
+        match self.read_answer(&mut state, message2) {
+            Ok(peer) => Ok(Established::new(Role::Initiator, state, self.hello, peer, self.limits)),
+            Err(error) => Err(Box::new(Rejected { initiator: self, error })),
+        }
+    }
+
+    fn read_answer(&self, state: &mut SymmetricState, message2: &[u8]) -> Result<Hello, HandshakeError> {
+        let (remote_ephemeral, payload) = split_ephemeral(message2)?;
+        let payload =
+            pattern::read_message2(state, &self.local, &self.ephemeral, &remote_ephemeral, payload)?;
+        Ok(Hello::decode(&payload)?)
+    }
+
+    fn start_with(
+        params: Params<'_>,
+        prev_sid: Option<[u8; 32]>,
+        rng: &mut impl CryptoRng,
+    ) -> Result<(Self, Vec<u8>), HandshakeError> {
+        check(&params)?;
+        let hello = own_hello(&params.limits, prev_sid, rng);
+        let ephemeral = StaticSecret::generate(rng);
+        let mut state = initialize(&params, &params.local.public(), params.remote);
+        let message1 =
+            pattern::write_message1(&mut state, params.local, params.remote, &ephemeral, &hello.encode()?)?;
+        let local = params.local.duplicate();
+        Ok((Self { state, ephemeral, local, hello, limits: params.limits }, message1))
+    }
+}
+
+impl std::fmt::Debug for Initiator {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Initiator").field("hello", &self.hello).finish_non_exhaustive()
+    }
+}
+
+/// The responder: it has no state of its own between the two messages.
+#[derive(Debug)]
+pub struct Responder;
+
+impl Responder {
+    /// Verifies message 1 and makes message 2.
+    ///
+    /// Message 1 alone proves neither freshness nor, if our static key was stolen, its sender: the session stays silent until
+    /// the initiator's first record. Each call takes a fresh ephemeral; to answer a duplicate, send the kept message 2 again.
+    ///
+    /// # Errors
+    /// [`HandshakeError::SameStatic`], [`HandshakeError::Limits`], [`HandshakeError::Length`],
+    /// [`HandshakeError::Authentication`] if the message is not from this peer for this prologue,
+    /// [`HandshakeError::Hello`] if its payload is malformed.
+    pub fn answer(
+        params: Params<'_>,
+        message1: &[u8],
+        rng: &mut impl CryptoRng,
+    ) -> Result<(Established, Vec<u8>), HandshakeError> {
+        Self::answer_with(params, None, message1, rng)
+    }
+
+    /// Like [`Responder::answer`], and tells the peer that this side still knows the session `prev_sid` with it.
+    ///
+    /// # Errors
+    /// As [`Responder::answer`].
+    pub fn answer_beside(
+        params: Params<'_>,
+        prev_sid: [u8; 32],
+        message1: &[u8],
+        rng: &mut impl CryptoRng,
+    ) -> Result<(Established, Vec<u8>), HandshakeError> {
+        Self::answer_with(params, Some(prev_sid), message1, rng)
+    }
+
+    fn answer_with(
+        params: Params<'_>,
+        prev_sid: Option<[u8; 32]>,
+        message1: &[u8],
+        rng: &mut impl CryptoRng,
+    ) -> Result<(Established, Vec<u8>), HandshakeError> {
+        check(&params)?;
+        let (remote_ephemeral, payload) = split_ephemeral(message1)?;
+        let mut state = initialize(&params, params.remote, &params.local.public());
+        let payload =
+            pattern::read_message1(&mut state, params.local, params.remote, &remote_ephemeral, payload)?;
+        let peer = Hello::decode(&payload)?;
+        let hello = own_hello(&params.limits, prev_sid, rng);
+        let ephemeral = StaticSecret::generate(rng);
+        let message2 = pattern::write_message2(
+            &mut state,
+            params.remote,
+            &remote_ephemeral,
+            &ephemeral,
+            &hello.encode()?,
+        )?;
+        Ok((Established::new(Role::Responder, state, hello, peer, params.limits), message2))
+    }
+}
+
+fn check(params: &Params<'_>) -> Result<(), HandshakeError> {
+    // A DID document may hold a copy of our key; the two roles of such a session could not be told apart.
+    if params.remote.is_same_point(&params.local.public()) {
+        return Err(HandshakeError::SameStatic);
+    }
+    if !params.limits.are_valid() {
+        return Err(HandshakeError::Limits);
+    }
+    Ok(())
+}
+
+/// Name, prologue and the two static keys known beforehand, the initiator's first.
+fn initialize(params: &Params<'_>, initiator: &StaticPublic, responder: &StaticPublic) -> SymmetricState {
+    let mut state = SymmetricState::new(params.suite.noise_name(), params.prologue);
+    state.mix_hash(initiator.as_bytes());
+    state.mix_hash(responder.as_bytes());
+    state
+}
+
+fn own_hello(limits: &Limits, prev_sid: Option<[u8; 32]>, rng: &mut impl CryptoRng) -> Hello {
+    let cids = (0..ISSUED_CIDS)
+        .map(|_| {
+            let mut cid = Cid::default();
+            rng.fill_bytes(&mut cid);
+            cid
+        })
+        .collect();
+    let on_wire = |bytes: usize| u32::try_from(count(bytes)).unwrap_or(u32::MAX);
+    Hello {
+        cids,
+        max_record: on_wire(limits.max_record),
+        stream_window: on_wire(limits.stream_window),
+        prev_sid,
+        extensions: Vec::new(),
+    }
+}
+
+fn split_ephemeral(message: &[u8]) -> Result<(StaticPublic, &[u8]), HandshakeError> {
+    match message.split_first_chunk() {
+        Some((e, payload)) if message.len() <= MAX_HANDSHAKE_MESSAGE => {
+            Ok((StaticPublic::from_bytes(*e), payload))
+        }
+        _ => Err(HandshakeError::Length { length: message.len() }),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,101 @@
+//! Records: header, mask, seal and open. Specification: `spec/session.md`, section 3.
+//!
+//! ```text
+//! 0       version and type
+//! 1..8    cid: the receiver's routing token, outside the AAD
+//! 9..20   guard 4 random bytes | epoch u8 | flags u8 | seq, low 48 bits      masked
+//! 21..    ciphertext, then the tag of 16 bytes
+//! ```
+//!
+//! AAD = byte 0 || the 12 unmasked header bytes. Nonce = guard || seq as u64. A record is sealed exactly once.
+
+mod opener;
+mod sealer;
+
+use crate::{
+    hello::Cid,
+    mask::{HeaderKey, MASKED_LEN},
+};
+
+pub(crate) use crate::aead::TAG_LEN;
+pub(crate) use opener::{OpenError, Opener};
+pub(crate) use sealer::Sealer;
+
+/// Bytes before the ciphertext.
+pub(crate) const HEADER_LEN: usize = 1 + 8 + MASKED_LEN;
+
+const _: () = assert!(HEADER_LEN == 21);
+
+/// Version 1, type DATA. The high half of byte 0 is the version of the record format, the low half the type.
+pub(crate) const TYPE_DATA: u8 = 0x10;
+
+/// The 12 header bytes that the relay does not see.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Header {
+    pub(crate) guard: [u8; 4],
+    pub(crate) epoch: u8,
+    pub(crate) flags: u8,
+    /// The low 48 bits of the sequence number.
+    pub(crate) seq_low: u64,
+}
+
+impl Header {
+    pub(crate) fn encode(&self) -> [u8; MASKED_LEN] {
+        let [g0, g1, g2, g3] = self.guard;
+        let [_, _, s0, s1, s2, s3, s4, s5] = self.seq_low.to_be_bytes();
+        [g0, g1, g2, g3, self.epoch, self.flags, s0, s1, s2, s3, s4, s5]
+    }
+
+    pub(crate) fn decode(bytes: [u8; MASKED_LEN]) -> Self {
+        let [g0, g1, g2, g3, epoch, flags, s0, s1, s2, s3, s4, s5] = bytes;
+        Self {
+            guard: [g0, g1, g2, g3],
+            epoch,
+            flags,
+            seq_low: u64::from_be_bytes([0, 0, s0, s1, s2, s3, s4, s5]),
+        }
+    }
+}
+
+/// The parts of a record as it travels.
+pub(crate) struct RecordIn<'a> {
+    pub(crate) kind: u8,
+    pub(crate) cid: &'a Cid,
+    masked: &'a [u8; MASKED_LEN],
+    pub(crate) ciphertext_and_tag: &'a [u8],
+    tag: &'a [u8; TAG_LEN],
+}
+
+impl<'a> RecordIn<'a> {
+    /// Splits a record; `None` if it is too short to be one.
+    pub(crate) fn split(record: &'a [u8]) -> Option<Self> {
+        let mut reader = crate::wire::Reader::new(record);
+        let kind = reader.u8()?;
+        let cid = reader.array()?;
+        let masked = reader.array()?;
+        let ciphertext_and_tag = reader.rest();
+        let tag = ciphertext_and_tag.last_chunk()?;
+        Some(Self { kind, cid, masked, ciphertext_and_tag, tag })
+    }
+
+    fn unmask(&self, key: &HeaderKey) -> [u8; MASKED_LEN] {
+        let mut header = *self.masked;
+        header.iter_mut().zip(key.mask(self.tag)).for_each(|(byte, mask)| *byte ^= mask);
+        header
+    }
+}
+
+fn aad(kind: u8, header: &[u8; MASKED_LEN]) -> [u8; 1 + MASKED_LEN] {
+    let mut aad = [kind; 1 + MASKED_LEN];
+    aad.iter_mut().skip(1).zip(header).for_each(|(to, from)| *to = *from);
+    aad
+}
+
+fn nonce(guard: [u8; 4], seq: u64) -> [u8; 12] {
+    let mut nonce = [0; 12];
+    nonce.iter_mut().zip(guard.into_iter().chain(seq.to_be_bytes())).for_each(|(to, from)| *to = from);
+    nonce
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,155 @@
+//! Record layer tests: layout, order, tampering, erasure.
+
+use super::*;
+use crate::{ratchet::ChainKey, schedule::Direction};
+
+const CID: Cid = [0xc1; 8];
+
+fn direction() -> Direction {
+    Direction { chain: ChainKey::take(&mut [1; 32]), header: HeaderKey::take(&mut [2; 32]) }
+}
+
+fn pair() -> (Sealer, Opener) {
+    (Sealer::new(direction(), CID, 1 << 24), Opener::new(direction(), vec![CID]))
+}
+
+fn seal(sealer: &mut Sealer, frames: &[u8], guard: [u8; 4]) -> Vec<u8> {
+    let mut record = vec![0; HEADER_LEN];
+    record.extend_from_slice(frames);
+    sealer.seal(&mut record, guard).unwrap();
+    record
+}
+
+fn open(opener: &mut Opener, record: &[u8]) -> Result<Vec<u8>, OpenError> {
+    let opened = opener.open(record)?;
+    Ok(opener.commit(opened).0)
+}
+
+/// The record of section 3, built by hand from the primitives.
+#[cfg(not(feature = "null-cipher"))]
+#[test]
+fn se_04_layout_is_the_one_of_the_specification() {
+    let (mut sealer, _) = pair();
+    seal(&mut sealer, b"first", [9; 4]);
+    let record = seal(&mut sealer, b"frames", [1, 2, 3, 4]);
+
+    let (_, second) = ChainKey::take(&mut [1; 32]).step();
+    let (message_key, _) = second.step();
+    let header = [1, 2, 3, 4, 0, 0, 0, 0, 0, 0, 0, 1];
+    let nonce = [1, 2, 3, 4, 0, 0, 0, 0, 0, 0, 0, 1];
+    let aad = [0x10, 1, 2, 3, 4, 0, 0, 0, 0, 0, 0, 0, 1];
+    let mut ciphertext = b"frames".to_vec();
+    let tag = <crate::aead::Portable as crate::aead::Aead>::seal(
+        message_key.expose(),
+        &nonce,
+        &aad,
+        &mut ciphertext,
+    )
+    .unwrap();
+    let mask = HeaderKey::take(&mut [2; 32]).mask(&tag);
+    let masked: Vec<u8> = header.iter().zip(mask).map(|(byte, mask)| byte ^ mask).collect();
+    assert_eq!(record, [&[0x10][..], &CID, &masked, &ciphertext, &tag].concat());
+}
+
+#[test]
+fn headers_round_trip() {
+    let header = Header { guard: [1, 2, 3, 4], epoch: 5, flags: 6, seq_low: 0x0708_090a_0b0c };
+    assert_eq!(header.encode(), [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
+    assert_eq!(Header::decode(header.encode()), header);
+}
+
+#[test]
+fn records_open_once_and_in_order() {
+    let (mut sealer, mut opener) = pair();
+    let records: Vec<_> = (0..4_u8).map(|i| seal(&mut sealer, &[i, i], [i; 4])).collect();
+    assert_eq!(open(&mut opener, &records[1]), Err(OpenError::Gap { expected: 0, got: 1 }));
+    for (i, record) in (0..4_u8).zip(&records) {
+        assert_eq!(open(&mut opener, record), Ok(vec![i, i]));
+        assert_eq!(open(&mut opener, record), Err(OpenError::Duplicate));
+        assert_eq!(open(&mut opener, &records[0]), Err(OpenError::Duplicate));
+    }
+}
+
+#[cfg(not(feature = "null-cipher"))]
+#[test]
+fn s12_each_changed_byte_and_each_truncation_is_refused_and_changes_nothing() {
+    let (mut sealer, mut opener) = pair();
+    let first = seal(&mut sealer, b"first", [5; 4]);
+    open(&mut opener, &first).unwrap();
+    let record = seal(&mut sealer, b"some frames", [6; 4]);
+    let before = (opener.chain_key(), opener.next());
+    for index in 0..record.len() {
+        for bit in 0..8 {
+            let mut tampered = record.clone();
+            tampered[index] ^= 1 << bit;
+            assert!(open(&mut opener, &tampered).is_err(), "byte {index} bit {bit}");
+        }
+        assert!(open(&mut opener, &record[..index]).is_err());
+    }
+    assert!(open(&mut opener, &[&record[..], &[0]].concat()).is_err());
+    assert_eq!((opener.chain_key(), opener.next()), before);
+    assert_eq!(open(&mut opener, &record), Ok(b"some frames".to_vec()));
+}
+
+#[test]
+fn unknown_types_and_foreign_cids_are_told_apart_from_forgeries() {
+    let (mut sealer, mut opener) = pair();
+    let record = seal(&mut sealer, b"frames", [0; 4]);
+    for kind in [0x00, 0x11, 0x12, 0x13, 0x20, 0xff] {
+        let mut other = record.clone();
+        other[0] = kind;
+        assert_eq!(open(&mut opener, &other), Err(OpenError::UnknownType));
+    }
+    let mut foreign = record.clone();
+    foreign[1] ^= 1;
+    assert_eq!(open(&mut opener, &foreign), Err(OpenError::Unverified));
+    assert_eq!(open(&mut opener, &record), Ok(b"frames".to_vec()));
+}
+
+/// The relay may route a record by any cid of the receiver: the cid is not authenticated.
+#[test]
+fn se_05_the_cid_is_outside_the_aad() {
+    let mut sealer = Sealer::new(direction(), [1; 8], 10);
+    let mut opener = Opener::new(direction(), vec![[1; 8], [2; 8]]);
+    let mut record = seal(&mut sealer, b"frames", [0; 4]);
+    record[1..9].fill(2);
+    assert_eq!(open(&mut opener, &record), Ok(b"frames".to_vec()));
+}
+
+/// S10: the record of one state sealed twice, as in a cloned process, has two nonces.
+#[test]
+fn s10_guards_keep_two_seals_of_one_state_apart() {
+    let (mut one, mut other) = (pair().0, pair().0);
+    let (a, b) = (seal(&mut one, b"frames", [1; 4]), seal(&mut other, b"framez", [2; 4]));
+    assert_ne!(nonce([1; 4], 0), nonce([2; 4], 0));
+    assert_ne!(a, b);
+}
+
+#[test]
+fn s14_nothing_is_sealed_beyond_the_limit() {
+    let mut sealer = Sealer::new(direction(), CID, 2);
+    seal(&mut sealer, b"1", [0; 4]);
+    assert_eq!(sealer.remaining(), 1);
+    seal(&mut sealer, b"2", [0; 4]);
+    let chain = sealer.chain_key();
+    let mut record = vec![0; HEADER_LEN];
+    assert!(sealer.seal(&mut record, [0; 4]).is_err());
+    assert_eq!((sealer.chain_key(), record), (chain, vec![0; HEADER_LEN]));
+}
+
+/// S16: after a record, neither end holds a key that opens it.
+#[test]
+fn s16_processed_chain_keys_are_gone() {
+    let (mut sealer, mut opener) = pair();
+    let first = sealer.chain_key();
+    let record = seal(&mut sealer, b"frames", [0; 4]);
+    open(&mut opener, &record).unwrap();
+    assert_ne!(sealer.chain_key(), first);
+    assert_eq!(sealer.chain_key(), opener.chain_key());
+    let (_, expected) = ChainKey::take(&mut first.clone()).step();
+    assert_eq!(opener.chain_key(), *expected.expose());
+    fn erases<T: zeroize::ZeroizeOnDrop>() {}
+    erases::<ChainKey>();
+    erases::<crate::ratchet::MessageKey>();
+    erases::<HeaderKey>();
+}

@@ -1,0 +1,57 @@
+//! The shape of every symmetric secret: 32 bytes, one type per role, erased on drop, silent in `Debug`.
+
+/// Declares a 32-byte secret of one role. No `Clone`: whoever needs a second copy says so with an explicit method.
+macro_rules! secret {
+    ($(#[$doc:meta])* $name:ident) => {
+        $(#[$doc])*
+        #[derive(zeroize::ZeroizeOnDrop)]
+        pub(crate) struct $name([u8; 32]);
+
+        impl $name {
+            /// Takes over 32 secret bytes and erases the source.
+            pub(crate) fn take(bytes: &mut [u8; 32]) -> Self {
+                let taken = Self(*bytes);
+                zeroize::Zeroize::zeroize(bytes);
+                taken
+            }
+
+            /// The secret bytes, for a primitive that needs them.
+            pub(crate) fn expose(&self) -> &[u8; 32] {
+                &self.0
+            }
+        }
+
+        impl std::fmt::Debug for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.debug_struct(stringify!($name)).finish_non_exhaustive()
+            }
+        }
+    };
+}
+
+pub(crate) use secret;
+
+#[cfg(test)]
+mod tests {
+    secret! {
+        /// For the tests below.
+        Example
+    }
+
+    #[test]
+    fn debug_shows_no_byte() {
+        let mut bytes = [0xab; 32];
+        let secret = Example::take(&mut bytes);
+        assert_eq!(format!("{secret:?}"), "Example { .. }");
+        assert_eq!(secret.expose(), &[0xab; 32]);
+    }
+
+    #[test]
+    fn take_erases_its_source_and_the_type_erases_itself() {
+        fn erases<T: zeroize::ZeroizeOnDrop>() {}
+        erases::<Example>();
+        let mut bytes = [0xab; 32];
+        let _secret = Example::take(&mut bytes);
+        assert_eq!(bytes, [0; 32]);
+    }
+}

@@ -1,0 +1,50 @@
+//! What can go wrong in a session.
+
+use thiserror::Error;
+
+/// Why a record was not processed.
+#[derive(Debug, Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SessionError {
+    /// The record does not verify. Nothing changed; drop the record.
+    #[error("record rejected")]
+    Rejected,
+    /// A record is missing before this one, or its header was changed. Nothing changed; drop the connection.
+    #[error("expected record {expected}, got {got}")]
+    Gap {
+        /// The next number.
+        expected: u64,
+        /// The number in the header, which is not verified.
+        got: u64,
+    },
+    /// The peer broke the protocol in a record that verified. The session closes with this code.
+    #[error("the peer broke the protocol, code {code:#x}")]
+    Violation {
+        /// A code from [`close`](super::close).
+        code: u32,
+    },
+    /// The session is over.
+    #[error("the session is closed")]
+    Closed,
+}
+
+/// Why a call on a stream was refused.
+#[derive(Debug, Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum StreamError {
+    /// No such stream, or it is over.
+    #[error("no such stream")]
+    Unknown,
+    /// The sending direction was finished.
+    #[error("the stream was finished")]
+    Finished,
+    /// Too many streams are open or wait to be opened. Try again when one is over.
+    #[error("too many streams")]
+    TooMany,
+    /// More was consumed than delivered. A bug of the caller.
+    #[error("more bytes consumed than delivered")]
+    ConsumeBeyond,
+    /// The session is over.
+    #[error("the session is closed")]
+    Closed,
+}

@@ -1,0 +1,426 @@
+//! What a hostile but authenticated peer can do, and what a rejected input must not: the inside of a session.
+
+use std::time::Duration;
+
+use super::*;
+use crate::{
+    Limits,
+    frame::Frame,
+    limits::{ACK_DELAY, MAX_STREAMS},
+    testing::{origin, sessions},
+};
+
+#[cfg(not(feature = "null-cipher"))]
+impl Session {
+    /// Everything a rejected input must leave alone: all state but the counter of rejections.
+    fn snapshot(&self) -> String {
+        let stats = Stats { records_rejected: 0, records_dropped: 0, ..self.stats };
+        format!(
+            "{:?} {} {:?} {} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {stats:?} {:?}",
+            self.opener.chain_key(),
+            self.opener.next(),
+            self.sealer.chain_key(),
+            self.sealer.next(),
+            self.phase,
+            self.confirm_due,
+            self.acks,
+            self.ping,
+            self.control,
+            self.streams,
+            self.events,
+            self.heard,
+        )
+    }
+}
+
+/// A confirmed pair.
+fn pair(limits: &Limits) -> (Session, Session, Instant) {
+    let now = origin();
+    let (mut a, mut b) = sessions(limits, now);
+    pump(&mut a, &mut b, now);
+    (a, b, now)
+}
+
+fn pump(from: &mut Session, to: &mut Session, now: Instant) -> Vec<Event> {
+    let mut seen = Vec::new();
+    loop {
+        match from.poll(now) {
+            Output::Transmit(record) => to.handle(Input::Record(&record), now).unwrap(),
+            Output::Event(_) => {}
+            Output::Timeout(_) => break,
+        }
+        seen.extend(std::iter::from_fn(|| to.poll_event()));
+    }
+    seen
+}
+
+/// Feeds `b` a record of these frames, as `a` would have sealed it.
+#[allow(clippy::unwrap_in_result, reason = "sealing is the test's own part")]
+fn hostile(a: &mut Session, b: &mut Session, frames: &[Frame<'_>], now: Instant) -> Result<(), SessionError> {
+    let mut record = vec![0; crate::record::HEADER_LEN];
+    frames.iter().for_each(|frame| frame.encode(&mut record));
+    a.sealer.seal(&mut record, [0; 4]).unwrap();
+    b.handle(Input::Record(&record), now)
+}
+
+/// What closes a session closes it on both ends, with that code.
+fn assert_closes(frames: &[Frame<'_>], code: u32) {
+    let (mut a, mut b, now) = pair(&Limits::default());
+    let own = b.open([0; 32]).unwrap();
+    assert_eq!(own.value(), 2);
+    assert_eq!(hostile(&mut a, &mut b, frames, now), Err(SessionError::Violation { code }), "{frames:?}");
+    let closed = |by_peer| Event::Closed { code, by_peer };
+    assert!(std::iter::from_fn(|| b.poll_event()).any(|event| event == closed(false)));
+    assert!(pump(&mut b, &mut a, now).contains(&closed(true)));
+    assert_eq!(b.handle(Input::Record(&[]), now), Err(SessionError::Closed));
+    assert_eq!(b.write(own, b"x"), Err(StreamError::Closed));
+    assert_eq!(b.open([0; 32]), Err(StreamError::Closed));
+    assert_eq!(b.poll(now), Output::Timeout(None));
+    assert_eq!(a.poll(now), Output::Timeout(None));
+}
+
+const OPEN_1: Frame<'_> = Frame::StreamOpen { stream: 1, context: &[0; 32] };
+const FIN_1: Frame<'_> = Frame::StreamFin { stream: 1 };
+const DATA_1: Frame<'_> = Frame::StreamData { stream: 1, bytes: b"x" };
+
+#[test]
+fn st_03_each_violation_closes_with_its_code() {
+    let open = |stream| Frame::StreamOpen { stream, context: &[0; 32] };
+    assert_closes(&[Frame::Confirm], close::CONFIRM);
+    assert_closes(&[Frame::Ping { id: 1 }, Frame::Confirm], close::CONFIRM);
+    assert_closes(&[Frame::Ack { rx_next: 1 }], close::ACK_BEYOND);
+    assert_closes(&[], close::FRAME_MALFORMED);
+    assert_closes(&[Frame::Close { code: 0, final_seq: 7 }], close::FINAL_SEQ);
+    assert_closes(&[Frame::Close { code: 0, final_seq: 1 }, FIN_1], close::FRAME_MALFORMED);
+    assert_closes(&[DATA_1], close::STREAM_UNKNOWN);
+    assert_closes(&[FIN_1], close::STREAM_UNKNOWN);
+    assert_closes(&[Frame::StreamReset { stream: 1, code: 0 }], close::STREAM_UNKNOWN);
+    assert_closes(&[Frame::Window { stream: 1, limit: 0 }], close::STREAM_UNKNOWN);
+    assert_closes(&[Frame::Window { stream: 0, limit: 0 }], close::STREAM_UNKNOWN);
+    assert_closes(&[Frame::Window { stream: 4, limit: 0 }], close::STREAM_UNKNOWN);
+    assert_closes(&[open(0)], close::STREAM_ID);
+    assert_closes(&[open(3)], close::STREAM_ID);
+    assert_closes(&[open(2)], close::STREAM_ID);
+    assert_closes(&[OPEN_1, OPEN_1], close::STREAM_ID);
+    assert_closes(&[OPEN_1, FIN_1, DATA_1], close::STREAM_FINISHED);
+    assert_closes(&[OPEN_1, FIN_1, FIN_1], close::STREAM_FINISHED);
+}
+
+#[test]
+fn st_03_unknown_frames_and_flags_close() {
+    for (plaintext, flags, code) in [
+        (&[0x06][..], 0, close::FRAME_UNKNOWN),
+        (&[0xff], 0, close::FRAME_UNKNOWN),
+        (&[0x11, 0], 0, close::FRAME_MALFORMED),
+        (&[0x00], 1, close::FLAGS),
+    ] {
+        let (_, mut b, now) = pair(&Limits::default());
+        assert_eq!(b.accept(plaintext, flags, 40, now), Err(SessionError::Violation { code }));
+        assert!(matches!(b.poll(now), Output::Event(Event::Closed { by_peer: false, .. })));
+        assert!(matches!(b.poll(now), Output::Transmit(_)));
+    }
+}
+
+/// A record whose last frame is wrong has no effect but the end.
+#[test]
+fn a_malformed_record_delivers_nothing() {
+    let (_, mut b, now) = pair(&Limits::default());
+    let mut plaintext = Vec::new();
+    [OPEN_1, DATA_1].iter().for_each(|frame| frame.encode(&mut plaintext));
+    plaintext.push(0xee);
+    assert!(b.accept(&plaintext, 0, 60, now).is_err());
+    let events: Vec<_> = std::iter::from_fn(|| b.poll_event()).collect();
+    assert_eq!(events, [Event::Closed { code: close::FRAME_UNKNOWN, by_peer: false }]);
+}
+
+#[test]
+fn st_06_data_beyond_the_credit_closes_to_the_byte() {
+    let limits = Limits { stream_window: 100, ..Limits::default() };
+    let fill = [0; 100];
+    let exact = [OPEN_1, Frame::StreamData { stream: 1, bytes: &fill }];
+    let (mut a, mut b, now) = pair(&limits);
+    hostile(&mut a, &mut b, &exact, now).unwrap();
+    let error = hostile(&mut a, &mut b, &[DATA_1], now);
+    assert_eq!(error, Err(SessionError::Violation { code: close::STREAM_CREDIT }));
+}
+
+#[test]
+fn st_05_a_257th_stream_closes_and_a_finished_one_makes_room() {
+    let (mut a, mut b, now) = pair(&Limits::default());
+    let open = |stream| Frame::StreamOpen { stream, context: &[0; 32] };
+    for i in 0..256 {
+        hostile(&mut a, &mut b, &[open(2 * i + 1)], now).unwrap();
+    }
+    hostile(&mut a, &mut b, &[Frame::StreamReset { stream: 5, code: 0 }, open(513)], now).unwrap();
+    let error = hostile(&mut a, &mut b, &[open(515)], now);
+    assert_eq!(error, Err(SessionError::Violation { code: close::STREAM_LIMIT }));
+}
+
+#[test]
+fn st_07_late_frames_for_a_stream_that_is_over_are_ignored() {
+    let (mut a, mut b, now) = pair(&Limits::default());
+    hostile(&mut a, &mut b, &[OPEN_1, DATA_1], now).unwrap();
+    b.reset(StreamId::new(1), 9).unwrap();
+    assert_eq!(b.reset(StreamId::new(1), 9), Err(StreamError::Unknown));
+    let before = b.streams.has_frames();
+    let window = Frame::Window { stream: 1, limit: 1 << 40 };
+    let late = [DATA_1, FIN_1, FIN_1, window, Frame::StreamReset { stream: 1, code: 0 }, DATA_1];
+    std::iter::from_fn(|| b.poll_event()).for_each(drop);
+    hostile(&mut a, &mut b, &late, now).unwrap();
+    assert_eq!(b.poll_event(), None);
+    assert_eq!(b.streams.has_frames(), before);
+    assert_eq!(b.consume(StreamId::new(1), 1), Ok(()));
+    assert_eq!(b.consume(StreamId::new(3), 1), Err(StreamError::Unknown));
+}
+
+#[test]
+fn windows_never_shrink() {
+    let (mut a, mut b, now) = pair(&Limits::default());
+    hostile(&mut a, &mut b, &[OPEN_1, Frame::Window { stream: 1, limit: 0 }], now).unwrap();
+    assert_eq!(b.write(StreamId::new(1), &[0; 10]), Ok(10));
+}
+
+#[test]
+fn hs_10_a_responder_is_silent_until_the_first_record_and_wants_confirm_in_it() {
+    let now = origin();
+    let (mut a, mut b) = sessions(&Limits::default(), now);
+    let stream = b.open([1; 32]).unwrap();
+    b.write(stream, b"early").unwrap();
+    b.ping();
+    assert_eq!(b.poll(now + Duration::from_secs(60)), Output::Timeout(None));
+    let error = hostile(&mut a, &mut b, &[Frame::Ping { id: 0 }], now);
+    assert_eq!(error, Err(SessionError::Violation { code: close::CONFIRM }));
+    assert_eq!(b.poll_event(), Some(Event::Closed { code: close::CONFIRM, by_peer: false }));
+
+    let (mut a, mut b) = sessions(&Limits::default(), now);
+    let stream = b.open([1; 32]).unwrap();
+    b.write(stream, b"early").unwrap();
+    hostile(&mut a, &mut b, &[Frame::Confirm, OPEN_1], now).unwrap();
+    assert_eq!(b.poll_event(), Some(Event::Confirmed));
+    assert!(pump(&mut b, &mut a, now).contains(&Event::StreamData { stream, bytes: b"early".to_vec() }));
+}
+
+#[test]
+fn an_unconfirmed_responder_closes_without_a_word() {
+    let now = origin();
+    let (_, mut b) = sessions(&Limits::default(), now);
+    b.close(close::DONE);
+    assert_eq!(b.poll(now), Output::Event(Event::Closed { code: close::DONE, by_peer: false }));
+    assert_eq!(b.poll(now), Output::Timeout(None));
+}
+
+#[cfg(not(feature = "null-cipher"))]
+#[test]
+fn s12_a_rejected_input_changes_nothing() {
+    let (mut a, mut b, now) = pair(&Limits::default());
+    let stream = a.open([1; 32]).unwrap();
+    a.write(stream, b"first").unwrap();
+    pump(&mut a, &mut b, now);
+    let own = b.open([2; 32]).unwrap();
+    b.write(own, b"queued").unwrap();
+    b.ping();
+    a.write(stream, b"second").unwrap();
+    let Output::Transmit(record) = a.poll(now) else { panic!("a record was due") };
+    a.write(stream, b"third").unwrap();
+    let Output::Transmit(next) = a.poll(now) else { panic!("a record was due") };
+
+    let before = b.snapshot();
+    let later = now + Duration::from_millis(5);
+    let mut rejected = 0;
+    for index in 0..record.len() {
+        let mut tampered = record.clone();
+        tampered[index] ^= 0x10;
+        // An unknown type is dropped, everything else is an error.
+        assert_eq!(b.handle(Input::Record(&tampered), later).is_ok(), index == 0, "byte {index}");
+        rejected += u64::from(index != 0);
+        assert_eq!(b.handle(Input::Record(&record[..index]), later), Err(SessionError::Rejected));
+    }
+    assert_eq!(b.handle(Input::Record(&next), later), Err(SessionError::Gap { expected: 2, got: 3 }));
+    assert!(b.handle(Input::Record(&vec![0x10; crate::MAX_RECORD + 1]), later).is_err());
+    assert_eq!(b.snapshot(), before);
+    assert!(b.stats().records_rejected > rejected);
+
+    b.handle(Input::Record(&record), now).unwrap();
+    let after = b.snapshot();
+    assert_ne!(after, before);
+    b.handle(Input::Record(&record), later).unwrap();
+    assert_eq!(b.snapshot(), after, "a duplicate was not dropped");
+    b.handle(Input::Record(&next), now).unwrap();
+}
+
+/// S13: its own records, sent back, do nothing to a session.
+#[cfg(not(feature = "null-cipher"))]
+#[test]
+fn s13_reflected_records_are_refused() {
+    let (mut a, _, now) = pair(&Limits::default());
+    let stream = a.open([1; 32]).unwrap();
+    a.write(stream, b"data").unwrap();
+    let Output::Transmit(mut record) = a.poll(now) else { panic!("a record was due") };
+    let before = a.snapshot();
+    assert_eq!(a.handle(Input::Record(&record), now), Err(SessionError::Rejected));
+    record[1..9].copy_from_slice(&a.cids()[0]);
+    assert!(a.handle(Input::Record(&record), now).is_err());
+    assert_eq!(a.snapshot(), before);
+}
+
+#[test]
+fn se_08_acks_wait_for_64_records_256_kib_or_20_ms_and_never_answer_acks() {
+    let (mut a, mut b, now) = pair(&Limits::default());
+    // The CONFIRM asked for one already.
+    let Output::Timeout(Some(deadline)) = b.poll(now) else { panic!("an ACK was owed") };
+    assert_eq!(deadline, now + ACK_DELAY);
+    assert!(!a.is_delivered());
+    b.handle(Input::Timeout, deadline - Duration::from_millis(1)).unwrap();
+    assert!(matches!(b.poll(now), Output::Timeout(Some(_))));
+    b.handle(Input::Timeout, deadline).unwrap();
+    pump(&mut b, &mut a, deadline);
+    assert!(a.is_delivered());
+    // a was sent an ACK and has nothing to say to it, ever.
+    assert_eq!(a.poll(deadline + Duration::from_secs(60)), Output::Timeout(None));
+
+    for round in 1..=64 {
+        hostile(&mut a, &mut b, &[Frame::Ping { id: 5 }], now).unwrap();
+        b.ping.pong_due = None;
+        assert_eq!(b.acks.is_due(), round == 64);
+    }
+    pump(&mut b, &mut a, now);
+
+    let limits = Limits { record_size: crate::MAX_RECORD, ..Limits::default() };
+    let (mut a, mut b, now) = pair(&limits);
+    let stream = a.open([0; 32]).unwrap();
+    a.write(stream, &[0; 1 << 20]).unwrap();
+    for round in 1..=5 {
+        let Output::Transmit(record) = a.poll(now) else { panic!("data was due") };
+        b.handle(Input::Record(&record), now).unwrap();
+        assert_eq!(b.acks.is_due(), round == 4, "round {round}");
+        if b.acks.is_due() {
+            std::iter::from_fn(|| b.poll_event()).for_each(drop);
+            assert!(matches!(b.poll(now), Output::Transmit(_)));
+        }
+    }
+}
+
+/// S11: "delivered" means acknowledged by the peer, not handed to a socket.
+#[test]
+fn se_09_sealed_is_not_delivered() {
+    let (mut a, mut b, now) = pair(&Limits::default());
+    pump(&mut b, &mut a, now + ACK_DELAY);
+    assert!(a.is_delivered());
+    let stream = a.open([0; 32]).unwrap();
+    assert!(!a.is_delivered());
+    pump(&mut a, &mut b, now);
+    pump(&mut b, &mut a, now + ACK_DELAY);
+    a.write(stream, b"x").unwrap();
+    assert!(!a.is_delivered());
+    let Output::Transmit(record) = a.poll(now) else { panic!("data was due") };
+    assert!(!a.is_delivered(), "nobody acknowledged it");
+    b.handle(Input::Record(&record), now).unwrap();
+    assert!(!a.is_delivered());
+    pump(&mut b, &mut a, now + ACK_DELAY);
+    assert!(a.is_delivered());
+    a.finish(stream).unwrap();
+    assert!(!a.is_delivered());
+}
+
+/// The agent keeps sessions in tasks.
+#[test]
+fn sessions_move_between_threads() {
+    fn moves<T: Send>() {}
+    moves::<Session>();
+    moves::<crate::Established>();
+    moves::<crate::Initiator>();
+}
+
+#[test]
+fn quiet_records_ask_for_no_ack() {
+    let (mut a, mut b, now) = pair(&Limits::default());
+    b.acks.sent();
+    let quiet = [Frame::Pad { length: 9 }, Frame::Ack { rx_next: 0 }, Frame::Pong { id: 77 }];
+    hostile(&mut a, &mut b, &quiet, now).unwrap();
+    assert!(!b.acks.is_owed());
+    assert_eq!(b.poll(now), Output::Timeout(None));
+}
+
+#[test]
+fn pings_are_answered_once_per_record_and_measured() {
+    let (mut a, mut b, now) = pair(&Limits::default());
+    let flood = [Frame::Ping { id: 1 }; 50];
+    hostile(&mut a, &mut b, &flood, now).unwrap();
+    let Output::Transmit(record) = b.poll(now) else { panic!("a PONG was due") };
+    assert!(record.len() < 64);
+    a.handle(Input::Record(&record), now).unwrap();
+    assert_eq!(a.poll_event(), None, "nobody asked");
+
+    a.ping();
+    a.ping();
+    pump(&mut a, &mut b, now);
+    a.ping();
+    assert!(!matches!(a.poll(now), Output::Transmit(_)), "one is outstanding");
+    let later = now + Duration::from_millis(70);
+    let seen = pump(&mut b, &mut a, later);
+    assert_eq!(seen, [Event::Pong { rtt: Duration::from_millis(70) }]);
+}
+
+#[test]
+fn s14_the_record_limit_closes_with_its_code() {
+    let limits = Limits { records_per_epoch: 5, ..Limits::default() };
+    let (mut a, mut b, now) = pair(&limits);
+    let stream = a.open([0; 32]).unwrap();
+    let mut ends = Vec::new();
+    for _ in 0..10 {
+        if a.write(stream, b"x").is_ok() {
+            ends.extend(pump(&mut a, &mut b, now));
+        }
+    }
+    assert_eq!(a.sealer.next(), 5);
+    assert_eq!(ends.last(), Some(&Event::Closed { code: close::RECORD_LIMIT, by_peer: true }));
+    assert!(!a.is_delivered());
+}
+
+#[test]
+fn local_misuse_is_refused_and_bounded() {
+    let (mut a, mut b, now) = pair(&Limits::default());
+    let unknown = StreamId::new(2);
+    assert_eq!(a.write(unknown, b"x"), Err(StreamError::Unknown));
+    assert_eq!(a.finish(unknown), Err(StreamError::Unknown));
+    let streams: Vec<_> = (0..MAX_STREAMS).map(|_| a.open([0; 32]).unwrap()).collect();
+    assert_eq!(a.open([0; 32]), Err(StreamError::TooMany));
+    a.finish(streams[0]).unwrap();
+    assert_eq!(a.finish(streams[0]), Err(StreamError::Finished));
+    assert_eq!(a.write(streams[0], b"x"), Err(StreamError::Finished));
+    assert_eq!(a.consume(streams[1], 1), Err(StreamError::ConsumeBeyond));
+    streams.iter().for_each(|stream| a.reset(*stream, 1).unwrap());
+
+    // Opening and resetting without ever draining is told to stop.
+    let mut opened = 0_usize;
+    while let Ok(stream) = a.open([0; 32]) {
+        a.reset(stream, 0).unwrap();
+        opened += 1;
+        assert!(opened < 2000);
+    }
+    // All of it reaches the peer, over several records, and leaves nothing behind.
+    pump(&mut a, &mut b, now);
+    assert!(b.open([0; 32]).is_ok() && !b.is_over());
+    assert!(!a.streams.has_frames() && a.control.is_empty());
+}
+
+#[test]
+fn a_window_owed_to_a_peer_that_finished_is_not_sent() {
+    let limits = Limits { stream_window: 100, ..Limits::default() };
+    let (mut a, mut b, now) = pair(&limits);
+    hostile(&mut a, &mut b, &[OPEN_1, Frame::StreamData { stream: 1, bytes: &[0; 80] }], now).unwrap();
+    b.consume(StreamId::new(1), 80).unwrap();
+    assert!(b.streams.has_frames());
+    hostile(&mut a, &mut b, &[FIN_1], now).unwrap();
+    assert!(!b.streams.has_frames());
+    std::iter::from_fn(|| b.poll_event()).for_each(drop);
+    assert!(matches!(b.poll(now), Output::Timeout(Some(_))));
+}
+
+#[test]
+fn debug_shows_no_secret() {
+    let (a, _, _) = pair(&Limits::default());
+    let shown = format!("{a:?}");
+    assert!(shown.starts_with("Session { role: Initiator, phase: Open, stats: Stats {"), "{shown}");
+    assert!(shown.ends_with(" }, .. }"), "{shown}");
+}

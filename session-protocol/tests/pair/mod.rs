@@ -1,0 +1,127 @@
+//! Two sessions, one virtual clock, and a link that keeps order: what the stream protocol assumes of its carrier.
+#![allow(dead_code, reason = "each test file uses another part")]
+
+use std::{
+    collections::VecDeque,
+    time::{Duration, Instant},
+};
+
+use didagent_session::{
+    Established, Event, Initiator, Input, Limits, Output, Params, Responder, Session, SessionError,
+    StaticSecret, StreamId, Suite,
+};
+use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
+
+/// Runs a handshake.
+pub fn handshake(limits: &Limits, seed: u64) -> (Established, Established) {
+    let (alice, bob) = (StaticSecret::from_bytes([1; 32]), StaticSecret::from_bytes([2; 32]));
+    let mut rng = ChaCha20Rng::seed_from_u64(seed);
+    let suite = Suite::KkChaChaPoly;
+    let (alice_public, bob_public) = (alice.public(), bob.public());
+    let to_bob = Params { suite, local: &alice, remote: &bob_public, prologue: b"p", limits: limits.clone() };
+    let to_alice =
+        Params { suite, local: &bob, remote: &alice_public, prologue: b"p", limits: limits.clone() };
+    let (initiator, message1) = Initiator::start(to_bob, &mut rng).unwrap();
+    let (responder, message2) = Responder::answer(to_alice, &message1, &mut rng).unwrap();
+    (initiator.finish(&message2).unwrap(), responder)
+}
+
+/// One end with what its application saw and what is on the way to it.
+pub struct End {
+    pub session: Session,
+    pub events: Vec<Event>,
+    pub inbox: VecDeque<Vec<u8>>,
+}
+
+impl End {
+    fn new(session: Session) -> Self {
+        Self { session, events: Vec::new(), inbox: VecDeque::new() }
+    }
+
+    /// Drains the session; returns the records it sent and its next deadline.
+    fn drain(&mut self, now: Instant) -> (Vec<Vec<u8>>, Option<Instant>) {
+        let mut sent = Vec::new();
+        loop {
+            match self.session.poll(now) {
+                Output::Transmit(record) => sent.push(record),
+                Output::Event(event) => self.events.push(event),
+                Output::Timeout(deadline) => return (sent, deadline),
+            }
+        }
+    }
+
+    /// The events since the last call.
+    pub fn take(&mut self) -> Vec<Event> {
+        std::mem::take(&mut self.events)
+    }
+
+    /// The bytes that arrived on a stream since the last `take`.
+    pub fn bytes(&self, of: StreamId) -> Vec<u8> {
+        let mut all = Vec::new();
+        for event in &self.events {
+            if let Event::StreamData { stream, bytes } = event
+                && *stream == of
+            {
+                all.extend_from_slice(bytes);
+            }
+        }
+        all
+    }
+
+    pub fn saw(&self, event: &Event) -> bool {
+        self.events.contains(event)
+    }
+}
+
+/// Both ends, and every record in the order sent.
+pub struct Pair {
+    pub now: Instant,
+    pub a: End,
+    pub b: End,
+    pub wire: Vec<Vec<u8>>,
+}
+
+impl Pair {
+    pub fn new(limits: &Limits) -> Self {
+        let (a, b) = handshake(limits, 7);
+        let now = Instant::now();
+        let a = End::new(a.into_session(now, ChaCha20Rng::seed_from_u64(1)));
+        let b = End::new(b.into_session(now, ChaCha20Rng::seed_from_u64(2)));
+        let mut pair = Self { now, a, b, wire: Vec::new() };
+        pair.settle().unwrap();
+        pair.a.take();
+        pair.b.take();
+        pair
+    }
+
+    /// Moves records until both ends are idle, and lets no time pass.
+    pub fn step(&mut self) -> Result<Option<Instant>, SessionError> {
+        loop {
+            let (from_a, deadline_a) = self.a.drain(self.now);
+            let (from_b, deadline_b) = self.b.drain(self.now);
+            let idle = from_a.is_empty() && from_b.is_empty();
+            self.wire.extend(from_a.iter().chain(&from_b).cloned());
+            self.b.inbox.extend(from_a);
+            self.a.inbox.extend(from_b);
+            for end in [&mut self.a, &mut self.b] {
+                while let Some(record) = end.inbox.pop_front() {
+                    end.session.handle(Input::Record(&record), self.now)?;
+                }
+            }
+            if idle {
+                return Ok([deadline_a, deadline_b].into_iter().flatten().min());
+            }
+        }
+    }
+
+    /// Like `step`, and lets time pass until nothing is due any more.
+    pub fn settle(&mut self) -> Result<(), SessionError> {
+        while let Some(deadline) = self.step()? {
+            assert!(deadline > self.now && deadline - self.now <= Duration::from_millis(20));
+            self.now = deadline;
+            self.a.session.handle(Input::Timeout, self.now)?;
+            self.b.session.handle(Input::Timeout, self.now)?;
+        }
+        Ok(())
+    }
+}
