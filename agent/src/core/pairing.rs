@@ -133,8 +133,24 @@ impl Proposal {
     /// Finishes the handshake with the peer's `accept` or `abort`.
     ///
     /// # Errors
-    /// [`PairingError`]. A failed answer leaves nothing behind: a new proposal begins afresh.
-    pub fn finish(self, message: &Message) -> Result<Established, PairingError> {
+    /// [`Unfinished`]: the error, and the proposal if the answer was garbage, which must not cost us the handshake (HS-05).
+    pub fn finish(self, message: &Message) -> Result<Established, Box<Unfinished>> {
+        let noise = match self.noise_of(message) {
+            Ok(noise) => noise,
+            Err(PairingError::Malformed) => {
+                return Err(Box::new(Unfinished { error: PairingError::Malformed, proposal: Some(self) }));
+            }
+            Err(error) => return Err(Box::new(Unfinished { error, proposal: None })),
+        };
+        let Self { thid, fields, initiator } = self;
+        initiator.finish(&noise).map_err(|rejected| {
+            let proposal = Self { thid, fields, initiator: rejected.initiator };
+            Box::new(Unfinished { error: PairingError::Failed, proposal: Some(proposal) })
+        })
+    }
+
+    /// Returns Noise message 2 of an `accept` that fits.
+    fn noise_of(&self, message: &Message) -> Result<Vec<u8>, PairingError> {
         if let Ok(refusal) = Abort::try_from(message) {
             return Err(match refusal.code.as_str() {
                 abort::NO_SUITE | abort::USE => PairingError::NoSuite,
@@ -149,8 +165,17 @@ impl Proposal {
         if let Some(field) = first_difference(&self.fields, &accept.fields) {
             return Err(PairingError::Differs { field });
         }
-        self.initiator.finish(&accept.noise).map_err(|_| PairingError::Failed)
+        Ok(accept.noise)
     }
+}
+
+/// An answer that did not finish the handshake.
+#[derive(Debug)]
+pub struct Unfinished {
+    /// Why.
+    pub error: PairingError,
+    /// The proposal, if it can still be answered.
+    pub proposal: Option<Proposal>,
 }
 
 /// A proposal that we do not complete.
@@ -330,7 +355,25 @@ mod tests {
         let other = Pair { invitation: &[8; 32], ..two.pair() };
         let Refusal { error, abort } = *answer(&two.bob, &other, &message, &mut test_rng(4)).unwrap_err();
         assert_eq!(error.to_string(), "the two sides differ in invitation");
-        assert_eq!(proposal.finish(&abort).unwrap_err().to_string(), "the two sides differ in invitation");
+        let unfinished = proposal.finish(&abort).unwrap_err();
+        assert_eq!(unfinished.error.to_string(), "the two sides differ in invitation");
+        assert!(unfinished.proposal.is_none());
+    }
+
+    #[test]
+    fn a_garbled_answer_does_not_cost_the_handshake() {
+        let two = Two::new();
+        let (proposal, message) = propose(&two.alice, &two.pair(), &mut test_rng(3)).unwrap();
+        let (bob, accept) = answer(&two.bob, &two.pair(), &message, &mut test_rng(4)).unwrap();
+        let mut body = Accept::try_from(&accept).unwrap();
+        body.noise[40] ^= 1;
+        let mut garbled = accept.clone();
+        garbled.body = serde_json::to_value(&body).unwrap();
+        let mut empty = accept.clone();
+        empty.body = serde_json::json!({});
+        let proposal = proposal.finish(&garbled).unwrap_err().proposal.unwrap();
+        let proposal = proposal.finish(&empty).unwrap_err().proposal.unwrap();
+        assert_eq!(proposal.finish(&accept).unwrap().sid(), bob.sid());
     }
 
     #[test]

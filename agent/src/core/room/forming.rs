@@ -94,9 +94,15 @@ impl Forming {
         if self.proposals.get(&peer).is_some_and(|proposal| proposal.is_answered_by(message))
             && let Some(proposal) = self.proposals.remove(&peer)
         {
-            let established =
-                proposal.finish(message).map_err(|error| self.handshake_failure(peer, &error))?;
-            outputs.push_back(Output::Connect { peer, established: Box::new(established) });
+            match proposal.finish(message) {
+                Ok(established) => {
+                    outputs.push_back(Output::Connect { peer, established: Box::new(established) });
+                }
+                Err(unfinished) => match unfinished.proposal {
+                    Some(proposal) => drop(self.proposals.insert(peer, proposal)),
+                    None => return Err(self.handshake_failure(peer, &unfinished.error)),
+                },
+            }
         }
         Ok(())
     }

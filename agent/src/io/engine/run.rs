@@ -42,6 +42,8 @@ pub(super) struct Run {
     started: Instant,
     /// Connections that stand.
     active: usize,
+    /// Connections that ended with a FIN in each direction.
+    finished: usize,
     /// Parties that said that they are done.
     done: BTreeSet<usize>,
     /// A party stopped because of another one; blame it if nobody else turns up by then.
@@ -85,9 +87,11 @@ impl Run {
                 Some(event) = self.events.recv() => {
                     match event {
                         BridgeEvent::Connected { .. } => self.active += 1,
-                        BridgeEvent::Finished { .. } | BridgeEvent::Broken { .. } => {
+                        BridgeEvent::Finished { .. } => {
                             self.active = self.active.saturating_sub(1);
+                            self.finished += 1;
                         }
+                        BridgeEvent::Broken { .. } => self.active = self.active.saturating_sub(1),
                         _ => {}
                     }
                     return Happened::Bridge(event);
@@ -162,8 +166,16 @@ impl Engine {
             bridge.incoming(peer, stream).await;
         }
         let started = Instant::now();
-        self.run =
-            Some(Run { bridge, events, program, started, active: 0, done: BTreeSet::new(), blame: None });
+        self.run = Some(Run {
+            bridge,
+            events,
+            program,
+            started,
+            active: 0,
+            finished: 0,
+            done: BTreeSet::new(),
+            blame: None,
+        });
         Ok(())
     }
 
@@ -243,6 +255,8 @@ impl Engine {
                 (code, Some(code), reason)
             }
             End::OthersDone => (0, None, None),
+            // Who starts MPyC by hand ends the command by hand; after a complete run that is no interruption.
+            End::Interrupted if !had_program && run.active == 0 && run.finished > 0 => (0, None, None),
             End::Interrupted => {
                 self.stop(&mut run, reporter).await;
                 (Kind::Interrupted.exit(), None, Some(interrupted()))

@@ -1,33 +1,16 @@
-//! The data plane of one peer: a session over a circuit, and its streams as byte streams.
-//!
-//! ```text
-//! bridge --poll_write--> Session --poll--> record --credit--> circuit --> mediator --> ...
-//! bridge <--poll_read--- streams <--events-- Session <--handle-- circuit <-- mediator <-- ...
-//! ```
-//!
-//! Readers and writers work on the session directly, under its lock; the peer's task carries records. A writer waits when
-//! the session takes no more (the peer's credit or the send buffer is used up), the session waits when the relay gives no
-//! credit, so back-pressure reaches the local socket and nothing is dropped.
-//!
-//! Not its concern: who may open what (`core::room`), MPyC (`didagent_bridge`).
+//! The task that carries one session's records over its circuit.
 
-use std::collections::{HashMap, VecDeque};
-use std::io;
-use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Waker};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use didagent_didcomm::protocols::relay::CloseCode;
-use didagent_session::{Event, Input, Output, Session, SessionError, StreamId, close};
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::sync::{Notify, mpsc};
+use didagent_session::{Event, Input, Output, SessionError, close};
+use tokio::sync::mpsc;
 use tokio::time::{sleep_until, timeout};
 
+use super::{Ended, FromPeer, SessionStream, Shared, State, StreamState, wake};
 use crate::io::websocket::{Circuit, FromCircuit};
 
-/// STREAM_RESET code of a stream that was dropped without FIN, and of one that is not wanted.
-const RESET_ABORTED: u32 = 1;
 /// STREAM_RESET code of a stream for another round than ours.
 const RESET_OTHER_ROUND: u32 = 2;
 
@@ -41,137 +24,7 @@ const PING_EVERY: Duration = Duration::from_secs(2);
 /// longer pause needs resumption, which this version of the session does not have.
 const PEER_DEAD: Duration = Duration::from_secs(8);
 
-/// What the engine hears from a peer.
-#[derive(Debug)]
-pub(crate) enum FromPeer {
-    /// Both sides hold the session and the path works.
-    Up,
-    /// The path was measured.
-    Rtt(Duration),
-    /// The peer opened a stream of our round.
-    Stream(SessionStream),
-    /// The session is over.
-    Ended(Ended),
-}
-
-/// How a session ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Ended {
-    /// One side said CLOSE after everything was acknowledged: nothing is missing.
-    Closed,
-    /// The peer is gone or broke the session, and how, for people. Its streams stay as they are, so that the program
-    /// can be stopped for a reason that can be named; they fail when the bridge is shut down.
-    Lost(String),
-    /// The socket to the mediator is gone, which says nothing about the peer; the socket reports it itself.
-    Socket,
-}
-
-/// A peer with a session.
-#[derive(Debug, Clone)]
-pub(crate) struct Peer {
-    shared: Arc<Shared>,
-}
-
-struct Shared {
-    state: Mutex<State>,
-    /// Wakes the task when the session may have something to send.
-    wake: Notify,
-}
-
-impl std::fmt::Debug for Shared {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Shared").finish_non_exhaustive()
-    }
-}
-
-struct State {
-    session: Session,
-    /// The hash that every stream of this round carries.
-    round: [u8; 32],
-    streams: HashMap<StreamId, StreamState>,
-    /// We want to end; the task closes the session once everything is acknowledged.
-    closing: bool,
-    /// The session is over.
-    over: bool,
-    /// Streams may fail now. When a peer is lost they first stay as they are, so that the program can be stopped for a
-    /// reason that can be named, instead of failing by itself for one that cannot.
-    aborted: bool,
-}
-
-#[derive(Default)]
-struct StreamState {
-    received: VecDeque<Vec<u8>>,
-    /// Bytes of the first chunk that were read already.
-    offset: usize,
-    finished: bool,
-    reset: bool,
-    /// The local side has finished or reset.
-    closed_here: bool,
-    reader: Option<Waker>,
-    writer: Option<Waker>,
-}
-
-/// One stream to a peer. Shutting it down sends FIN; dropping it before that resets it.
-#[derive(Debug)]
-pub(crate) struct SessionStream {
-    shared: Arc<Shared>,
-    id: StreamId,
-}
-
-impl Peer {
-    /// Starts to carry `session` over `circuit`; `tell` is called with each event, in order.
-    pub(crate) fn start(
-        session: Session,
-        circuit: Circuit,
-        round: [u8; 32],
-        events: mpsc::UnboundedSender<(usize, FromPeer)>,
-        index: usize,
-    ) -> Self {
-        let state =
-            State { session, round, streams: HashMap::new(), closing: false, over: false, aborted: false };
-        let shared = Arc::new(Shared { state: Mutex::new(state), wake: Notify::new() });
-        let task = Task {
-            shared: Arc::clone(&shared),
-            circuit,
-            events,
-            index,
-            credit: 0,
-            pinged: false,
-            heard: Instant::now(),
-            up: false,
-        };
-        tokio::spawn(task.run());
-        Self { shared }
-    }
-
-    /// Opens a stream of this round.
-    pub(crate) fn open(&self) -> io::Result<SessionStream> {
-        let mut state = self.shared.lock();
-        if state.over || state.closing {
-            return Err(io::ErrorKind::NotConnected.into());
-        }
-        let round = state.round;
-        let id = state.session.open(round).map_err(io::Error::other)?;
-        state.streams.insert(id, StreamState::default());
-        drop(state);
-        self.shared.wake.notify_one();
-        Ok(SessionStream { shared: Arc::clone(&self.shared), id })
-    }
-
-    /// Ends the session once the peer has acknowledged everything.
-    pub(crate) fn close(&self) {
-        self.shared.lock().closing = true;
-        self.shared.wake.notify_one();
-    }
-}
-
-impl Shared {
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-struct Task {
+pub(super) struct Task {
     shared: Arc<Shared>,
     circuit: Circuit,
     events: mpsc::UnboundedSender<(usize, FromPeer)>,
@@ -193,7 +46,16 @@ enum Next {
 }
 
 impl Task {
-    async fn run(mut self) {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        circuit: Circuit,
+        events: mpsc::UnboundedSender<(usize, FromPeer)>,
+        index: usize,
+    ) -> Self {
+        Self { shared, circuit, events, index, credit: 0, pinged: false, heard: Instant::now(), up: false }
+    }
+
+    pub(super) async fn run(mut self) {
         let mut next_ping = Instant::now();
         let mut drain_until = None;
         let mut outgoing: Option<Vec<u8>> = None;
@@ -278,7 +140,7 @@ impl Task {
             Event::StreamOpened { stream, context } => {
                 if context == state.round {
                     state.streams.insert(stream, StreamState::default());
-                    let stream = SessionStream { shared: Arc::clone(&self.shared), id: stream };
+                    let stream = SessionStream::new(Arc::clone(&self.shared), stream);
                     self.tell(FromPeer::Stream(stream));
                 } else {
                     tracing::warn!(peer = self.index, "a stream of another round was refused");
@@ -394,129 +256,4 @@ impl Task {
         // The engine may be gone already when the process ends.
         let _ = self.events.send((self.index, event));
     }
-}
-
-fn wake(waker: &mut Option<Waker>) {
-    if let Some(waker) = waker.take() {
-        waker.wake();
-    }
-}
-
-impl State {
-    /// Lets every stream that is not finished fail.
-    fn abort(&mut self) {
-        self.over = true;
-        self.aborted = true;
-        for stream in self.streams.values_mut() {
-            wake(&mut stream.reader);
-            wake(&mut stream.writer);
-        }
-    }
-
-    fn with(&mut self, stream: StreamId, change: impl FnOnce(&mut StreamState)) {
-        if let Some(open) = self.streams.get_mut(&stream) {
-            change(open);
-        }
-    }
-}
-
-impl AsyncRead for SessionStream {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let mut state = self.shared.lock();
-        let State { session, streams, aborted, .. } = &mut *state;
-        let Some(open) = streams.get_mut(&self.id) else { return Poll::Ready(Err(reset())) };
-        let mut read = 0;
-        while let Some(chunk) = open.received.front()
-            && buffer.remaining() > 0
-        {
-            let rest = &chunk[open.offset..];
-            let count = rest.len().min(buffer.remaining());
-            buffer.put_slice(&rest[..count]);
-            read += count;
-            open.offset += count;
-            if open.offset == chunk.len() {
-                open.received.pop_front();
-                open.offset = 0;
-            }
-        }
-        if read > 0 {
-            // A stream that ended meanwhile needs no more credit.
-            let _ = session.consume(self.id, read);
-            drop(state);
-            self.shared.wake.notify_one();
-            return Poll::Ready(Ok(()));
-        }
-        if open.finished {
-            return Poll::Ready(Ok(()));
-        }
-        if open.reset || *aborted {
-            return Poll::Ready(Err(reset()));
-        }
-        open.reader = Some(cx.waker().clone());
-        Poll::Pending
-    }
-}
-
-impl AsyncWrite for SessionStream {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        let mut state = self.shared.lock();
-        let State { session, streams, aborted, .. } = &mut *state;
-        let Some(open) = streams.get_mut(&self.id) else { return Poll::Ready(Err(reset())) };
-        if open.reset || *aborted {
-            return Poll::Ready(Err(reset()));
-        }
-        match session.write(self.id, bytes) {
-            Ok(0) if !bytes.is_empty() => {
-                open.writer = Some(cx.waker().clone());
-                Poll::Pending
-            }
-            Ok(count) => {
-                drop(state);
-                self.shared.wake.notify_one();
-                Poll::Ready(Ok(count))
-            }
-            Err(error) => Poll::Ready(Err(io::Error::new(io::ErrorKind::BrokenPipe, error))),
-        }
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let mut state = self.shared.lock();
-        let State { session, streams, .. } = &mut *state;
-        if let Some(open) = streams.get_mut(&self.id)
-            && !open.closed_here
-        {
-            open.closed_here = true;
-            let _ = session.finish(self.id);
-            drop(state);
-            self.shared.wake.notify_one();
-        }
-        Poll::Ready(Ok(()))
-    }
-}
-
-impl Drop for SessionStream {
-    fn drop(&mut self) {
-        let mut state = self.shared.lock();
-        let State { session, streams, .. } = &mut *state;
-        if let Some(open) = streams.remove(&self.id)
-            && (!open.closed_here || !open.finished)
-            && !open.reset
-        {
-            let _ = session.reset(self.id, RESET_ABORTED);
-        }
-        drop(state);
-        self.shared.wake.notify_one();
-    }
-}
-
-fn reset() -> io::Error {
-    io::ErrorKind::ConnectionReset.into()
 }

@@ -1,0 +1,166 @@
+//! The data plane of one peer: a session over a circuit, and its streams as byte streams.
+//!
+//! ```text
+//! bridge --poll_write--> Session --poll--> record --credit--> circuit --> mediator --> ...
+//! bridge <--poll_read--- streams <--events-- Session <--handle-- circuit <-- mediator <-- ...
+//! ```
+//!
+//! Readers and writers work on the session directly, under its lock; the peer's task carries records. A writer waits when
+//! the session takes no more (the peer's credit or the send buffer is used up), the session waits when the relay gives no
+//! credit, so back-pressure reaches the local socket and nothing is dropped.
+//!
+//! Not its concern: who may open what (`core::room`), MPyC (`didagent_bridge`).
+
+mod stream;
+mod task;
+
+use std::collections::{HashMap, VecDeque};
+use std::io;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::Waker;
+use std::time::Duration;
+
+use didagent_session::{Session, StreamId};
+use tokio::sync::{Notify, mpsc};
+
+pub(crate) use stream::SessionStream;
+use task::Task;
+
+use crate::io::websocket::Circuit;
+
+/// What the engine hears from a peer.
+#[derive(Debug)]
+pub(crate) enum FromPeer {
+    /// Both sides hold the session and the path works.
+    Up,
+    /// The path was measured.
+    Rtt(Duration),
+    /// The peer opened a stream of our round.
+    Stream(SessionStream),
+    /// The session is over.
+    Ended(Ended),
+}
+
+/// How a session ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Ended {
+    /// One side said CLOSE after everything was acknowledged: nothing is missing.
+    Closed,
+    /// The peer is gone or broke the session, and how, for people. Its streams stay as they are, so that the program
+    /// can be stopped for a reason that can be named; they fail when the bridge is shut down.
+    Lost(String),
+    /// The socket to the mediator is gone, which says nothing about the peer; the socket reports it itself.
+    Socket,
+}
+
+/// A peer with a session.
+#[derive(Debug, Clone)]
+pub(crate) struct Peer {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    state: Mutex<State>,
+    /// Wakes the task when the session may have something to send.
+    wake: Notify,
+}
+
+impl std::fmt::Debug for Shared {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Shared").finish_non_exhaustive()
+    }
+}
+
+struct State {
+    session: Session,
+    /// The hash that every stream of this round carries.
+    round: [u8; 32],
+    streams: HashMap<StreamId, StreamState>,
+    /// We want to end; the task closes the session once everything is acknowledged.
+    closing: bool,
+    /// The session is over.
+    over: bool,
+    /// Streams may fail now. When a peer is lost they first stay as they are, so that the program can be stopped for a
+    /// reason that can be named, instead of failing by itself for one that cannot.
+    aborted: bool,
+}
+
+#[derive(Default)]
+struct StreamState {
+    received: VecDeque<Vec<u8>>,
+    /// Bytes of the first chunk that were read already.
+    offset: usize,
+    finished: bool,
+    reset: bool,
+    /// The local side has finished or reset.
+    closed_here: bool,
+    reader: Option<Waker>,
+    writer: Option<Waker>,
+}
+
+impl Peer {
+    /// Starts to carry `session` over `circuit`; `tell` is called with each event, in order.
+    pub(crate) fn start(
+        session: Session,
+        circuit: Circuit,
+        round: [u8; 32],
+        events: mpsc::UnboundedSender<(usize, FromPeer)>,
+        index: usize,
+    ) -> Self {
+        let state =
+            State { session, round, streams: HashMap::new(), closing: false, over: false, aborted: false };
+        let shared = Arc::new(Shared { state: Mutex::new(state), wake: Notify::new() });
+        tokio::spawn(Task::new(Arc::clone(&shared), circuit, events, index).run());
+        Self { shared }
+    }
+
+    /// Opens a stream of this round.
+    pub(crate) fn open(&self) -> io::Result<SessionStream> {
+        let mut state = self.shared.lock();
+        if state.over || state.closing {
+            return Err(io::ErrorKind::NotConnected.into());
+        }
+        let round = state.round;
+        let id = state.session.open(round).map_err(io::Error::other)?;
+        state.streams.insert(id, StreamState::default());
+        drop(state);
+        self.shared.wake.notify_one();
+        Ok(SessionStream::new(Arc::clone(&self.shared), id))
+    }
+
+    /// Ends the session once the peer has acknowledged everything.
+    pub(crate) fn close(&self) {
+        self.shared.lock().closing = true;
+        self.shared.wake.notify_one();
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn wake(waker: &mut Option<Waker>) {
+    if let Some(waker) = waker.take() {
+        waker.wake();
+    }
+}
+
+impl State {
+    /// Lets every stream that is not finished fail.
+    fn abort(&mut self) {
+        self.over = true;
+        self.aborted = true;
+        for stream in self.streams.values_mut() {
+            wake(&mut stream.reader);
+            wake(&mut stream.writer);
+        }
+    }
+
+    fn with(&mut self, stream: StreamId, change: impl FnOnce(&mut StreamState)) {
+        if let Some(open) = self.streams.get_mut(&stream) {
+            change(open);
+        }
+    }
+}
