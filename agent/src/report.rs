@@ -1,5 +1,6 @@
 //! What the engine reports while it works; the command line shows it to people or writes it as JSON.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::core::room::roster::Roster;
@@ -60,8 +61,9 @@ pub enum Report {
     Ports {
         /// The arguments.
         arguments: Vec<String>,
-        /// Whether a program will be started with them.
-        run: bool,
+        /// Without a program of ours: the launcher that keeps the port of a Python program on loopback, to be put between
+        /// Python and the program.
+        launcher: Option<PathBuf>,
     },
     /// The program was started.
     RunStarted,

@@ -56,7 +56,10 @@ fn event(report: &Report) -> Value {
                 "forming_ms": milliseconds(*forming),
             })
         }
-        Report::Ports { arguments, .. } => json!({"v": 1, "type": "run.ports", "arguments": arguments}),
+        Report::Ports { arguments, launcher } => {
+            let launcher = launcher.as_ref().map(|path| path.to_string_lossy());
+            json!({"v": 1, "type": "run.ports", "arguments": arguments, "launcher": launcher})
+        }
         Report::RunStarted => json!({"v": 1, "type": "run.started"}),
         Report::RunOutput { line } => json!({"v": 1, "type": "run.output", "stream": "stdout", "line": line}),
         Report::RunExited(exited) => run_exited(exited),

@@ -55,16 +55,16 @@ impl Reporter for Screen {
                     eprintln!("{line}");
                 }
             }
-            Report::Ports { arguments, run: false } => {
+            Report::Ports { arguments, launcher: Some(launcher) } => {
                 let _ = writeln!(std::io::stdout(), "{}", arguments.join(" "));
+                eprintln!("  everybody is ready; start your program in another terminal, for example:");
+                eprintln!("  python3 '{}' program.py {}", launcher.display(), arguments.join(" "));
                 eprintln!(
-                    "  everybody is ready: start MPyC with the arguments above (`didagent ports` prints them again)"
+                    "  (the launcher keeps MPyC's own port on this machine; without it, MPyC listens on all addresses)"
                 );
-                eprintln!(
-                    "  start your program with a Python that listens on loopback only; Ctrl-C when it is done"
-                );
+                eprintln!("  Ctrl-C here when it is done");
             }
-            Report::Ports { run: true, .. } | Report::RunStarted => {}
+            Report::Ports { launcher: None, .. } | Report::RunStarted => {}
             Report::RunOutput { line } => drop(writeln!(std::io::stdout(), "{line}")),
             Report::RunExited(exited) => {
                 for line in ending(exited) {

@@ -15,6 +15,7 @@ use std::fs::{File, TryLockError};
 use std::io::{self, Read as _, Seek as _, Write as _};
 use std::path::{Path, PathBuf};
 
+use didagent_bridge::launch::LAUNCHER_SOURCE;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use zeroize::Zeroizing;
 
@@ -233,14 +234,14 @@ pub struct RunDir {
 }
 
 impl RunDir {
-    /// Writes a private file into the folder and returns where it is.
+    /// Writes the launcher, which keeps the port of a Python program on loopback, and returns where it is.
     ///
     /// # Errors
     /// [`Kind::HomeUnusable`] when it cannot be written.
-    pub fn write(&self, name: &str, content: &str) -> Result<PathBuf, Failure> {
-        let path = self.path.join(name);
+    pub fn write_launcher(&self) -> Result<PathBuf, Failure> {
+        let path = self.path.join("launcher.py");
         os::create_private_file(&path)
-            .and_then(|mut file| file.write_all(content.as_bytes()))
+            .and_then(|mut file| file.write_all(LAUNCHER_SOURCE.as_bytes()))
             .map_err(|error| unusable("write", &path, &error))?;
         Ok(path)
     }

@@ -91,7 +91,7 @@ impl Program {
         run_dir: &RunDir,
         capture: bool,
     ) -> Result<Running, Failure> {
-        let launcher = run_dir.write("launcher.py", launch::LAUNCHER_SOURCE)?;
+        let launcher = run_dir.write_launcher()?;
         let command = match launch::rewrite_with(&self.resolved, &launcher, arguments) {
             Rewritten::Python(command) => command,
             Rewritten::NotPython => {

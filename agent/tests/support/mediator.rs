@@ -31,7 +31,8 @@ impl Mediator {
         // Only its log says on which port it really listens.
         command.args(["--log", "didagent_mediator=info", "mediator", "serve", "--listen", "127.0.0.1:0"]);
         let mut process = Process::start("the mediator", command.args(more).stdin(Stdio::null()));
-        let link = process.next_line().unwrap_or_else(|| panic!("the mediator gave no link: {}", process.stderr()));
+        let link =
+            process.next_line().unwrap_or_else(|| panic!("the mediator gave no link: {}", process.stderr()));
         process.wait_for_stderr("address=127.0.0.1:");
         let log = process.stderr();
         let (_, after) = log.split_once("address=127.0.0.1:").unwrap();

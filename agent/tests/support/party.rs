@@ -220,7 +220,8 @@ pub fn ports_in(arguments: &[String]) -> Vec<u16> {
 }
 
 fn event(line: &str) -> Value {
-    let event: Value = serde_json::from_str(line).unwrap_or_else(|_| panic!("stdout has a line that is no event: {line}"));
+    let event: Value =
+        serde_json::from_str(line).unwrap_or_else(|_| panic!("stdout has a line that is no event: {line}"));
     assert_eq!(event["v"], 1, "{line}");
     assert!(event["type"].is_string(), "{line}");
     event

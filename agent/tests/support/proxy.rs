@@ -6,11 +6,11 @@
 
 use std::sync::{Arc, Mutex, OnceLock};
 
-use futures_util::{SinkExt as _, StreamExt as _};
+use futures_util::{Sink, SinkExt as _, Stream, StreamExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
-use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{accept_async, connect_async};
 
 /// A running proxy; it ends when it is dropped.
@@ -40,7 +40,8 @@ pub struct Captured {
 impl Proxy {
     /// Listens on a free port. Connections wait until the target is known.
     pub fn listen() -> Self {
-        let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
         let port = listener.local_addr().unwrap().port();
         let shared = Arc::new(Shared {
@@ -88,37 +89,49 @@ async fn carry(stream: TcpStream, shared: &Shared) -> Result<(), Box<dyn std::er
     let client = accept_async(stream).await?;
     let port = shared.target.get().ok_or("the target is not known yet")?;
     let (server, _) = connect_async(format!("ws://127.0.0.1:{port}/")).await?;
-    let (mut to_client, mut from_client) = client.split();
-    let (mut to_server, mut from_server) = server.split();
-    let up = async {
-        while let Some(message) = from_client.next().await {
-            let message = message?;
-            shared.see(&message).await;
-            to_server.send(message).await?;
-        }
-        to_server.close().await
-    };
-    let down = async {
-        while let Some(message) = from_server.next().await {
-            let message = message?;
-            shared.see(&message).await;
-            to_client.send(message).await?;
-        }
-        to_client.close().await
-    };
-    tokio::try_join!(up, down)?;
+    let (to_client, from_client) = client.split();
+    let (to_server, from_server) = server.split();
+    tokio::try_join!(pump(from_client, to_server, shared), pump(from_server, to_client, shared))?;
     Ok(())
 }
 
-impl Shared {
-    async fn see(&self, message: &Message) {
-        match message {
-            Message::Text(text) => self.captured.lock().unwrap().texts.push(text.as_bytes().to_vec()),
-            Message::Binary(bytes) => {
-                self.captured.lock().unwrap().frames.push(bytes.to_vec());
-                let mut held = self.hold_frames.subscribe();
-                let _ = held.wait_for(|held| !held).await;
+/// Carries one direction until it ends.
+async fn pump<Source, Target>(mut source: Source, mut target: Target, shared: &Shared) -> Result<(), Error>
+where
+    Source: Stream<Item = Result<Message, Error>> + Unpin,
+    Target: Sink<Message, Error = Error> + Unpin,
+{
+    let mut hold = shared.hold_frames.subscribe();
+    let mut held = Vec::new();
+    loop {
+        tokio::select! {
+            message = source.next() => {
+                let Some(message) = message.transpose()? else { break };
+                shared.see(&message);
+                if message.is_binary() && *hold.borrow() {
+                    held.push(message);
+                } else {
+                    target.send(message).await?;
+                }
             }
+            Ok(()) = hold.changed() => {
+                if !*hold.borrow_and_update() {
+                    for message in held.drain(..) {
+                        target.send(message).await?;
+                    }
+                }
+            }
+        }
+    }
+    target.close().await
+}
+
+impl Shared {
+    fn see(&self, message: &Message) {
+        let mut captured = self.captured.lock().unwrap();
+        match message {
+            Message::Text(text) => captured.texts.push(text.as_bytes().to_vec()),
+            Message::Binary(bytes) => captured.frames.push(bytes.to_vec()),
             _ => {}
         }
     }

@@ -16,7 +16,9 @@ pub fn processes_that_know(path: &Path) -> Vec<String> {
     let needle = path.as_os_str().as_encoded_bytes();
     let mut found = Vec::new();
     for entry in std::fs::read_dir("/proc").unwrap().flatten() {
-        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
+        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else {
+            continue;
+        };
         let arguments = std::fs::read(entry.path().join("cmdline")).unwrap_or_default();
         let environment = std::fs::read(entry.path().join("environ")).unwrap_or_default();
         let knows = [&arguments, &environment].iter().any(|bytes| contains(bytes, needle));
@@ -30,9 +32,8 @@ pub fn processes_that_know(path: &Path) -> Vec<String> {
 /// Local IPv4 addresses on which somebody listens on `port`, and whether somebody does on IPv6.
 pub fn listening_on(port: u16) -> (Vec<Ipv4Addr>, bool) {
     let table = std::fs::read_to_string("/proc/net/tcp").unwrap();
-    let addresses = listeners(&table, port).map(|address| {
-        Ipv4Addr::from(u32::from_str_radix(address, 16).unwrap().to_ne_bytes())
-    });
+    let addresses = listeners(&table, port)
+        .map(|address| Ipv4Addr::from(u32::from_str_radix(address, 16).unwrap().to_ne_bytes()));
     let table6 = std::fs::read_to_string("/proc/net/tcp6").unwrap_or_default();
     (addresses.collect(), listeners(&table6, port).next().is_some())
 }

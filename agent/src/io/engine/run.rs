@@ -152,7 +152,11 @@ impl Engine {
         let mut bridge = Bridge::start(listeners, mesh);
         let events = bridge.events();
         let arguments = plan.mpyc_arguments();
-        reporter.report(&Report::Ports { arguments: arguments.clone(), run: self.program.is_some() });
+        let launcher = match &self.program {
+            Some(_) => None,
+            None => Some(self.run_dir.write_launcher()?),
+        };
+        reporter.report(&Report::Ports { arguments: arguments.clone(), launcher });
         let program = match &self.program {
             Some(program) => {
                 let started = program.start(&arguments, self.home.path(), &self.run_dir, self.capture)?;

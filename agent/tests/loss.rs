@@ -1,0 +1,247 @@
+//! A party that dies, is interrupted or fails (R18): the others stop, say who and why, and leave no MPyC behind.
+#![cfg(target_os = "linux")]
+#![allow(clippy::disallowed_methods, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod support;
+
+use std::ffi::OsString;
+use std::time::Duration;
+
+use support::party::{Ended, Party, text};
+use support::stage::Stage;
+use support::system::{is_running, processes_that_know};
+use support::{average, holds_within, program, python_command, until};
+
+/// How soon the others must have stopped.
+const SOON: Duration = Duration::from_secs(10);
+
+/// More rounds than any of these tests waits for: a minute.
+const LONG: &str = "600";
+
+fn rounds() -> Vec<OsString> {
+    python_command(&program("rounds.py"), &[LONG])
+}
+
+/// Three parties in the middle of a run, each with the process of its MPyC.
+fn three_in_a_run(stage: &Stage) -> Vec<(Party, u32)> {
+    let parties = stage.start_with((0..3).map(|_| rounds()).collect(), |agent| agent.in_own_group());
+    let mut running = Vec::new();
+    for mut party in parties {
+        let pid = party.wait_for_output("pid ").trim().parse().unwrap();
+        party.wait_for_output("running");
+        running.push((party, pid));
+    }
+    running
+}
+
+/// Waits until these parties have stopped with their MPyC, and returns how they ended.
+fn stopped_soon(parties: Vec<(Party, u32)>) -> Vec<Ended> {
+    let mut parties = parties;
+    let stopped = holds_within(SOON, || parties.iter_mut().all(|(party, _)| party.process.has_ended()));
+    let ended: Vec<_> = parties
+        .into_iter()
+        .map(|(party, mpyc)| {
+            let ended = party.finish();
+            assert!(!is_running(mpyc), "{}'s MPyC {mpyc} still runs: {ended:#?}", ended.name);
+            ended
+        })
+        .collect();
+    assert!(stopped, "not within {SOON:?}: {ended:#?}");
+    ended
+}
+
+#[test]
+fn a_killed_agent_takes_its_mpyc_along_and_the_others_stop_and_name_it() {
+    for killed in [0, 1, 2] {
+        let stage = Stage::new();
+        let mut parties = three_in_a_run(&stage);
+        let (victim, mpyc) = parties.remove(killed);
+        victim.process.signal("KILL");
+        assert!(holds_within(SOON, || !is_running(mpyc)), "the MPyC of the killed agent still runs");
+        for other in stopped_soon(parties) {
+            let message = other.assert_stopped(125, "E0405").to_owned();
+            assert!(message.contains(&format!("party {killed} ({})", victim.name)), "{message}");
+        }
+        drop(victim);
+        until("no process of the run is left", || processes_that_know(stage.folder()).is_empty());
+    }
+}
+
+#[test]
+fn an_agent_that_stands_still_is_lost_to_the_others() {
+    let stage = Stage::new();
+    let mut parties = three_in_a_run(&stage);
+    let (victim, _) = parties.remove(1);
+    victim.process.signal("STOP");
+    // It takes 8 s of silence until a peer counts as lost, so `SOON` does not apply.
+    for (party, mpyc) in parties {
+        let ended = party.finish();
+        let message = ended.assert_stopped(125, "E0405");
+        assert!(message.contains("party 1 (bob)"), "{message}");
+        assert!(!is_running(mpyc));
+    }
+    victim.process.signal("CONT");
+    let ended = victim.finish();
+    assert_ne!(ended.code, 0, "{ended:#?}");
+}
+
+#[test]
+fn ctrl_c_in_a_run_ends_with_130_and_the_others_name_who_it_was() {
+    for interrupted in [0, 2] {
+        let stage = Stage::new();
+        let mut parties = three_in_a_run(&stage);
+        let victim = parties.remove(interrupted);
+        let name = victim.0.name.clone();
+        // As a terminal does: the agent, its supervisor and MPyC get it.
+        victim.0.process.signal_group("INT");
+        let victim = stopped_soon(vec![victim]).remove(0);
+        assert_eq!(victim.code, 130, "{victim:#?}");
+        assert_eq!(text(&victim.event("run.exited")["reason"], "code"), "E0003", "{victim:#?}");
+        for other in stopped_soon(parties) {
+            let message = other.assert_stopped(125, "E0405");
+            assert!(message.contains(&format!("party {interrupted} ({name})")), "{message}");
+            assert!(message.contains("interrupted"), "{message}");
+        }
+    }
+}
+
+#[test]
+fn a_signal_to_the_agent_alone_stops_its_mpyc_too() {
+    for name in ["INT", "TERM", "HUP"] {
+        let stage = Stage::new();
+        let mut commands = vec![rounds(), rounds()];
+        let mut parties = stage.start(std::mem::take(&mut commands));
+        let mpycs: Vec<u32> = parties
+            .iter_mut()
+            .map(|party| {
+                let pid = party.wait_for_output("pid ").trim().parse().unwrap();
+                party.wait_for_output("running");
+                pid
+            })
+            .collect();
+        parties[1].process.signal(name);
+        let mut ended = stopped_soon(parties.into_iter().zip(mpycs).collect());
+        assert_eq!(ended.pop().unwrap().code, 130, "{name}");
+        assert!(ended[0].assert_stopped(125, "E0405").contains("party 1 (bob) was interrupted"));
+    }
+}
+
+#[test]
+fn ctrl_c_while_the_room_forms_ends_with_130_and_the_others_are_told() {
+    for interrupted in [0, 1] {
+        // Without frames no session comes up, so the room stays full and unready.
+        let (stage, proxy) = Stage::behind_proxy(support::didagent());
+        proxy.hold_frames(true);
+        let mut parties = stage.start((0..3).map(|_| rounds()).collect());
+        for guest in &mut parties[1..] {
+            guest.wait_for("room.joining");
+        }
+        parties[interrupted].process.signal("INT");
+        let victim = parties.remove(interrupted).finish();
+        victim.assert_error(130, "E0003");
+        assert!(victim.events("run.started").is_empty());
+        for other in parties {
+            let ended = other.finish();
+            let message = ended.assert_error(7, "E0405");
+            let names_it =
+                message.contains(&victim.name) || (interrupted == 0 && message.contains("the host"));
+            assert!(names_it, "{message}");
+        }
+    }
+}
+
+#[test]
+fn ctrl_c_of_the_host_in_the_lobby_closes_the_room() {
+    let stage = Stage::new();
+    let mut host = stage.invite("alice", 3).program(rounds()).start();
+    let link = text(&host.wait_for("room.invitation"), "link").to_owned();
+    let mut guest = stage.join("bob", &link).program(rounds()).start();
+    guest.wait_for("room.seats");
+    host.process.signal("INT");
+    host.finish().assert_error(130, "E0003");
+    let guest = guest.finish();
+    assert!(guest.assert_error(7, "E0405").contains("the host closed the room"));
+}
+
+#[test]
+fn ctrl_c_of_a_guest_in_the_lobby_frees_its_seat_for_somebody_else() {
+    let stage = Stage::new();
+    let average = |number| python_command(&average(), &[number]);
+    let mut host = stage.invite("alice", 3).program(average("1")).start();
+    let link = text(&host.wait_for("room.invitation"), "link").to_owned();
+    let mut leaving = stage.join("bob", &link).program(average("2")).start();
+    leaving.wait_for("room.seats");
+    host.wait_for("party.joined");
+    leaving.process.signal("INT");
+    leaving.finish().assert_error(130, "E0003");
+    assert_eq!(text(&host.wait_for("party.left"), "name"), "bob");
+    let mut others = Vec::new();
+    for (name, number) in [("carol", "3"), ("bob", "8")] {
+        others.push(stage.join(name, &link).program(average(number)).start());
+        host.wait_for("party.joined");
+    }
+    let (host, mut others) = (host.finish(), support::stage::finish(others));
+    others.push(host);
+    for party in others {
+        assert_eq!(party.assert_ok().output(), ["average of 3 inputs: 4.00"]);
+    }
+}
+
+/// A program that fails at one party, before or after MPyC started; the others run a long one.
+fn failing_at_one(program: Vec<OsString>) {
+    let stage = Stage::new();
+    let mut parties = stage.start(vec![rounds(), program, rounds()]);
+    let failing = parties.remove(1).finish();
+    assert_eq!(failing.code, 3, "{failing:#?}");
+    let exited = failing.event("run.exited");
+    assert_eq!((&exited["code"], &exited["program"]), (&3.into(), &3.into()));
+    assert!(exited["reason"].is_null(), "nobody else is to blame: {exited}");
+    for other in parties {
+        let ended = other.finish();
+        assert_ne!(ended.code, 0, "{ended:#?}");
+        let reason = &ended.event("run.exited")["reason"];
+        assert_eq!(text(reason, "code"), "E0406", "{ended:#?}");
+        let message = text(reason, "message");
+        assert!(message.contains("party 1 (bob)") && message.contains("exit code 3"), "{message}");
+    }
+}
+
+#[test]
+fn a_program_that_fails_before_mpyc_starts_is_named_with_its_exit_code() {
+    failing_at_one(python_command(&program("fail.py"), &["before"]));
+}
+
+#[test]
+fn a_program_that_fails_after_mpyc_started_is_named_with_its_exit_code() {
+    failing_at_one(python_command(&program("fail.py"), &["after"]));
+}
+
+#[test]
+fn a_mediator_that_dies_in_a_run_ends_it_everywhere() {
+    let mut stage = Stage::new();
+    let parties = three_in_a_run(&stage);
+    stage.kill_mediator();
+    for party in stopped_soon(parties) {
+        assert!(party.assert_stopped(125, "E0302").contains("mediator"), "{party:#?}");
+    }
+}
+
+#[test]
+fn a_mediator_that_stops_or_dies_in_the_lobby_ends_it_for_host_and_guest() {
+    for kill in [true, false] {
+        let mut stage = Stage::new();
+        let mut host = stage.invite("alice", 3).program(rounds()).start();
+        let link = text(&host.wait_for("room.invitation"), "link").to_owned();
+        let mut guest = stage.join("bob", &link).program(rounds()).start();
+        guest.wait_for("room.seats");
+        let mediator = stage.mediator.take().unwrap();
+        if kill {
+            mediator.kill()
+        } else {
+            mediator.stop()
+        }
+        for party in [host, guest] {
+            party.finish().assert_error(5, "E0302");
+        }
+    }
+}
