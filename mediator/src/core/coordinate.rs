@@ -1,0 +1,118 @@
+//! Coordinate Mediation 3.0, the mediator's side. Who may register what is decided in [`super::accounts`].
+
+use didagent_didcomm::message::Message;
+use didagent_didcomm::protocols::coordinate_mediation::{
+    Action, MediateDeny, MediateGrant, MediateRequest, Outcome, Pagination, Recipient, RecipientDid,
+    RecipientQuery, RecipientUpdate, RecipientUpdateResponse, Update, Updated,
+};
+use didagent_didcomm::protocols::{Body, BodyError};
+
+use super::dispatch::problem;
+use super::{Mediator, Now, Peer, SocketId};
+use crate::store::MailStore;
+
+/// Changes that are taken from one recipient-update; the rest is answered with `client_error`.
+const MAX_UPDATES: usize = 256;
+
+/// Entries in one answer to a recipient-query: 64 DIDs of the longest kind are 128 KiB.
+const MAX_PAGE: u32 = 64;
+
+impl<S: MailStore> Mediator<S> {
+    pub(super) fn mediate_request(
+        &mut self,
+        socket: SocketId,
+        peer: &Peer,
+        message: &Message,
+        now: Now,
+    ) -> Result<(), BodyError> {
+        MediateRequest::try_from(message)?;
+        let reply = if self.accounts.enrol(&peer.did, now.since_start, &self.limits) {
+            MediateGrant { routing_did: vec![self.did.to_string()] }.message("")
+        } else {
+            MediateDeny {}.message("")
+        };
+        self.reply(socket, peer, message, reply, now);
+        Ok(())
+    }
+
+    pub(super) fn recipient_update(
+        &mut self,
+        socket: SocketId,
+        peer: &Peer,
+        message: &Message,
+        now: Now,
+    ) -> Result<(), BodyError> {
+        let request = RecipientUpdate::try_from(message)?;
+        if !self.enrolled(socket, peer, message, now) {
+            return Ok(());
+        }
+        let apply = |(index, update): (usize, Update)| {
+            let result = if index < MAX_UPDATES { self.apply(peer, &update) } else { Outcome::ClientError };
+            Updated { recipient_did: update.recipient_did, action: update.action, result }
+        };
+        let updated = request.updates.into_iter().enumerate().map(apply).collect();
+        self.reply(socket, peer, message, RecipientUpdateResponse { updated }.message(""), now);
+        Ok(())
+    }
+
+    fn apply(&mut self, peer: &Peer, update: &Update) -> Outcome {
+        match update.action {
+            Action::Add => self.accounts.add(&peer.did, &update.recipient_did, &self.limits),
+            Action::Remove => {
+                let outcome = self.accounts.remove(&peer.did, &update.recipient_did);
+                if outcome == Outcome::Success {
+                    self.mailbox.forget(&update.recipient_did);
+                }
+                outcome
+            }
+            Action::Other(_) => Outcome::ClientError,
+        }
+    }
+
+    pub(super) fn recipient_query(
+        &mut self,
+        socket: SocketId,
+        peer: &Peer,
+        message: &Message,
+        now: Now,
+    ) -> Result<(), BodyError> {
+        let request = RecipientQuery::try_from(message)?;
+        if !self.enrolled(socket, peer, message, now) {
+            return Ok(());
+        }
+        let (limit, offset) =
+            request.paginate.map_or((MAX_PAGE, 0), |part| (part.limit.min(MAX_PAGE), part.offset));
+        let all = self.accounts.recipients(&peer.did);
+        let total = count(all.clone().count());
+        let page = all.skip(to_usize(offset)).take(to_usize(limit));
+        let dids: Vec<_> = page.map(|did| RecipientDid { recipient_did: did.to_string() }).collect();
+        let here = count(dids.len());
+        let remaining = total.saturating_sub(offset).saturating_sub(here);
+        // Without a request for a part, the list is whole unless it does not fit.
+        let pagination = (request.paginate.is_some() || remaining > 0).then_some(Pagination {
+            count: here,
+            offset,
+            remaining,
+        });
+        self.reply(socket, peer, message, Recipient { dids, pagination }.message(""), now);
+        Ok(())
+    }
+
+    /// Tells whether the sender has an account, and tells the sender if not.
+    pub(super) fn enrolled(&mut self, socket: SocketId, peer: &Peer, message: &Message, now: Now) -> bool {
+        let enrolled = self.accounts.is_enrolled(&peer.did);
+        if !enrolled {
+            let comment = "send a mediate-request first";
+            self.complain(socket, Some(peer), message, problem::NOT_ENROLLED, comment, now);
+        }
+        enrolled
+    }
+}
+
+fn count(items: usize) -> u32 {
+    u32::try_from(items).unwrap_or(u32::MAX)
+}
+
+fn to_usize(number: u32) -> usize {
+    usize::try_from(number).unwrap_or(usize::MAX)
+}

@@ -1,0 +1,305 @@
+//! The mediator without clocks, sockets or keys: accounts, mail and circuits.
+//!
+//! Specifications: Coordinate Mediation 3.0, Message Pickup 3.0, Routing 2.0, Report Problem 2.0 and Trust Ping 2.0 of
+//! DIDComm, and `spec/relay.md` for circuits and for what this mediator decides where those leave room.
+//!
+//! ```text
+//! io: socket read, envelope opened --Input--> handle -+-> accounts   (coordinate)
+//!                                                     +-> mailbox    (routing, pickup, live)
+//!                                                     +-> relay      (circuits)
+//!     socket ready to write <--- next_for <-----------+   poll: who has something to write
+//! ```
+//!
+//! Whoever drives it calls [`Mediator::handle`], then [`Mediator::poll`] until it returns [`Output::Timeout`]. Messages are
+//! pulled with [`Mediator::next_for`] when a socket can take one, not pushed, so that a slow socket holds back its own queues
+//! and nothing else. After each pull `poll` is drained again, since writing a record returns credit to its sender.
+//!
+//! Not its concern: opening and sealing envelopes (the caller does it outside of any lock), persistence beyond
+//! [`MailStore`], TLS.
+
+mod accounts;
+mod circuits;
+mod coordinate;
+mod dispatch;
+mod ids;
+pub mod limits;
+mod live;
+mod mailbox;
+mod pickup;
+mod relay;
+mod replay;
+mod routing;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use didagent_didcomm::message::Message;
+
+use crate::store::MailStore;
+use accounts::Accounts;
+use ids::Ids;
+use limits::{Limits, SWEEP};
+use live::Live;
+use mailbox::Mailbox;
+use relay::Relay;
+use replay::Replay;
+
+/// The time, as the caller's clocks have it.
+#[derive(Debug, Clone, Copy)]
+pub struct Now {
+    /// Time since the start, from a clock that never goes back.
+    pub since_start: Duration,
+    /// UTC seconds.
+    pub unix: u64,
+}
+
+/// One WebSocket; numbers are never used twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SocketId(pub u64);
+
+/// A DID that authenticated itself, and the keys of the two ends: replies are encrypted from and to these.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Peer {
+    /// The DID.
+    pub did: Arc<str>,
+    /// Its key, an absolute DID URL, as it named it.
+    pub kid: Arc<str>,
+    /// Our key, an absolute DID URL, as the peer named it.
+    pub our_kid: Arc<str>,
+}
+
+/// An opened message.
+#[derive(Debug, Clone)]
+pub struct Received {
+    /// The plaintext.
+    pub message: Message,
+    /// Who encrypted it, if that is proven.
+    pub sender: Option<Peer>,
+}
+
+/// What happened outside.
+#[derive(Debug)]
+pub enum Input<'a> {
+    /// A client connected.
+    SocketOpened(SocketId),
+    /// A client sent an envelope that opened.
+    Message {
+        /// On which socket.
+        socket: SocketId,
+        /// What was in it.
+        received: Box<Received>,
+    },
+    /// A client sent text that is not an envelope for us.
+    Unreadable(SocketId),
+    /// A client sent a binary message.
+    Frame {
+        /// On which socket.
+        socket: SocketId,
+        /// The whole message.
+        bytes: &'a [u8],
+    },
+    /// The socket is gone.
+    SocketClosed(SocketId),
+    /// The time that [`Output::Timeout`] named has come.
+    Timeout,
+    /// The mediator stops.
+    Stop,
+}
+
+/// What is to be done outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Output {
+    /// [`Mediator::next_for`] has something for this socket.
+    Wake(SocketId),
+    /// This socket is to be closed.
+    Close(SocketId, CloseReason),
+    /// Nothing more to do before this time since the start.
+    Timeout(Duration),
+}
+
+/// Why a socket is closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum CloseReason {
+    /// A binary message that is no frame.
+    MalformedFrame,
+    /// Too many messages that could not be opened.
+    Unreadable,
+    /// The client does not read the answers to its requests.
+    Overload,
+}
+
+/// What goes out on a socket.
+#[derive(Debug, Clone)]
+pub enum Outgoing {
+    /// A message to encrypt for `to` and to send as text.
+    Message {
+        /// The recipient and the keys to use.
+        to: Peer,
+        /// The plaintext.
+        message: Box<Message>,
+    },
+    /// A frame to send as binary.
+    Frame(Vec<u8>),
+}
+
+/// The mediator's state.
+#[derive(Debug)]
+pub struct Mediator<S> {
+    did: Arc<str>,
+    limits: Limits,
+    ids: Ids,
+    sockets: HashMap<SocketId, Socket>,
+    accounts: Accounts,
+    mailbox: Mailbox<S>,
+    live: Live,
+    relay: Relay,
+    seen: Replay,
+    woken: BTreeSet<SocketId>,
+    closing: VecDeque<(SocketId, CloseReason)>,
+    next_sweep: Duration,
+}
+
+#[derive(Debug, Default)]
+struct Socket {
+    peers: HashMap<Arc<str>, Peer>,
+    replies: VecDeque<(Peer, Message)>,
+    mail: VecDeque<MailJob>,
+    /// Mail and records take turns; this is mail's.
+    mail_turn: bool,
+    failures: u32,
+    closing: bool,
+}
+
+/// A delivery that is put together when the socket can take it.
+#[derive(Debug)]
+enum MailJob {
+    /// New mail for a live recipient, an account's DID.
+    Push(Arc<str>),
+    /// The answer to a delivery-request.
+    Deliver { to: Peer, thid: String, limit: usize, recipient_did: Option<String> },
+}
+
+impl<S: MailStore> Mediator<S> {
+    /// Makes a mediator named `did`; `seed` is 32 random bytes for the ids of its messages.
+    pub fn new(did: &str, limits: Limits, store: S, seed: [u8; 32]) -> Self {
+        Self {
+            did: did.into(),
+            ids: Ids::new(seed),
+            sockets: HashMap::new(),
+            accounts: Accounts::default(),
+            mailbox: Mailbox::new(store),
+            live: Live::default(),
+            relay: Relay::new(&limits),
+            seen: Replay::new(limits.replay_memory, limits.replay_ids),
+            woken: BTreeSet::new(),
+            closing: VecDeque::new(),
+            next_sweep: SWEEP,
+            limits,
+        }
+    }
+
+    /// Takes in what happened. Inputs for a socket that is not open are ignored.
+    pub fn handle(&mut self, input: Input<'_>, now: Now) {
+        match input {
+            Input::SocketOpened(socket) => {
+                self.sockets.insert(socket, Socket::default());
+            }
+            Input::Message { socket, received } if self.is_open(socket) => {
+                self.dispatch(socket, *received, now)
+            }
+            Input::Unreadable(socket) if self.is_open(socket) => self.unreadable(socket),
+            Input::Frame { socket, bytes } if self.is_open(socket) => {
+                if self.relay.receive(socket, bytes).is_err() {
+                    self.close(socket, CloseReason::MalformedFrame);
+                }
+            }
+            Input::SocketClosed(socket) => {
+                self.sockets.remove(&socket);
+                self.woken.remove(&socket);
+                self.live.socket_closed(socket);
+                self.relay.socket_closed(socket);
+            }
+            Input::Timeout => self.timeout(now),
+            Input::Stop => self.relay.stop(),
+            Input::Message { .. } | Input::Unreadable(_) | Input::Frame { .. } => {}
+        }
+    }
+
+    /// Returns what is to be done next; [`Output::Timeout`] is the last answer until something happens.
+    pub fn poll(&mut self) -> Output {
+        if let Some((socket, reason)) = self.closing.pop_front() {
+            return Output::Close(socket, reason);
+        }
+        if let Some(socket) = self.woken.pop_first().or_else(|| self.relay.next_woken()) {
+            return Output::Wake(socket);
+        }
+        Output::Timeout(
+            self.relay.deadline().map_or(self.next_sweep, |deadline| deadline.min(self.next_sweep)),
+        )
+    }
+
+    /// Returns the next thing to write to `socket`: replies first, then credit, then mail and records in turn.
+    pub fn next_for(&mut self, socket: SocketId, now: Now) -> Option<Outgoing> {
+        let state = self.sockets.get_mut(&socket)?;
+        if let Some((to, message)) = state.replies.pop_front() {
+            return Some(Outgoing::Message { to, message: Box::new(message) });
+        }
+        if let Some(frame) = self.relay.next_control(socket) {
+            return Some(Outgoing::Frame(frame));
+        }
+        let mail_first = state.mail_turn;
+        state.mail_turn = !mail_first;
+        if mail_first && let Some(mail) = self.next_mail(socket, now) {
+            return Some(mail);
+        }
+        if let Some(frame) = self.relay.next_data(socket) {
+            return Some(Outgoing::Frame(frame));
+        }
+        if mail_first { None } else { self.next_mail(socket, now) }
+    }
+
+    /// Returns the number of circuits and of queued bytes, for the log.
+    pub fn load(&self) -> (usize, usize) {
+        (self.relay.circuits(), self.mailbox.bytes())
+    }
+
+    fn is_open(&self, socket: SocketId) -> bool {
+        self.sockets.get(&socket).is_some_and(|socket| !socket.closing)
+    }
+
+    fn unreadable(&mut self, socket: SocketId) {
+        let Some(state) = self.sockets.get_mut(&socket) else { return };
+        state.failures += 1;
+        if state.failures > self.limits.failures_per_socket {
+            self.close(socket, CloseReason::Unreadable);
+        }
+    }
+
+    fn close(&mut self, socket: SocketId, reason: CloseReason) {
+        let Some(state) = self.sockets.get_mut(&socket) else { return };
+        if !std::mem::replace(&mut state.closing, true) {
+            state.replies.clear();
+            state.mail.clear();
+            self.closing.push_back((socket, reason));
+        }
+    }
+
+    fn timeout(&mut self, now: Now) {
+        self.relay.timeout(now.since_start);
+        if now.since_start < self.next_sweep {
+            return;
+        }
+        self.next_sweep = now.since_start + SWEEP;
+        self.mailbox.expire(now.unix);
+        let live = &self.live;
+        let gone = self.accounts.expire(now.since_start, &self.limits, |did| live.is_live(did));
+        for recipient in gone {
+            self.mailbox.forget(&recipient);
+        }
+    }
+}

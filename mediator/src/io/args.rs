@@ -1,0 +1,74 @@
+//! The `serve` command: arguments, runtime, exit codes.
+
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::server::{Config, ServeError, Server};
+use super::{KeyError, os};
+
+/// Arguments of `didagent-mediator serve` and `didagent mediator serve`.
+#[derive(Debug, Clone, Args)]
+#[command(after_help = "Examples:
+  didagent-mediator serve --listen 127.0.0.1:0
+  didagent-mediator serve --listen 127.0.0.1:8080 --public-url https://med.example.org --data /var/lib/didagent-mediator
+  DIDAGENT_LOG=debug didagent-mediator serve
+
+TLS is left to a proxy in front that speaks wss to clients and ws to this program.")]
+pub struct ServeArgs {
+    /// Address and port to listen on; port 0 takes a free one.
+    #[arg(
+        long,
+        value_name = "ADDRESS:PORT",
+        default_value = "127.0.0.1:8080",
+        env = "DIDAGENT_MEDIATOR_LISTEN"
+    )]
+    pub listen: SocketAddr,
+    /// URL under which clients reach it (http, https, ws or wss) [default: http:// and the listen address]
+    #[arg(long, value_name = "URL", env = "DIDAGENT_MEDIATOR_PUBLIC_URL")]
+    pub public_url: Option<String>,
+    /// Directory for its keys; without it the mediator is another one after each start.
+    #[arg(long, value_name = "DIR", env = "DIDAGENT_MEDIATOR_DATA")]
+    pub data: Option<PathBuf>,
+}
+
+/// Runs a mediator until SIGTERM or Ctrl-C and returns the exit code: 0 when stopped, 1 for other errors, 2 for unusable
+/// arguments, 5 when it cannot listen, 8 when its keys are unusable.
+///
+/// The first line on stdout is the invitation link; everything else goes to the log. It brings its own runtime, so it is
+/// called from outside of one.
+pub fn serve_command(args: &ServeArgs) -> u8 {
+    match run(args) {
+        Ok(()) => 0,
+        Err(error) => {
+            // The one place that speaks to people: without a log subscriber an error would be lost.
+            let _ = writeln!(std::io::stderr(), "error: {error}");
+            match error {
+                ServeError::PublicUrl { .. } | ServeError::PublicUrlNeeded => 2,
+                ServeError::Listen { .. } => 5,
+                ServeError::Keys(
+                    KeyError::Io { .. } | KeyError::Malformed { .. } | KeyError::Readable { .. },
+                ) => 8,
+                _ => 1,
+            }
+        }
+    }
+}
+
+fn run(args: &ServeArgs) -> Result<(), ServeError> {
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(ServeError::Runtime)?;
+    runtime.block_on(async {
+        let config =
+            Config { listen: args.listen, public_url: args.public_url.clone(), data: args.data.clone() };
+        // Before the link is out: whoever reads it may stop us at once.
+        let stop = os::stop_requested().map_err(ServeError::Runtime)?;
+        let server = Server::bind(config).await?;
+        let mut stdout = std::io::stdout();
+        let _ = writeln!(stdout, "{}", server.invitation_link()).and_then(|()| stdout.flush());
+        server.run(stop).await;
+        Ok(())
+    })
+}

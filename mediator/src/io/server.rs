@@ -1,0 +1,247 @@
+//! The listener: from a configuration to a running mediator.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use didagent_didcomm::protocols::out_of_band::{Invitation, InvitationError, InvitationParts};
+use didagent_didcomm::protocols::types;
+use rand_core::Rng as _;
+use thiserror::Error;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio::time::{Duration, sleep, timeout};
+use url::Url;
+
+use super::engine::Engine;
+use super::keys::{Identity, KeyError, KeyPair};
+use super::{head, rng, socket};
+use crate::core::limits::{GOODBYE, HANDSHAKE, Limits, MAX_SOCKETS};
+
+/// Pause after the system refused a connection, usually because there are no file descriptors left.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// What a mediator needs to know.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where to listen; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// URL for clients; `None` for `http://` and the address that it listens on. A port 0 in it becomes the real port.
+    pub public_url: Option<String>,
+    /// Directory of its keys; `None` for keys in memory.
+    pub data: Option<PathBuf>,
+}
+
+/// Why a mediator does not start.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum ServeError {
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}: {source}")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The public URL is unusable.
+    #[error("the public URL {url:?} is not an http, https, ws or wss URL with a host")]
+    PublicUrl {
+        /// The URL.
+        url: String,
+    },
+    /// Listening on all addresses says nothing about how clients reach it.
+    #[error("give --public-url: it listens on all addresses, and clients need one that leads here")]
+    PublicUrlNeeded,
+    /// The keys are unusable.
+    #[error(transparent)]
+    Keys(#[from] KeyError),
+    /// The invitation cannot be made, because the URL is very long.
+    #[error("cannot make the invitation: {0}")]
+    Invitation(#[from] InvitationError),
+    /// The runtime or its signal handlers cannot be set up.
+    #[error("cannot start: {0}")]
+    Runtime(#[source] std::io::Error),
+}
+
+/// A mediator that listens and does not answer yet.
+#[derive(Debug)]
+pub struct Server {
+    listener: TcpListener,
+    address: SocketAddr,
+    engine: Arc<Engine>,
+    link: String,
+}
+
+impl Server {
+    /// Listens, loads or makes the keys, and makes the invitation.
+    ///
+    /// # Errors
+    /// Each of [`ServeError`] but `Runtime`.
+    pub async fn bind(config: Config) -> Result<Self, ServeError> {
+        if config.public_url.is_none() && config.listen.ip().is_unspecified() {
+            return Err(ServeError::PublicUrlNeeded);
+        }
+        let listen = |source| ServeError::Listen { address: config.listen, source };
+        let listener = TcpListener::bind(config.listen).await.map_err(listen)?;
+        let address = listener.local_addr().map_err(listen)?;
+        let (page, endpoint) = public_urls(config.public_url, address)?;
+
+        let keys = match &config.data {
+            Some(directory) => KeyPair::load_or_create(directory)?,
+            None => {
+                tracing::warn!(
+                    "no --data directory: the keys are in memory, and the invitation ends with this run"
+                );
+                KeyPair::generate()
+            }
+        };
+        let identity = Identity::new(keys, &endpoint)?;
+        let mut seed = [0; 32];
+        rng().fill_bytes(&mut seed);
+        let link = invitation(identity.did())?.to_url(&page)?;
+        let engine = Arc::new(Engine::new(identity, Limits::default(), seed));
+        tracing::info!(%address, "listening; mail and accounts are in memory");
+        Ok(Self { listener, address, engine, link })
+    }
+
+    /// Returns the address that it listens on.
+    pub fn local_addr(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Returns the mediator's DID.
+    pub fn did(&self) -> &str {
+        self.engine.identity().did()
+    }
+
+    /// Returns the link to give to clients.
+    pub fn invitation_link(&self) -> &str {
+        &self.link
+    }
+
+    /// Serves until `stop` resolves, then says goodbye to all clients.
+    pub async fn run(self, stop: impl Future<Output = ()>) {
+        let permits = Arc::new(Semaphore::new(MAX_SOCKETS));
+        let mut tasks = JoinSet::new();
+        let timer = self.engine.clone();
+        let timer = tokio::spawn(async move { timer.keep_time().await });
+        tokio::pin!(stop);
+        loop {
+            let accepted = tokio::select! {
+                () = &mut stop => break,
+                accepted = self.listener.accept() => accepted,
+                // Ended tasks are collected as they end, or the set would grow for ever.
+                Some(_) = tasks.join_next() => continue,
+            };
+            let (stream, from) = match accepted {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    tracing::warn!(%error, "accept");
+                    sleep(ACCEPT_PAUSE).await;
+                    continue;
+                }
+            };
+            let Ok(permit) = permits.clone().try_acquire_owned() else {
+                tracing::warn!(sockets = MAX_SOCKETS, "full: connection refused");
+                turn_away(&stream);
+                continue;
+            };
+            tracing::debug!(%from, "connected");
+            let engine = self.engine.clone();
+            tasks.spawn(async move {
+                greet(&engine, stream).await;
+                drop(permit);
+            });
+        }
+        tracing::info!("stopping");
+        drop(self.listener);
+        self.engine.stop();
+        let all = async { while tasks.join_next().await.is_some() {} };
+        if timeout(GOODBYE + GOODBYE, all).await.is_err() {
+            tracing::debug!("some clients did not say goodbye");
+        }
+        timer.abort();
+    }
+}
+
+async fn greet(engine: &Engine, stream: TcpStream) {
+    // Records are small and somebody waits for each.
+    let _ = stream.set_nodelay(true);
+    let handshake = async {
+        let stream = head::accept(stream).await.ok()??;
+        tokio_tungstenite::accept_async_with_config(stream, Some(socket::config())).await.ok()
+    };
+    if let Ok(Some(stream)) = timeout(HANDSHAKE, handshake).await {
+        socket::serve(engine, stream).await;
+    }
+}
+
+/// Tells a client to come back later, if that can be said without waiting.
+fn turn_away(stream: &TcpStream) {
+    const BUSY: &[u8] =
+        b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 10\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+    let _ = stream.try_write(BUSY);
+}
+
+/// Returns the base of the invitation link (http or https) and the WebSocket endpoint (ws or wss).
+fn public_urls(public_url: Option<String>, address: SocketAddr) -> Result<(String, String), ServeError> {
+    let text = public_url.unwrap_or_else(|| format!("http://{address}"));
+    let error = || ServeError::PublicUrl { url: text.clone() };
+    let mut url = Url::parse(&text).map_err(|_| error())?;
+    if !url.has_host() {
+        return Err(error());
+    }
+    if url.port() == Some(0) {
+        url.set_port(Some(address.port())).map_err(|()| error())?;
+    }
+    url.set_fragment(None);
+    let (page, socket) = match url.scheme() {
+        "http" | "ws" => ("http", "ws"),
+        "https" | "wss" => ("https", "wss"),
+        _ => return Err(error()),
+    };
+    let with = |scheme: &str| {
+        let mut url = url.clone();
+        url.set_scheme(scheme).map_err(|()| error()).map(|()| String::from(url))
+    };
+    Ok((with(page)?, with(socket)?))
+}
+
+fn invitation(did: &str) -> Result<Invitation, InvitationError> {
+    let mut id = [0; 16];
+    rng().fill_bytes(&mut id);
+    Invitation::new(InvitationParts {
+        id: didagent_didcomm::protocols::b64url_encode(id),
+        from: did.to_owned(),
+        goal_code: Some(types::GOAL_MEDIATE.to_owned()),
+        goal: Some("use this mediator".to_owned()),
+        accept: vec![types::PROFILE_DIDCOMM_V2.to_owned()],
+        ..InvitationParts::default()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::public_urls;
+
+    #[test]
+    fn public_urls_follow_the_scheme_and_the_real_port() {
+        let address = "127.0.0.1:4711".parse().unwrap();
+        let urls = |url: Option<&str>| public_urls(url.map(str::to_owned), address);
+        let pair = |page: &str, socket: &str| (page.to_owned(), socket.to_owned());
+        assert_eq!(urls(None).unwrap(), pair("http://127.0.0.1:4711/", "ws://127.0.0.1:4711/"));
+        assert_eq!(
+            urls(Some("https://med.example.org/a?b#c")).unwrap(),
+            pair("https://med.example.org/a?b", "wss://med.example.org/a?b")
+        );
+        assert_eq!(
+            urls(Some("ws://localhost:0")).unwrap(),
+            pair("http://localhost:4711/", "ws://localhost:4711/")
+        );
+        for bad in ["", "med.example.org", "ftp://med.example.org", "http://"] {
+            assert!(urls(Some(bad)).is_err(), "{bad}");
+        }
+    }
+}

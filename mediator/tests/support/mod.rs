@@ -1,0 +1,221 @@
+//! A client of the mediator, as small as a test needs.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use didagent_didcomm::did::{OfflineResolver, peer2, resolve_offline};
+use didagent_didcomm::envelope;
+use didagent_didcomm::keys::{Ed25519Secret, X25519Secret};
+use didagent_didcomm::message::Message;
+use didagent_didcomm::protocols::coordinate_mediation::{
+    Action, MediateGrant, MediateRequest, Outcome, RecipientUpdate, RecipientUpdateResponse, Update,
+};
+use didagent_didcomm::protocols::out_of_band::Invitation;
+use didagent_didcomm::protocols::relay::{CircuitId, Frame};
+use didagent_didcomm::protocols::routing::{Forward, PayloadForm};
+use didagent_didcomm::protocols::{Body, b64url_encode};
+use didagent_mediator::{Config, Server};
+use futures_util::{SinkExt as _, StreamExt as _};
+use rand_core::{Rng as _, UnwrapErr};
+use tokio::net::TcpStream;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+use tokio_tungstenite::tungstenite::Message as WsMessage;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+
+/// A running mediator.
+pub struct Running {
+    pub link: String,
+    pub did: String,
+    pub address: SocketAddr,
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<()>,
+}
+
+impl Running {
+    pub async fn start() -> Self {
+        let listen = "127.0.0.1:0".parse().unwrap();
+        let server = Server::bind(Config { listen, public_url: None, data: None }).await.unwrap();
+        let (stop, stopped) = oneshot::channel();
+        let (link, did, address) =
+            (server.invitation_link().to_owned(), server.did().to_owned(), server.local_addr());
+        let task = tokio::spawn(server.run(async {
+            let _ = stopped.await;
+        }));
+        Self { link, did, address, stop, task }
+    }
+
+    pub async fn stop(self) {
+        self.stop.send(()).unwrap();
+        self.task.await.unwrap();
+    }
+}
+
+/// A DID with its keys.
+pub struct Identity {
+    pub did: String,
+    pub kid: String,
+    secrets: HashMap<String, X25519Secret>,
+}
+
+impl Identity {
+    pub fn new() -> Self {
+        let mut rng = UnwrapErr(getrandom::SysRng);
+        let (signing, agreement) = (Ed25519Secret::generate(&mut rng), X25519Secret::generate(&mut rng));
+        let did = peer2::encode(&signing.public(), &agreement.public(), None);
+        let kid = format!("{did}#key-2");
+        Self { did, kid: kid.clone(), secrets: HashMap::from([(kid, agreement)]) }
+    }
+
+    /// Encrypts for `to_kid` so that a mediator does not learn the sender.
+    pub fn sealed(&self, to_kid: &str, message: Message) -> String {
+        let message = message.from(&self.did);
+        let mut rng = UnwrapErr(getrandom::SysRng);
+        let packed = envelope::sealed(&message, &self.kid, to_kid, &self.secrets, &OfflineResolver, &mut rng);
+        String::from_utf8(packed.unwrap()).unwrap()
+    }
+
+    pub fn authcrypt(&self, to_kid: &str, message: Message) -> String {
+        let message = message.from(&self.did);
+        let mut rng = UnwrapErr(getrandom::SysRng);
+        let packed =
+            envelope::authcrypt(&message, &self.kid, &[to_kid], &self.secrets, &OfflineResolver, &mut rng);
+        String::from_utf8(packed.unwrap()).unwrap()
+    }
+
+    /// Opens an envelope and returns the message and its authenticated sender.
+    pub fn open(&self, text: &str) -> (Message, String) {
+        let unpacked = envelope::unpack(text.as_bytes(), &self.secrets, &OfflineResolver, now()).unwrap();
+        (unpacked.message, unpacked.sender.unwrap().did)
+    }
+}
+
+/// What a client got.
+#[derive(Debug)]
+pub enum Got {
+    Message(Box<Message>),
+    Frame(Vec<u8>),
+    /// Close code and reason.
+    Close(Option<(u16, String)>),
+}
+
+/// One socket of one DID.
+pub struct Client {
+    pub me: Identity,
+    mediator: String,
+    mediator_kid: String,
+    ws: WebSocketStream<MaybeTlsStream<TcpStream>>,
+}
+
+impl Client {
+    /// Connects to the endpoint in the DID that the link names.
+    pub async fn connect(link: &str, me: Identity) -> Self {
+        let mediator = Invitation::from_url(link).unwrap().from().to_owned();
+        let document = resolve_offline(&mediator).unwrap();
+        let kid = document.key_agreement_kids().next().unwrap().to_owned();
+        let (ws, _) = connect_async(document.services[0].uri.as_str()).await.unwrap();
+        Self { me, mediator, mediator_kid: kid, ws }
+    }
+
+    pub async fn send(&mut self, message: Message) {
+        let text = self.me.authcrypt(&self.mediator_kid, message.to(&self.mediator).return_route_all());
+        self.send_text(text).await;
+    }
+
+    pub async fn send_body(&mut self, body: &impl Body) {
+        self.send(body.message(new_id()).times(now(), now() + 60)).await;
+    }
+
+    pub async fn send_text(&mut self, text: String) {
+        self.ws.send(WsMessage::text(text)).await.unwrap();
+    }
+
+    pub async fn send_binary(&mut self, bytes: Vec<u8>) {
+        self.ws.send(WsMessage::binary(bytes)).await.unwrap();
+    }
+
+    pub async fn send_record(&mut self, circuit: CircuitId, record: &[u8]) {
+        self.send_binary(Frame::Data { circuit, record }.encode()).await;
+    }
+
+    /// Forwards a message for `to_kid` through the mediator, both layers without a sender for those who carry it.
+    pub async fn forward(&mut self, to: &str, to_kid: &str, message: Message, form: PayloadForm) {
+        let packed = self.me.sealed(to_kid, message);
+        let forward = Forward::new(to, packed).message(new_id(), form).to(&self.mediator);
+        let mut rng = UnwrapErr(getrandom::SysRng);
+        let text = envelope::anoncrypt(&forward, &[&self.mediator_kid], &OfflineResolver, &mut rng).unwrap();
+        self.send_text(String::from_utf8(text).unwrap()).await;
+    }
+
+    /// Waits at most 10 s for the next message or frame.
+    pub async fn next(&mut self) -> Got {
+        loop {
+            let next = tokio::time::timeout(Duration::from_secs(10), self.ws.next());
+            match next.await.expect("nothing came for 10 s") {
+                Some(Ok(WsMessage::Text(text))) => {
+                    let (message, sender) = self.me.open(&text);
+                    assert_eq!(sender, self.mediator, "replies are authenticated");
+                    return Got::Message(Box::new(message));
+                }
+                Some(Ok(WsMessage::Binary(frame))) => return Got::Frame(frame.to_vec()),
+                Some(Ok(WsMessage::Close(frame))) => {
+                    return Got::Close(frame.map(|frame| (frame.code.into(), frame.reason.to_string())));
+                }
+                Some(Ok(_)) => {}
+                Some(Err(_)) | None => return Got::Close(None),
+            }
+        }
+    }
+
+    pub async fn next_message(&mut self) -> Message {
+        match self.next().await {
+            Got::Message(message) => *message,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    pub async fn next_frame(&mut self) -> Vec<u8> {
+        match self.next().await {
+            Got::Frame(frame) => frame,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    /// Sends a request and reads its answer.
+    pub async fn ask<R>(&mut self, body: &impl Body) -> R
+    where
+        R: for<'a> TryFrom<&'a Message>,
+    {
+        self.send_body(body).await;
+        let reply = self.next_message().await;
+        R::try_from(&reply).unwrap_or_else(|_| panic!("unexpected {}: {}", reply.type_, reply.body))
+    }
+
+    /// Gets an account and registers the own DID.
+    pub async fn enrol(&mut self) {
+        let grant: MediateGrant = self.ask(&MediateRequest {}).await;
+        assert_eq!(grant.routing_did, std::slice::from_ref(&self.mediator));
+        let updates = vec![Update { recipient_did: self.me.did.clone(), action: Action::Add }];
+        let answer: RecipientUpdateResponse = self.ask(&RecipientUpdate { updates }).await;
+        assert_eq!(answer.updated[0].result, Outcome::Success);
+    }
+
+    /// Ends the TCP connection without a close frame.
+    pub fn vanish(self) {}
+
+    /// Ends the WebSocket politely.
+    pub async fn close(mut self) {
+        self.ws.close(None).await.unwrap();
+    }
+}
+
+pub fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
+}
+
+pub fn new_id() -> String {
+    let mut id = [0; 16];
+    UnwrapErr(getrandom::SysRng).fill_bytes(&mut id);
+    b64url_encode(id)
+}
