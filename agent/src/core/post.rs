@@ -1,7 +1,7 @@
 //! The post: seals a message for another party and finds the mediator that takes it.
 //!
 //! ```text
-//! message --authcrypt--> --anoncrypt--> for the party --forward, anoncrypt--> for its mediator
+//! message --authcrypt--> --anoncrypt--> for the party --forward--> for its mediator
 //! ```
 //!
 //! The outer layer for the party hides who writes from the party's mediator, since authcrypt alone shows the sender's
@@ -85,7 +85,20 @@ impl Post<'_> {
         let mut forward = Forward::new(to, text(sealed));
         forward.expires_time = Some(now + PARTY_MESSAGE_SECONDS);
         let forward = forward.message(new_id(rng), PayloadForm::Json).to(&mediator);
-        let packed = envelope::anoncrypt(&forward, &[&mediator_kid], &OfflineResolver, rng)?;
+        let packed = if mediator == self.connection.mediator {
+            // Our own mediator knows this socket's DID anyway, and can then report a wrong address at once (RL-42).
+            let forward = forward.from(&self.connection.did);
+            envelope::authcrypt(
+                &forward,
+                &self.connection.kid,
+                &[&mediator_kid],
+                &self.secrets(),
+                &OfflineResolver,
+                rng,
+            )?
+        } else {
+            envelope::anoncrypt(&forward, &[&mediator_kid], &OfflineResolver, rng)?
+        };
         Ok(Parcel { mediator, text: text(packed) })
     }
 

@@ -11,8 +11,7 @@ use didagent_didcomm::protocols::{Body as _, Digest32};
 use rand_core::CryptoRng;
 
 use super::roster::Roster;
-use super::{Event, Member, Output, describe};
-use crate::core::connect::showable;
+use super::{Event, Member, Output, describe, describe_leave};
 use crate::core::invite::{Invitation, new_id};
 use crate::core::pairing::{self, Pair, PairingError, Proposal};
 use crate::failure::{Failure, Kind};
@@ -87,9 +86,8 @@ impl Forming {
         if let Ok(ready) = Ready::try_from(message) {
             return self.peer_ready(peer, &ready, outputs);
         }
-        if let Ok(leave) = Leave::try_from(message) {
-            let code = showable(&leave.code);
-            return Err(Failure::new(Kind::PeerLost, format!("{} left ({code})", self.describe(peer))));
+        if let Ok(body) = Leave::try_from(message) {
+            return Err(Failure::new(Kind::PeerLost, describe_leave(&self.describe(peer), &body)));
         }
         if self.proposals.get(&peer).is_some_and(|proposal| proposal.is_answered_by(message))
             && let Some(proposal) = self.proposals.remove(&peer)

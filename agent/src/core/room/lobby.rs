@@ -14,7 +14,7 @@ use didagent_didcomm::protocols::{Body as _, Digest32};
 use rand_core::CryptoRng;
 
 use super::roster::{Expected, Party, Roster, RosterBody, RosterError, RosterIn, is_showable};
-use super::{Event, HOST_ANSWER, Member, Now, Output, ThresholdRule};
+use super::{Event, HOST_ANSWER, Member, Now, Output, ThresholdRule, describe_leave};
 use crate::core::connect::showable;
 use crate::core::invite::{Invitation, new_id};
 use crate::failure::{Failure, Kind};
@@ -259,18 +259,23 @@ impl GuestLobby {
             self.answer_by = None;
             self.roster = Some(verify(member, invitation, roster)?);
         } else if let Ok(report) = ProblemReport::try_from(message) {
-            if message.pthid.as_deref() == Some(&self.thid) && report.is_error() {
+            if self.is_refused_by(message) && report.is_error() {
                 let comment = showable(report.comment.as_deref().unwrap_or(&report.code));
                 return Err(Failure::new(Kind::RoomRefused, format!("the host refused: {comment}"))
                     .hint("ask the host for a new invitation"));
             }
-        } else if Leave::try_from(message).is_ok() {
-            return Err(Failure::new(Kind::PeerLost, "the host closed the room")
+        } else if let Ok(body) = Leave::try_from(message) {
+            return Err(Failure::new(Kind::PeerLost, describe_leave("the host", &body))
                 .hint("ask the host for a new invitation"));
         } else {
             return Ok(Guest::NotOurs);
         }
         Ok(Guest::Taken)
+    }
+
+    /// Says whether a message is in the thread that a refusal of our `join` would be in.
+    pub(super) fn is_refused_by(&self, message: &Message) -> bool {
+        message.pthid.as_deref() == Some(&self.thid)
     }
 
     pub(super) fn take_roster(&mut self) -> Option<Roster> {

@@ -35,6 +35,7 @@ use didagent_didcomm::protocols::room::Leave;
 use didagent_session::Established;
 use rand_core::CryptoRng;
 
+use crate::core::connect::showable;
 use crate::core::identity::{ConnectionDid, Identity};
 use crate::core::invite::{Invitation, new_id};
 use crate::failure::{Failure, Kind};
@@ -176,10 +177,8 @@ pub enum Event {
     PeerLeft {
         /// Its index.
         index: usize,
-        /// Its code, one of [`leave`].
-        code: String,
-        /// Its program's exit code.
-        exit_code: Option<i32>,
+        /// What it said.
+        body: Leave,
     },
 }
 
@@ -195,6 +194,22 @@ pub mod leave {
     pub const PEER_LOST: &str = "peer-lost";
     /// Something else failed here.
     pub const FAILED: &str = "failed";
+}
+
+/// Says in a sentence that a party left, and why. The party's own words are made fit for a screen.
+pub fn describe_leave(who: &str, body: &Leave) -> String {
+    let comment = body.comment.as_deref().map(showable).filter(|comment| !comment.is_empty());
+    match (body.code.as_str(), comment) {
+        (leave::INTERRUPTED, _) => format!("{who} was interrupted (Ctrl-C)"),
+        (leave::PROGRAM_FAILED, _) => {
+            let code = body.exit_code.map_or(String::new(), |code| format!(" with exit code {code}"));
+            format!("the program of {who} failed{code}")
+        }
+        (leave::PEER_LOST, Some(comment)) => format!("{who} stopped: {comment}"),
+        (leave::PEER_LOST, None) => format!("{who} stopped because it lost another party"),
+        (_, Some(comment)) => format!("{who} stopped: {comment}"),
+        (_, None) => format!("{who} stopped because something failed there"),
+    }
 }
 
 /// A room, seen by one party.
@@ -270,6 +285,11 @@ impl Room {
         }
     }
 
+    /// Says whether a guest has not heard of the host yet.
+    pub fn waits_for_host(&self) -> bool {
+        matches!(&self.phase, Phase::Guest(lobby) if lobby.deadline().is_some())
+    }
+
     /// Returns how many seconds after `now` (UTC seconds) a room that still has free seats ends; only a host ends it.
     pub fn expires_in(&self, now: u64) -> Option<u64> {
         match &self.phase {
@@ -284,9 +304,10 @@ impl Room {
     }
 
     fn message(&mut self, sender: &Authenticated, message: &Message, now: Now, rng: &mut impl CryptoRng) {
-        if message.pthid.as_deref().is_some_and(|pthid| pthid != self.invitation.room())
-            && !matches!(self.phase, Phase::Guest(_))
-        {
+        // Mail of another room of the same parties may still be in the mailbox. Only a refusal names our `join` instead.
+        let is_of_this_room = message.pthid.as_deref() == Some(self.invitation.room());
+        let answers_join = matches!(&self.phase, Phase::Guest(lobby) if lobby.is_refused_by(message));
+        if !is_of_this_room && !answers_join {
             return;
         }
         let outputs = &mut self.outputs;
@@ -320,8 +341,7 @@ impl Room {
                 let (Some(party), Ok(body)) = (roster.party_of(&sender.did), Leave::try_from(message)) else {
                     return;
                 };
-                let (index, code, exit_code) = (party.index, body.code, body.exit_code);
-                outputs.push_back(Output::Event(Event::PeerLeft { index, code, exit_code }));
+                outputs.push_back(Output::Event(Event::PeerLeft { index: party.index, body }));
             }
             Phase::Over => {}
         }

@@ -288,8 +288,25 @@ fn a_roster_from_a_stranger_moves_nothing() {
     let stranger = table.sit(Room::host(member(9, None), table.seats[0].room.invitation.clone(), 2));
     let to = table.seats[bob].room.member().connection.did.clone();
     let body = RosterMessage { roster: b"{}".to_vec(), signature: vec![0; 64] };
-    table.deliver(stranger, &to, body.message("x"));
+    let room = table.seats[0].room.invitation.room().to_owned();
+    table.deliver(stranger, &to, body.message("x").pthid(room));
     assert!(table.seats[bob].failed.is_none() && table.seats[bob].ready.is_none());
+}
+
+#[test]
+fn mail_of_another_room_moves_nothing() {
+    // The same two parties met before; the leave of that room is delivered late, into the lobby of this one.
+    let mut table = Table::new(3);
+    let bob = table.join(member(2, None));
+    table.carry();
+    let to = table.seats[bob].room.member().connection.did.clone();
+    let body = Leave { code: leave::DONE.to_owned(), comment: None, exit_code: Some(0) };
+    table.deliver(0, &to, body.message("x").pthid("another room"));
+    table.deliver(0, &to, body.message("y"));
+    assert!(table.seats[bob].failed.is_none());
+    let room = table.seats[0].room.invitation.room().to_owned();
+    table.deliver(0, &to, body.message("z").pthid(room));
+    assert_eq!(table.seats[bob].failed.as_ref().unwrap().kind, Kind::PeerLost);
 }
 
 #[test]
@@ -368,10 +385,10 @@ fn after_the_start_a_leave_is_reported_with_its_exit_code() {
     table.connect();
     table.carry();
     let body = Leave { code: leave::PROGRAM_FAILED.to_owned(), comment: None, exit_code: Some(3) };
-    table.input(1, Input::Leave(body));
+    table.input(1, Input::Leave(body.clone()));
     table.carry();
-    let expected = Event::PeerLeft { index: 1, code: leave::PROGRAM_FAILED.to_owned(), exit_code: Some(3) };
-    assert_eq!(table.seats[0].events.last(), Some(&expected));
+    assert_eq!(describe_leave("bob", &body), "the program of bob failed with exit code 3");
+    assert_eq!(table.seats[0].events.last(), Some(&Event::PeerLeft { index: 1, body }));
 }
 
 #[test]

@@ -22,6 +22,12 @@ use crate::report::{Report, Reporter};
 /// Exporter label of a circuit's token, `spec/0-names.md` section 0.2.
 const TOKEN_LABEL: &[u8] = b"didagent-relay-token/1";
 
+/// Number of a session's circuit, the exporter's context (RL-10). A session of this version has one circuit.
+const FIRST_CIRCUIT: u32 = 0;
+
+/// What a mediator reports when nobody is registered under the address of a forward (RL-44).
+const NOT_REGISTERED: &str = "e.p.did.not-registered";
+
 impl Engine {
     pub(super) async fn on_mediator(
         &mut self,
@@ -91,6 +97,13 @@ impl Engine {
         if let Ok(report) = ProblemReport::try_from(message) {
             if let Some(failure) = self.mailbox.refused(&report, message.pthid.as_deref()) {
                 return Err(failure);
+            }
+            if report.code == NOT_REGISTERED && self.room.as_ref().is_some_and(Room::waits_for_host) {
+                return Err(Failure::new(
+                    Kind::HostSilent,
+                    "the host is not at its mediator: its `didagent invite` has ended",
+                )
+                .hint("ask the host for a new invitation"));
             }
             let comment = showable(report.comment.as_deref().unwrap_or(&report.code));
             reporter.report(&Report::Warning(format!("the mediator reports: {comment}")));
@@ -171,7 +184,7 @@ impl Engine {
         self.link_to(&relay).await?;
         let mut token = [0; 32];
         established
-            .export(TOKEN_LABEL, &[], &mut token)
+            .export(TOKEN_LABEL, &FIRST_CIRCUIT.to_be_bytes(), &mut token)
             .map_err(|error| Failure::new(Kind::Other, format!("no circuit token: {error}")))?;
         let token = Token::new(token);
         let id = new_id(&mut self.rng);

@@ -273,9 +273,7 @@ impl Engine {
                 self.roster = Some(roster);
             }
             room::Event::PeerReady { index } => tracing::debug!(index, "party is ready"),
-            room::Event::PeerLeft { index, code, exit_code } => {
-                return self.peer_left(index, &code, exit_code);
-            }
+            room::Event::PeerLeft { index, body } => return self.peer_left(index, &body),
         }
         Ok(None)
     }
@@ -351,27 +349,27 @@ impl Engine {
     async fn finish(mut self, end: End, reporter: &mut dyn Reporter) -> u8 {
         let (goodbye, code) = match self.run.take() {
             Some(run) => {
-                let (goodbye, exited) = self.end_run(run, end, reporter).await;
-                let code = exited.code;
-                reporter.report(&Report::RunExited(exited));
-                (goodbye, code)
+                let exited = self.end_run(run, end, reporter).await;
+                let goodbye = goodbye_after(exited.reason.as_ref(), exited.code);
+                reporter.report(&Report::RunExited(exited.clone()));
+                (goodbye, exited.code)
             }
             None => {
                 let failure = match end {
                     End::Failed(failure) => failure,
                     End::Interrupted | End::Program { .. } | End::OthersDone => interrupted(),
                 };
-                let (goodbye, code) = (goodbye_after(&failure), failure.kind.exit());
+                let code = failure.kind.exit();
+                let goodbye = goodbye_after(Some(&failure), code);
                 reporter.report(&Report::Failed(failure));
                 (goodbye, code)
             }
         };
-        let _ = timeout(GOODBYE, self.say_goodbye(goodbye, code)).await;
+        let _ = timeout(GOODBYE, self.say_goodbye(goodbye)).await;
         code
     }
 
-    async fn say_goodbye(&mut self, goodbye: &str, code: u8) {
-        let body = Leave { code: goodbye.to_owned(), comment: None, exit_code: Some(i32::from(code)) };
+    async fn say_goodbye(&mut self, body: Leave) {
         if let Some(room) = &mut self.room {
             room.handle(Input::Leave(body), now(), &mut self.rng);
             while let Some(output) = self.room.as_mut().map(Room::poll) {
@@ -403,13 +401,20 @@ fn interrupted() -> Failure {
     Failure::new(Kind::Interrupted, "interrupted")
 }
 
-/// Returns the code of the `leave` that tells others about our failure.
-fn goodbye_after(failure: &Failure) -> &'static str {
-    match failure.kind {
-        Kind::Interrupted => leave::INTERRUPTED,
-        Kind::PeerLost | Kind::PeerFailed => leave::PEER_LOST,
-        _ => leave::FAILED,
-    }
+/// Returns the `leave` that tells the others how it ended here. Only sentences about other parties and about what the parties
+/// agree on go out; others may name files or addresses of this machine.
+fn goodbye_after(failure: Option<&Failure>, code: u8) -> Leave {
+    let (word, comment) = match failure.map(|failure| (failure.kind, &failure.message)) {
+        None if code == 0 => (leave::DONE, None),
+        None => (leave::PROGRAM_FAILED, None),
+        Some((Kind::Interrupted, _)) => (leave::INTERRUPTED, None),
+        Some((Kind::PeerLost | Kind::PeerFailed, message)) => (leave::PEER_LOST, Some(message)),
+        Some((Kind::Agreement | Kind::RosterRefused | Kind::HandshakeFailed | Kind::NotReady, message)) => {
+            (leave::FAILED, Some(message))
+        }
+        Some(_) => (leave::FAILED, None),
+    };
+    Leave { code: word.to_owned(), comment: comment.cloned(), exit_code: Some(i32::from(code)) }
 }
 
 /// Returns both clocks.

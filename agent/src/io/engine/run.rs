@@ -5,12 +5,13 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use didagent_bridge::io::{Bridge, BridgeEvent, Mesh};
+use didagent_didcomm::protocols::room::Leave;
 use tokio::sync::mpsc;
 use tokio::time::{timeout, timeout_at};
 
-use super::{End, Engine, goodbye_after, interrupted, now};
+use super::{End, Engine, interrupted, now};
 use crate::core::room::roster::Roster;
-use crate::core::room::{describe, leave};
+use crate::core::room::{describe, describe_leave, leave};
 use crate::failure::{Failure, Kind};
 use crate::io::peer::{Ended, Peer, SessionStream};
 use crate::io::program::Running;
@@ -184,34 +185,25 @@ impl Engine {
     }
 
     /// A party said that it leaves.
-    pub(super) fn peer_left(
-        &mut self,
-        index: usize,
-        code: &str,
-        exit: Option<i32>,
-    ) -> Result<Option<End>, Failure> {
+    pub(super) fn peer_left(&mut self, index: usize, body: &Leave) -> Result<Option<End>, Failure> {
         let who = self.roster.as_ref().map(|roster| describe(roster, index)).unwrap_or_default();
         let Some(run) = &mut self.run else { return Ok(None) };
-        let lost = |why: &str| Failure::new(Kind::PeerLost, format!("{who} {why}"));
-        match code {
+        let why = describe_leave(&who, body);
+        match body.code.as_str() {
             leave::DONE => {
                 run.done.insert(index);
                 let others = self.peers.len();
-                return Ok((run.program.is_none() && run.done.len() == others).then_some(End::OthersDone));
+                Ok((run.program.is_none() && run.done.len() == others).then_some(End::OthersDone))
+            }
+            leave::PEER_LOST => {
+                run.blame.get_or_insert((now().instant + CULPRIT, Failure::new(Kind::PeerLost, why)));
+                Ok(None)
             }
             leave::PROGRAM_FAILED => {
-                let code = exit.map_or(String::new(), |code| format!(" with exit code {code}"));
-                return Err(Failure::new(Kind::PeerFailed, format!("the program of {who} failed{code}"))
-                    .hint("ask them what their screen says"));
+                Err(Failure::new(Kind::PeerFailed, why).hint("ask them what their screen says"))
             }
-            leave::INTERRUPTED => return Err(lost("was interrupted (Ctrl-C)")),
-            leave::PEER_LOST => {
-                let failure = lost("stopped because it lost another party");
-                run.blame.get_or_insert((now().instant + CULPRIT, failure));
-            }
-            _ => return Err(lost("stopped because something failed there")),
+            _ => Err(Failure::new(Kind::PeerLost, why)),
         }
-        Ok(None)
     }
 
     /// The session with a peer ended.
@@ -235,13 +227,8 @@ impl Engine {
         }
     }
 
-    /// Ends a run: stops the program unless it ended by itself, and finds out why. Returns what to tell the others.
-    pub(super) async fn end_run(
-        &mut self,
-        mut run: Run,
-        end: End,
-        reporter: &mut dyn Reporter,
-    ) -> (&'static str, RunExited) {
+    /// Ends a run: stops the program unless it ended by itself, and finds out why. Frees the ports.
+    pub(super) async fn end_run(&mut self, mut run: Run, end: End, reporter: &mut dyn Reporter) -> RunExited {
         let elapsed = run.started.elapsed();
         let had_program = run.program.is_some();
         let (code, program, reason) = match end {
@@ -254,7 +241,7 @@ impl Engine {
                 self.run = Some(run);
                 let reason = self.explanation(reporter).await;
                 // It was put there two lines above.
-                let Some(taken) = self.run.take() else { return (leave::FAILED, RunExited::unknown(code)) };
+                let Some(taken) = self.run.take() else { return RunExited::unknown(code) };
                 run = taken;
                 (code, Some(code), reason)
             }
@@ -270,11 +257,6 @@ impl Engine {
                 (if had_program { STOPPED } else { failure.kind.exit() }, None, Some(failure))
             }
         };
-        let goodbye = match (&reason, code) {
-            (Some(failure), _) => goodbye_after(failure),
-            (None, 0) => leave::DONE,
-            (None, _) => leave::PROGRAM_FAILED,
-        };
         let mut exited = RunExited { reason, elapsed, program, ..RunExited::unknown(code) };
         for peer in self.peers.keys() {
             let counts = run.bridge.counts(*peer);
@@ -283,7 +265,7 @@ impl Engine {
         }
         // Frees the ports; connections that still stand belong to a program that is not ours and now fail.
         run.bridge.shutdown().await;
-        (goodbye, exited)
+        exited
     }
 
     /// Waits until every connection has ended in both directions.
