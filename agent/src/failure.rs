@@ -6,6 +6,11 @@
 
 use std::fmt;
 
+use didagent_didcomm::showable;
+
+/// Longest message or hint in characters: ours take one or two lines, and a path may be long.
+const MAX_CHARS: usize = 2000;
+
 macro_rules! failures {
     ($($variant:ident = $code:literal, $exit:literal, $about:literal;)*) => {
         /// What kind of failure it is. The code is stable: `didagent explain CODE` describes it offline.
@@ -82,15 +87,16 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// Makes a failure without a hint.
+    /// Makes a failure without a hint. What is invisible in `message` is left out: it may repeat a stranger's words, and this
+    /// is the one place through which all of them go.
     pub fn new(kind: Kind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), hint: None }
+        Self { kind, message: showable(&message.into(), MAX_CHARS), hint: None }
     }
 
     /// Adds one thing to try.
     #[must_use]
     pub fn hint(mut self, hint: impl Into<String>) -> Self {
-        self.hint = Some(hint.into());
+        self.hint = Some(showable(&hint.into(), MAX_CHARS));
         self
     }
 
@@ -126,6 +132,14 @@ mod tests {
         sorted.sort_unstable();
         sorted.dedup();
         assert_eq!(codes, sorted);
+    }
+
+    #[test]
+    fn a_strangers_words_cannot_move_the_cursor() {
+        let failure = Failure::new(Kind::Other, "a\u{1b}]0;title\u{7}b\nc\u{202e}d").hint("\u{1b}[2Jtry");
+        let shown = failure.screen().to_string();
+        assert!(!shown.contains(['\u{1b}', '\u{7}', '\u{202e}']), "{shown:?}");
+        assert_eq!(shown.lines().count(), 2);
     }
 
     #[test]

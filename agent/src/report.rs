@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::core::contacts::Acquaintance;
 use crate::core::room::roster::Roster;
 use crate::failure::Failure;
 
@@ -31,6 +32,8 @@ pub enum Report {
         name: String,
         /// Its identity.
         identity: String,
+        /// What this home knows of it.
+        acquaintance: Acquaintance,
         /// Seats that are still free.
         missing: usize,
     },
@@ -54,6 +57,8 @@ pub enum Report {
         ours: usize,
         /// For each party the path and its round-trip time; `None` for ourselves.
         paths: Vec<Option<PathReport>>,
+        /// For each party what this home knew of it before; `None` for ourselves.
+        acquaintances: Vec<Option<Acquaintance>>,
         /// How long it took from the moment at which the room was full.
         forming: Duration,
     },

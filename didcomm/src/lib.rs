@@ -7,6 +7,8 @@ pub mod keys;
 pub mod link;
 pub mod message;
 pub mod protocols;
+pub mod showable;
 
 pub use did::Resolver;
 pub use envelope::Secrets;
+pub use showable::{is_invisible, showable};

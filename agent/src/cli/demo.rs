@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::args::DemoArgs;
 use super::json::{error, milliseconds, write_line};
+use super::screen::short;
 use crate::failure::Failure;
 use crate::io::demo::{self, Outcome, Progress, python_shown};
 
@@ -53,7 +54,7 @@ fn show_event(party: &str, event: &Value) {
     match text("type") {
         // Every party's table is the same; the host's stands for all.
         "room.ready" if event.get("index").and_then(Value::as_u64) == Some(0) => {
-            eprintln!("  party  name   path   RTT");
+            eprintln!("  party  name   identity    path   RTT");
             for entry in event.get("parties").and_then(Value::as_array).into_iter().flatten() {
                 let name = entry.get("name").and_then(Value::as_str).unwrap_or_default();
                 let rtt = entry.get("rtt_ms").and_then(Value::as_f64);
@@ -62,7 +63,8 @@ fn show_event(party: &str, event: &Value) {
                     Some("self") => ("host", String::new()),
                     _ => ("relay", rtt.map_or("?".to_owned(), |rtt| format!("{rtt:.1} ms"))),
                 };
-                eprintln!("{}", format!("  {index:<5}  {name:<5}  {path:<5}  {rtt}").trim_end());
+                let id = short(entry.get("identity").and_then(Value::as_str).unwrap_or_default());
+                eprintln!("{}", format!("  {index:<5}  {name:<5}  {id}  {path:<5}  {rtt}").trim_end());
             }
             eprintln!("  {}", text("privacy"));
         }

@@ -4,7 +4,8 @@ use std::io::Write as _;
 
 use serde_json::{Value, json};
 
-use crate::core::room::roster::Roster;
+use crate::core::contacts::Acquaintance;
+use crate::core::room::roster::{Party, Roster};
 use crate::failure::Failure;
 use crate::report::{PathReport, Report, Reporter, RunExited};
 
@@ -36,14 +37,20 @@ fn event(report: &Report) -> Value {
             json!({"v": 1, "type": "room.invitation", "link": link, "parties": parties, "expires_in_seconds": expires_in})
         }
         Report::Joining => json!({"v": 1, "type": "room.joining"}),
-        Report::Joined { index, name, identity, missing } => {
-            json!({"v": 1, "type": "party.joined", "index": index, "name": name, "identity": identity, "missing": missing})
-        }
+        Report::Joined { index, name, identity, acquaintance, missing } => json!({
+            "v": 1,
+            "type": "party.joined",
+            "index": index,
+            "name": name,
+            "identity": identity,
+            "acquaintance": word(*acquaintance),
+            "missing": missing,
+        }),
         Report::Left { name } => json!({"v": 1, "type": "party.left", "name": name}),
         Report::Seats { seats, names } => {
             json!({"v": 1, "type": "room.seats", "seats": seats, "names": names})
         }
-        Report::Ready { roster, ours, paths, forming } => {
+        Report::Ready { roster, ours, paths, acquaintances, forming } => {
             let body = roster.body();
             json!({
                 "v": 1,
@@ -52,7 +59,7 @@ fn event(report: &Report) -> Value {
                 "index": ours,
                 "threshold": body.threshold,
                 "privacy": super::screen::privacy(body.m, body.threshold),
-                "parties": parties(roster, *ours, paths),
+                "parties": parties(roster, *ours, paths, acquaintances),
                 "forming_ms": milliseconds(*forming),
             })
         }
@@ -68,13 +75,34 @@ fn event(report: &Report) -> Value {
     }
 }
 
-fn parties(roster: &Roster, ours: usize, paths: &[Option<PathReport>]) -> Vec<Value> {
-    let party = |index: usize, name: &str, identity: &str| {
-        let path = if index == ours { "self" } else { "relay" };
-        let rtt = paths.get(index).copied().flatten().and_then(|path| path.rtt).map(milliseconds);
-        json!({"index": index, "name": name, "identity": identity, "path": path, "rtt_ms": rtt})
+fn parties(
+    roster: &Roster,
+    ours: usize,
+    paths: &[Option<PathReport>],
+    acquaintances: &[Option<Acquaintance>],
+) -> Vec<Value> {
+    let party = |entry: &Party| {
+        let path = if entry.index == ours { "self" } else { "relay" };
+        let rtt = paths.get(entry.index).copied().flatten().and_then(|path| path.rtt).map(milliseconds);
+        let acquaintance = acquaintances.get(entry.index).copied().flatten().map(word);
+        json!({
+            "index": entry.index,
+            "name": entry.name,
+            "identity": entry.identity,
+            "acquaintance": acquaintance,
+            "path": path,
+            "rtt_ms": rtt,
+        })
     };
-    roster.body().parties.iter().map(|entry| party(entry.index, &entry.name, &entry.identity)).collect()
+    roster.body().parties.iter().map(party).collect()
+}
+
+fn word(acquaintance: Acquaintance) -> &'static str {
+    match acquaintance {
+        Acquaintance::Known => "known",
+        Acquaintance::New => "new",
+        Acquaintance::NameOfAnother => "name-of-another",
+    }
 }
 
 fn run_exited(exited: &RunExited) -> Value {

@@ -2,6 +2,9 @@
 
 use std::io::Write as _;
 
+use didagent_didcomm::showable;
+
+use crate::core::contacts::Acquaintance;
 use crate::core::room::roster::Roster;
 use crate::report::{PathReport, Report, Reporter, RunExited};
 
@@ -37,21 +40,21 @@ impl Reporter for Screen {
                 eprintln!("  waiting for {} more ...", parties - 1);
             }
             Report::Joining => eprintln!("  asking the host for a seat ..."),
-            Report::Joined { index, name, missing, .. } => {
-                let rest = if *missing == 0 {
-                    "all are here".to_owned()
-                } else {
-                    format!("waiting for {missing} more ...")
+            Report::Joined { index, name, identity, acquaintance, missing } => {
+                let rest = match missing {
+                    0 => "all are here".to_owned(),
+                    missing => format!("waiting for {missing} more ..."),
                 };
-                eprintln!("  party {index}  {name}  joined; {rest}");
+                let (id, known) = (short(identity), known(*acquaintance));
+                eprintln!("  party {index}  {name}  {id} ({known})  joined; {rest}");
             }
             Report::Left { name } => eprintln!("  {name} left"),
             Report::Seats { seats, names } => {
                 let missing = seats.saturating_sub(names.len());
                 eprintln!("  in the room: {}; waiting for {missing} more ...", names.join(", "));
             }
-            Report::Ready { roster, ours, paths, .. } => {
-                for line in table(roster, *ours, paths) {
+            Report::Ready { roster, ours, paths, acquaintances, .. } => {
+                for line in table(roster, *ours, paths, acquaintances) {
                     eprintln!("{line}");
                 }
             }
@@ -71,28 +74,51 @@ impl Reporter for Screen {
                     eprintln!("{line}");
                 }
             }
-            Report::Warning(text) => eprintln!("warning: {text}"),
+            Report::Warning(text) => eprintln!("warning: {}", showable(text, 2000)),
             Report::Failed(failure) => eprintln!("{}", failure.screen()),
         }
     }
 }
 
 /// Lays out the party table.
-pub(super) fn table(roster: &Roster, ours: usize, paths: &[Option<PathReport>]) -> Vec<String> {
+fn table(
+    roster: &Roster,
+    ours: usize,
+    paths: &[Option<PathReport>],
+    acquaintances: &[Option<Acquaintance>],
+) -> Vec<String> {
     let body = roster.body();
     let width = body.parties.iter().map(|party| party.name.chars().count()).max().unwrap_or(4).max(4);
-    let mut lines = vec![format!("  party  {:width$}  path   RTT", "name")];
+    let mut lines = vec![format!("  party  {:width$}  identity    path   RTT", "name")];
     for party in &body.parties {
         let (path, rtt) = match paths.get(party.index).copied().flatten() {
             _ if party.index == ours => ("you", String::new()),
             Some(PathReport { rtt: Some(rtt) }) => ("relay", format!("{:.1} ms", rtt.as_secs_f64() * 1000.0)),
             _ => ("relay", "?".to_owned()),
         };
-        let line = format!("  {:<5}  {:width$}  {path:<5}  {rtt}", party.index, party.name);
-        lines.push(line.trim_end().to_owned());
+        let acquaintance = acquaintances.get(party.index).copied().flatten().map(known).unwrap_or_default();
+        let id = short(&party.identity);
+        lines.push(format!(
+            "  {:<5}  {:width$}  {id}  {path:<5}  {rtt:<7}  {acquaintance}",
+            party.index, party.name
+        ));
     }
     lines.push(format!("  {}", privacy(body.m, body.threshold)));
-    lines
+    lines.into_iter().map(|line| line.trim_end().to_owned()).collect()
+}
+
+/// Shortens an identity to what people can compare: `..` and its last eight characters.
+pub(super) fn short(identity: &str) -> String {
+    let tail = identity.len().saturating_sub(8);
+    format!("..{:>8}", identity.get(tail..).unwrap_or(identity))
+}
+
+fn known(acquaintance: Acquaintance) -> &'static str {
+    match acquaintance {
+        Acquaintance::Known => "known",
+        Acquaintance::New => "new to you",
+        Acquaintance::NameOfAnother => "NOT the one you know by this name",
+    }
 }
 
 /// Says what the threshold means for people.

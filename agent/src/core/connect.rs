@@ -148,9 +148,9 @@ impl Mailbox {
     }
 }
 
-/// Makes a stranger's sentence fit for a screen: one line, no control characters, at most 200 characters.
+/// Makes a stranger's sentence fit for a screen: one line, nothing invisible, at most 200 characters.
 pub(crate) fn showable(text: &str) -> String {
-    text.chars().filter(|character| !character.is_control()).take(200).collect()
+    didagent_didcomm::showable(text, 200)
 }
 
 #[cfg(test)]

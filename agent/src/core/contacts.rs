@@ -38,6 +38,17 @@ pub struct Contact {
     pub connections: Vec<String>,
 }
 
+/// What a home knows of a party.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Acquaintance {
+    /// Its identity was met before.
+    Known,
+    /// It was never met.
+    New,
+    /// It was never met, and somebody else used its name before.
+    NameOfAnother,
+}
+
 impl Default for Contacts {
     fn default() -> Self {
         Self { v: FILE_VERSION, contacts: Vec::new() }
@@ -71,6 +82,17 @@ impl Contacts {
         });
     }
 
+    /// Says what this home knows of a party that calls itself `name`.
+    pub fn acquaintance(&self, identity: &str, name: &str) -> Acquaintance {
+        if self.find(identity).is_some() {
+            Acquaintance::Known
+        } else if self.contacts.iter().any(|contact| contact.name == name) {
+            Acquaintance::NameOfAnother
+        } else {
+            Acquaintance::New
+        }
+    }
+
     /// Returns the contact with this identity.
     pub fn find(&self, identity: &str) -> Option<&Contact> {
         self.contacts.iter().find(|contact| contact.identity == identity)
@@ -90,6 +112,15 @@ mod tests {
         let alice = contacts.find("did:key:a").unwrap();
         assert_eq!((alice.first_met, alice.last_met), (10, 20));
         assert_eq!(alice.connections, ["did:peer:2", "did:peer:1"]);
+    }
+
+    #[test]
+    fn a_stranger_with_a_known_name_stands_out() {
+        let mut contacts = Contacts::default();
+        contacts.met("did:key:a", "alice", "did:peer:1", 10);
+        assert_eq!(contacts.acquaintance("did:key:a", "anna"), Acquaintance::Known);
+        assert_eq!(contacts.acquaintance("did:key:b", "alice"), Acquaintance::NameOfAnother);
+        assert_eq!(contacts.acquaintance("did:key:b", "bob"), Acquaintance::New);
     }
 
     #[test]

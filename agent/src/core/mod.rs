@@ -14,6 +14,7 @@ pub mod invite;
 pub mod pairing;
 pub mod post;
 pub mod room;
+pub mod seen;
 
 /// A seeded generator for tests; never for keys that guard anything.
 #[cfg(test)]

@@ -133,19 +133,16 @@ impl Proposal {
     /// Finishes the handshake with the peer's `accept` or `abort`.
     ///
     /// # Errors
-    /// [`Unfinished`]: the error, and the proposal if the answer was garbage, which must not cost us the handshake (HS-05).
+    /// [`Unfinished`]: the error, and the proposal, which a better answer can still finish (HS-05).
     pub fn finish(self, message: &Message) -> Result<Established, Box<Unfinished>> {
         let noise = match self.noise_of(message) {
             Ok(noise) => noise,
-            Err(PairingError::Malformed) => {
-                return Err(Box::new(Unfinished { error: PairingError::Malformed, proposal: Some(self) }));
-            }
-            Err(error) => return Err(Box::new(Unfinished { error, proposal: None })),
+            Err(error) => return Err(Box::new(Unfinished { error, proposal: self })),
         };
         let Self { thid, fields, initiator } = self;
         initiator.finish(&noise).map_err(|rejected| {
             let proposal = Self { thid, fields, initiator: rejected.initiator };
-            Box::new(Unfinished { error: PairingError::Failed, proposal: Some(proposal) })
+            Box::new(Unfinished { error: PairingError::Failed, proposal })
         })
     }
 
@@ -174,8 +171,8 @@ impl Proposal {
 pub struct Unfinished {
     /// Why.
     pub error: PairingError,
-    /// The proposal, if it can still be answered.
-    pub proposal: Option<Proposal>,
+    /// The proposal, as it was.
+    pub proposal: Proposal,
 }
 
 /// A proposal that we do not complete.
@@ -357,7 +354,6 @@ mod tests {
         assert_eq!(error.to_string(), "the two sides differ in invitation");
         let unfinished = proposal.finish(&abort).unwrap_err();
         assert_eq!(unfinished.error.to_string(), "the two sides differ in invitation");
-        assert!(unfinished.proposal.is_none());
     }
 
     #[test]
@@ -371,8 +367,8 @@ mod tests {
         garbled.body = serde_json::to_value(&body).unwrap();
         let mut empty = accept.clone();
         empty.body = serde_json::json!({});
-        let proposal = proposal.finish(&garbled).unwrap_err().proposal.unwrap();
-        let proposal = proposal.finish(&empty).unwrap_err().proposal.unwrap();
+        let proposal = proposal.finish(&garbled).unwrap_err().proposal;
+        let proposal = proposal.finish(&empty).unwrap_err().proposal;
         assert_eq!(proposal.finish(&accept).unwrap().sid(), bob.sid());
     }
 

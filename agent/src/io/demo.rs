@@ -166,7 +166,10 @@ impl Stage {
     async fn start_mediator(&mut self, tell: &mut (dyn FnMut(Progress) + Send)) -> Result<String, Failure> {
         let arguments = ["mediator", "serve", "--listen", "127.0.0.1:0"];
         tell(Progress::Started(format!("didagent {}", arguments.join(" "))));
-        let mut child = Command::new(&self.exe)
+        // In groups of their own: Ctrl-C is for the demo, which ends them in order.
+        let mut command = Command::new(&self.exe);
+        os::own_group(&mut command);
+        let mut child = command
             .args(arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -193,7 +196,9 @@ impl Stage {
         link: Option<&str>,
         events: &mpsc::Sender<(&'static str, Value)>,
     ) -> Result<(), Failure> {
-        let mut child = Command::new(&self.exe)
+        let mut party = Command::new(&self.exe);
+        os::own_group(&mut party);
+        let mut child = party
             .arg("--home")
             .arg(self.folder.join(name))
             .args(arguments)
@@ -229,7 +234,8 @@ impl Stage {
             }
         }
         let Some((name, code, said)) = failed else { return Ok(()) };
-        let why = reported.unwrap_or_else(|| format!("it said:\n{}", said.trim_end()));
+        let why =
+            reported.unwrap_or_else(|| said.trim_end().lines().rev().take(3).collect::<Vec<_>>().join(" | "));
         Err(Failure::new(Kind::Other, format!("{name} ended with exit code {code}: {why}")))
     }
 

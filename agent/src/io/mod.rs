@@ -2,6 +2,7 @@
 #![expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "this is the io module")]
 
 pub(crate) mod demo;
+mod dial;
 pub mod engine;
 pub mod home;
 pub(crate) mod local_api;

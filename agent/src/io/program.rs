@@ -132,7 +132,7 @@ impl Running {
         child.wait().await.map_or(1, os::shell_code)
     }
 
-    /// Ends the supervisor at once; it takes the program with it.
+    /// Kills a supervisor that hangs. The program then goes on until its peers are gone; nothing better is left to do.
     pub(crate) async fn kill(&mut self) {
         let _ = self.child.kill().await;
     }
@@ -143,8 +143,9 @@ impl Running {
 /// # Errors
 /// [`Kind::CommandNotExecutable`] when `python` does not run.
 pub(crate) async fn mpyc_version(python: &OsString) -> Result<Option<String>, Failure> {
-    // The version without an import: importing MPyC would parse our arguments and take a second.
-    const ASK: &str = "import importlib.metadata as m; print(m.version('mpyc'))";
+    // The version without an import of MPyC, which would parse our arguments and take a second. With `-c` Python looks for
+    // modules in the current folder first; the program itself would not, so neither may this.
+    const ASK: &str = "import sys; del sys.path[0]; import importlib.metadata as m; print(m.version('mpyc'))";
     let asked = Command::new(python)
         .args(["-c", ASK])
         .stdin(Stdio::null())

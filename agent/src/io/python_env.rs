@@ -82,7 +82,9 @@ async fn private_python(cache: &Path, tell: &mut (dyn FnMut(&str) + Send)) -> Re
         }
         _ => {}
     }
-    let made = output(Command::new("python3").args(["-m", "venv"]).arg(&environment)).await?;
+    // In the cache folder: with `-m` Python looks for modules in the current folder first.
+    let made =
+        output(Command::new("python3").args(["-m", "venv"]).arg(&environment).current_dir(cache)).await?;
     if !made.status.success() {
         let _ = std::fs::remove_dir_all(&environment);
         return Err(Failure::new(
@@ -105,7 +107,7 @@ async fn private_python(cache: &Path, tell: &mut (dyn FnMut(&str) + Send)) -> Re
         "--require-hashes",
         "-r",
     ];
-    let installed = output(Command::new(&python).args(pip).arg(&requirements)).await?;
+    let installed = output(Command::new(&python).args(pip).arg(&requirements).current_dir(cache)).await?;
     if !installed.status.success() {
         let _ = std::fs::remove_dir_all(&environment);
         return Err(Failure::new(

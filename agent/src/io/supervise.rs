@@ -10,7 +10,7 @@
 //! ```
 
 use std::ffi::OsString;
-use std::io;
+use std::io::{self, IsTerminal as _};
 use std::path::Path;
 use std::time::Duration;
 
@@ -56,11 +56,14 @@ async fn run(socket: &Path, command: &[OsString]) -> Result<u8, Failure> {
 fn spawn(command: &[OsString]) -> Result<Child, Failure> {
     let (program, arguments) =
         command.split_first().ok_or_else(|| Failure::new(Kind::Usage, "there is no program to run"))?;
-    Command::new(program)
-        .args(arguments)
-        .kill_on_drop(true)
-        .spawn()
-        .map_err(|error| spawn_failure(program, &error))
+    let mut command = Command::new(program);
+    command.args(arguments).kill_on_drop(true);
+    if !std::io::stdin().is_terminal() {
+        // What it starts can then be ended with it. Not at a terminal: there only the terminal's own group may read what a
+        // person types, and Ctrl-C reaches that group anyway.
+        os::own_group(&mut command);
+    }
+    command.spawn().map_err(|error| spawn_failure(program, &error))
 }
 
 /// Returns the failure of a program that cannot be started, with the shell's exit codes.
@@ -74,15 +77,17 @@ pub(crate) fn spawn_failure(program: &OsString, error: &io::Error) -> Failure {
 }
 
 async fn stop(child: &mut Child) -> io::Result<std::process::ExitStatus> {
-    if let Some(pid) = child.id() {
-        // It may have ended just now; the wait below says so.
-        let _ = os::ask_to_end(pid);
-    }
-    match timeout(GRACE, child.wait()).await {
+    let pid = child.id();
+    // It may have ended just now; the wait below says so.
+    let _ = pid.map(os::ask_group_to_end);
+    let status = match timeout(GRACE, child.wait()).await {
         Ok(status) => status,
         Err(_) => {
             child.start_kill()?;
             child.wait().await
         }
-    }
+    };
+    // Whatever it started and left behind.
+    let _ = pid.map(os::kill_group);
+    status
 }

@@ -12,21 +12,15 @@ use std::time::Duration;
 use didagent_didcomm::protocols::relay::{CircuitId, CloseCode, Frame};
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt as _, StreamExt as _};
-use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
-use tokio_tungstenite::tungstenite::{self, Message};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 
 use crate::core::connect::showable;
 use crate::core::post::websocket_address;
 use crate::failure::{Failure, Kind};
-
-type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
-
-/// How long connecting may take, TLS and the HTTP upgrade included.
-const CONNECT: Duration = Duration::from_secs(10);
+use crate::io::dial::{Socket, dial};
 
 /// A mediator pings every 20 s, so a socket on which nothing arrives for three times as long is half-open.
 const SILENCE: Duration = Duration::from_secs(60);
@@ -51,6 +45,8 @@ const MAX_CIRCUITS: usize = 256;
 pub(crate) enum Heard {
     /// A DIDComm message.
     Text(String),
+    /// The mediator could not be connected to.
+    Unreachable(Failure),
     /// The socket is gone, and why.
     Lost(String),
 }
@@ -91,40 +87,58 @@ pub(crate) struct Circuit {
     out: mpsc::Sender<Message>,
 }
 
-/// Connects to the mediator with this DID; what it says goes to `heard`.
+/// Connects to the mediator with this DID; what it says, and that it cannot be reached, goes to `heard`. Returns at once:
+/// what is sent meanwhile waits in the queue. When it is a stranger's mediator, `ours` is the DID of our own.
 ///
 /// # Errors
-/// [`Kind::MediatorUnreachable`] or [`Kind::MediatorForeign`], with the address.
-pub(crate) async fn connect(
+/// [`Kind::LinkDamaged`] when the DID has no websocket address.
+pub(crate) fn connect(
     mediator: &str,
+    ours: Option<&str>,
     heard: mpsc::Sender<FromMediator>,
 ) -> Result<MediatorLink, Failure> {
-    let address = websocket_address(mediator).map_err(|error| {
-        Failure::new(Kind::LinkDamaged, format!("the mediator's DID is not usable: {error}"))
-    })?;
-    let config =
-        WebSocketConfig::default().max_message_size(Some(MAX_MESSAGE)).max_frame_size(Some(MAX_MESSAGE));
-    let connecting = tokio_tungstenite::connect_async_with_config(&address, Some(config), true);
-    let socket = match timeout(CONNECT, connecting).await {
-        Ok(Ok((socket, _))) => socket,
-        Ok(Err(error)) => return Err(connect_failure(&address, &error)),
-        Err(_) => {
-            let seconds = CONNECT.as_secs();
-            return Err(unreachable_at(&address, &format!("no answer within {seconds} s")));
-        }
+    let address_of = |did: &str| {
+        websocket_address(did).map_err(|error| {
+            Failure::new(Kind::LinkDamaged, format!("the mediator's DID is not usable: {error}"))
+        })
     };
-    let (sink, stream) = socket.split();
+    let address = address_of(mediator)?;
+    let ours = ours.map(address_of).transpose()?;
     let (out, queue) = mpsc::channel(WRITE_QUEUE);
     let circuits = Arc::new(Mutex::new(Circuits::default()));
-    tokio::spawn(write(sink, queue));
-    tokio::spawn(read(stream, mediator.to_owned(), heard, Arc::clone(&circuits)));
+    tokio::spawn(carry(mediator.to_owned(), address, ours, queue, heard, Arc::clone(&circuits)));
     Ok(MediatorLink { out, circuits })
+}
+
+async fn carry(
+    mediator: String,
+    address: String,
+    ours: Option<String>,
+    queue: mpsc::Receiver<Message>,
+    heard: mpsc::Sender<FromMediator>,
+    circuits: Arc<Mutex<Circuits>>,
+) {
+    let config =
+        WebSocketConfig::default().max_message_size(Some(MAX_MESSAGE)).max_frame_size(Some(MAX_MESSAGE));
+    match dial(&address, ours.as_deref(), config).await {
+        Ok(socket) => {
+            let (sink, stream) = socket.split();
+            tokio::spawn(write(sink, queue));
+            read(stream, mediator, heard, circuits).await;
+        }
+        Err(failure) => drop(heard.send((mediator, Heard::Unreachable(failure))).await),
+    }
 }
 
 impl MediatorLink {
     /// Sends a DIDComm message; a lost socket is reported by its reader, not here.
     pub(crate) async fn send(&self, text: String) {
         let _ = self.out.send(Message::text(text)).await;
+    }
+
+    /// Sends a DIDComm message unless the queue is full, and says whether it was queued.
+    pub(crate) fn send_if_room(&self, text: String) -> bool {
+        self.out.try_send(Message::text(text)).is_ok()
     }
 
     /// Takes our end of the circuit that the mediator announced.
@@ -246,25 +260,4 @@ async fn read(
     // Dropping the senders tells every circuit of this socket.
     circuits.lock().unwrap_or_else(PoisonError::into_inner).to_circuit.clear();
     let _ = heard.send((mediator, Heard::Lost(reason))).await;
-}
-
-fn connect_failure(address: &str, error: &tungstenite::Error) -> Failure {
-    match error {
-        tungstenite::Error::Io(error) => unreachable_at(address, &error.to_string()),
-        tungstenite::Error::Tls(error) => unreachable_at(address, &error.to_string()),
-        tungstenite::Error::Http(response) => {
-            foreign(address, &format!("HTTP status {}", response.status().as_u16()))
-        }
-        other => foreign(address, &showable(&other.to_string())),
-    }
-}
-
-fn unreachable_at(address: &str, why: &str) -> Failure {
-    Failure::new(Kind::MediatorUnreachable, format!("cannot reach the mediator at {address}: {why}"))
-        .hint("check that the mediator runs and that this machine may connect to it")
-}
-
-fn foreign(address: &str, why: &str) -> Failure {
-    Failure::new(Kind::MediatorForeign, format!("what answers at {address} is not a mediator: {why}"))
-        .hint("check the mediator's link")
 }

@@ -19,6 +19,7 @@ use url::Url;
 
 use super::{b64url_decode, b64url_encode, types};
 use crate::message::{Attachment, Message};
+use crate::showable::showable;
 
 /// Longest link and longest decoded invitation that is read or written, in bytes.
 ///
@@ -28,6 +29,9 @@ pub const MAX_INVITATION: usize = 16 * 1024;
 
 /// Characters of the check in the fragment: 48 bits, enough against accidents, which is all it is for.
 const CHECK_LEN: usize = 8;
+
+/// Characters of a foreign message type that an error repeats: the types in use have 40 to 80.
+const MAX_SHOWN_TYPE: usize = 100;
 
 /// What an invitation says; the input of [`Invitation::new`].
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -92,7 +96,7 @@ pub enum InvitationError {
     /// A message, but of another type.
     #[error("the link contains a message of type {type_}, not an invitation")]
     NotAnInvitation {
-        /// Type of the message found, cut to 100 characters.
+        /// Type of the message found, in the form of [`showable`].
         type_: String,
     },
     /// A required member is missing or a known member has the wrong form.
@@ -154,7 +158,7 @@ impl Invitation {
             .and_then(|value| value.as_str())
             .ok_or(InvitationError::Incomplete { member: "type" })?;
         if !types::same_message(type_, types::OOB_INVITATION) {
-            return Err(InvitationError::NotAnInvitation { type_: type_.chars().take(100).collect() });
+            return Err(InvitationError::NotAnInvitation { type_: showable(type_, MAX_SHOWN_TYPE) });
         }
         for member in ["id", "from"] {
             if object.get(member).and_then(|value| value.as_str()).is_none_or(str::is_empty) {
@@ -299,5 +303,20 @@ fn verify_check(oob: &str, check: &str) -> Result<(), InvitationError> {
         Err(InvitationError::Truncated)
     } else {
         Err(InvitationError::Damaged)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_error_repeats_a_foreign_type_without_what_a_terminal_would_obey() {
+        let type_ = format!("\u{1b}]0;owned\u{7}\r\n\u{202E}{}", "x".repeat(200));
+        let bytes = serde_json::to_vec(&serde_json::json!({ "type": type_ })).unwrap();
+        let error = Invitation::from_bytes(bytes).unwrap_err();
+        let text = error.to_string();
+        assert!(text.contains("]0;owned") && text.chars().count() < 200, "{text}");
+        assert!(!text.chars().any(crate::is_invisible), "{text:?}");
     }
 }

@@ -1,7 +1,7 @@
 //! Forming: sessions with every other party, then signatures of everybody over the roster.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use didagent_didcomm::envelope::Authenticated;
 use didagent_didcomm::message::Message;
@@ -19,6 +19,9 @@ use crate::failure::{Failure, Kind};
 /// What stays the same for the whole room: who we are, and which room it is.
 type Context<'a> = (&'a Member, &'a Invitation);
 
+/// How long a peer that said that a handshake cannot complete may still send a message that does.
+const SECOND_ANSWER: Duration = Duration::from_secs(3);
+
 #[derive(Debug)]
 pub(super) struct Forming {
     roster: Roster,
@@ -32,6 +35,8 @@ pub(super) struct Forming {
     up: BTreeSet<usize>,
     /// Parties whose signature over the roster verified, ourselves included.
     ready: BTreeSet<usize>,
+    /// Handshakes that a peer says it cannot complete, and until when we wait for a better answer of it.
+    trouble: BTreeMap<usize, (Instant, Failure)>,
 }
 
 impl Forming {
@@ -55,6 +60,7 @@ impl Forming {
             answered: BTreeSet::new(),
             up: BTreeSet::new(),
             ready: BTreeSet::new(),
+            trouble: BTreeMap::new(),
         };
         for peer in ours + 1..forming.roster.body().m {
             let Some(pair) = forming.pair(context, peer) else { continue };
@@ -72,6 +78,7 @@ impl Forming {
         context: Context<'_>,
         sender: &Authenticated,
         message: &Message,
+        now: Instant,
         rng: &mut impl CryptoRng,
         outputs: &mut VecDeque<Output>,
     ) -> Result<(), Failure> {
@@ -81,7 +88,8 @@ impl Forming {
         };
         let peer = party.index;
         if Propose::try_from(message).is_ok() {
-            return self.answer(context, peer, message, rng, outputs);
+            self.answer(context, peer, message, now, rng, outputs);
+            return Ok(());
         }
         if let Ok(ready) = Ready::try_from(message) {
             return self.peer_ready(peer, &ready, outputs);
@@ -94,12 +102,13 @@ impl Forming {
         {
             match proposal.finish(message) {
                 Ok(established) => {
+                    self.trouble.remove(&peer);
                     outputs.push_back(Output::Connect { peer, established: Box::new(established) });
                 }
-                Err(unfinished) => match unfinished.proposal {
-                    Some(proposal) => drop(self.proposals.insert(peer, proposal)),
-                    None => return Err(self.handshake_failure(peer, &unfinished.error)),
-                },
+                Err(unfinished) => {
+                    self.note_trouble(peer, &unfinished.error, now);
+                    self.proposals.insert(peer, unfinished.proposal);
+                }
             }
         }
         Ok(())
@@ -138,7 +147,8 @@ impl Forming {
     }
 
     pub(super) fn deadline(&self) -> Instant {
-        self.deadline
+        let troubles = self.trouble.values().map(|(until, _)| *until);
+        troubles.chain([self.deadline]).min().unwrap_or(self.deadline)
     }
 
     pub(super) fn describe(&self, index: usize) -> String {
@@ -147,6 +157,9 @@ impl Forming {
 
     /// Returns the failure of a room that did not become ready in time; it names who is missing.
     pub(super) fn late(&self) -> Failure {
+        if let Some((_, failure)) = self.trouble.values().min_by_key(|(until, _)| *until) {
+            return failure.clone();
+        }
         let missing = |have: &BTreeSet<usize>| {
             let missing =
                 (0..self.roster.body().m).filter(|index| *index != self.ours && !have.contains(index));
@@ -166,27 +179,35 @@ impl Forming {
         context: Context<'_>,
         peer: usize,
         message: &Message,
+        now: Instant,
         rng: &mut impl CryptoRng,
         outputs: &mut VecDeque<Output>,
-    ) -> Result<(), Failure> {
+    ) {
         // The lower index proposes. A second proposal of the same peer would replace a session that works.
         if peer >= self.ours || self.answered.contains(&peer) {
-            return Ok(());
+            return;
         }
-        let Some(pair) = self.pair(context, peer) else { return Ok(()) };
+        let Some(pair) = self.pair(context, peer) else { return };
         let to = pair.initiator.did.clone();
         match pairing::answer(&context.0.identity, &pair, message, rng) {
             Ok((established, accept)) => {
                 self.answered.insert(peer);
+                self.trouble.remove(&peer);
                 outputs.push_back(Output::send(to, accept));
                 outputs.push_back(Output::Connect { peer, established: Box::new(established) });
-                Ok(())
             }
             Err(refusal) => {
                 outputs.push_back(Output::send(to, refusal.abort));
-                Err(self.handshake_failure(peer, &refusal.error))
+                self.note_trouble(peer, &refusal.error, now);
             }
         }
+    }
+
+    /// Notes why a handshake does not complete. The envelope around such news can be forged by whoever stole our own key, so
+    /// it ends nothing at once: a genuine message that comes within moments still counts (HS-05).
+    fn note_trouble(&mut self, peer: usize, error: &PairingError, now: Instant) {
+        let failure = self.handshake_failure(peer, error);
+        self.trouble.entry(peer).or_insert((now + SECOND_ANSWER, failure));
     }
 
     fn peer_ready(

@@ -105,12 +105,15 @@ impl HostLobby {
             kid: sender.kid.clone(),
             link: join.link.clone(),
         };
+        if self.parties.iter().any(|seat| seat.did == party.did && seat.identity != party.identity) {
+            return Err((refusal::DUPLICATE, "this DID already has a seat"));
+        }
         // The same party again: its command was restarted, perhaps with another mediator. It keeps its seat.
         if let Some(seat) = self.parties.iter_mut().skip(1).find(|seat| seat.identity == party.identity) {
             *seat = party;
             return Ok(None);
         }
-        if self.parties.iter().any(|seat| seat.identity == party.identity || seat.did == party.did) {
+        if self.parties.iter().any(|seat| seat.identity == party.identity) {
             return Err((refusal::DUPLICATE, "this identity already has a seat"));
         }
         if self.is_full() {
@@ -203,7 +206,8 @@ fn refuse(
     comment: &str,
     rng: &mut impl CryptoRng,
 ) -> Output {
-    Output::send(sender.did.clone(), ProblemReport::new(code, comment).report(new_id(rng), message))
+    let report = ProblemReport::new(code, comment).report(new_id(rng), message);
+    Output::Refuse { to: sender.did.clone(), message: Box::new(report) }
 }
 
 /// What the guest's lobby made of a message.
@@ -307,6 +311,7 @@ fn verify(member: &Member, invitation: &Invitation, message: RosterMessage) -> R
         room: invitation.room(),
         invitation: invitation.hash(),
         host: invitation.host(),
+        mediator: invitation.mediator(),
         identity: member.identity.did(),
         did: &member.connection.did,
         threshold: member.threshold.map(|rule| rule.among(m)),

@@ -119,6 +119,13 @@ pub enum Output {
         /// The message.
         message: Box<Message>,
     },
+    /// Send the message to a stranger with this DID, if that takes no new connection.
+    Refuse {
+        /// The stranger's DID.
+        to: String,
+        /// The message.
+        message: Box<Message>,
+    },
     /// Show this.
     Event(Event),
     /// Bring up the session's path with this party, then report `SessionUp`.
@@ -290,6 +297,11 @@ impl Room {
         matches!(&self.phase, Phase::Guest(lobby) if lobby.deadline().is_some())
     }
 
+    /// Returns the DID of the host's mediator.
+    pub fn host_mediator(&self) -> &str {
+        self.invitation.mediator()
+    }
+
     /// Returns how many seconds after `now` (UTC seconds) a room that still has free seats ends; only a host ends it.
     pub fn expires_in(&self, now: u64) -> Option<u64> {
         match &self.phase {
@@ -330,7 +342,7 @@ impl Room {
                     return;
                 }
                 let context = (&self.member, &self.invitation);
-                if let Err(failure) = forming.message(context, sender, message, rng, outputs) {
+                if let Err(failure) = forming.message(context, sender, message, now.instant, rng, outputs) {
                     self.fail(failure);
                 }
             }

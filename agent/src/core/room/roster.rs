@@ -7,7 +7,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use didagent_didcomm::did::{self, key};
-use didagent_didcomm::{keys, link};
+use didagent_didcomm::{is_invisible, keys, link};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
@@ -86,6 +86,8 @@ pub struct Expected<'a> {
     pub invitation: &'a [u8; 32],
     /// The inviter's connection DID.
     pub host: &'a str,
+    /// DID of the inviter's mediator.
+    pub mediator: &'a str,
     /// Our identity.
     pub identity: &'a str,
     /// Our connection DID.
@@ -220,6 +222,9 @@ impl RosterIn {
         if roster.party(0).is_none_or(|party| party.did != expected.host) {
             return Err(wrong("host"));
         }
+        if body.relay != expected.mediator {
+            return Err(wrong("relay"));
+        }
         if roster.party_of(expected.did).is_none_or(|party| party.identity != expected.identity) {
             return Err(wrong("entry for this party"));
         }
@@ -288,11 +293,11 @@ fn check_party(all: &[Party], index: usize, party: &Party) -> Result<(), RosterE
     }
 }
 
-/// Says whether a name that somebody gave itself may be shown on a screen: not empty, short, no control characters
-/// (they could move the cursor over the table).
+/// Says whether a name that somebody gave itself may be shown on a screen: not empty, short, and nothing invisible, which
+/// could move the cursor over the table or turn the text around.
 pub fn is_showable(name: &str) -> bool {
     let length = name.chars().count();
-    (1..=MAX_NAME_CHARS).contains(&length) && !name.chars().any(char::is_control) && name.trim() == name
+    (1..=MAX_NAME_CHARS).contains(&length) && !name.chars().any(is_invisible) && name.trim() == name
 }
 
 #[cfg(test)]
@@ -337,6 +342,7 @@ pub(crate) mod tests {
             room: "room",
             invitation: &[7; 32],
             host: &body.parties[0].did,
+            mediator: "did:peer:2.Ez6LSmediator",
             identity: identities[1].did(),
             did: &body.parties[1].did,
             threshold: Some(1),
@@ -369,15 +375,20 @@ pub(crate) mod tests {
     #[test]
     fn each_lie_is_named() {
         type Change = fn(&mut RosterBody, &[Identity]);
-        let lies: [(Change, RosterError); 9] = [
+        let lies: [(Change, RosterError); 11] = [
             (|body, _| body.room = "other".into(), RosterError::Wrong { what: "room" }),
             (|body, _| body.invitation.clear(), RosterError::Wrong { what: "invitation hash" }),
+            (|body, _| body.relay = "did:peer:2.other".into(), RosterError::Wrong { what: "relay" }),
             (|body, _| body.m = 4, RosterError::Wrong { what: "number of parties" }),
             (|body, _| body.threshold = 2, RosterError::Wrong { what: "threshold" }),
             (|body, _| body.threshold = 0, RosterError::Threshold { host: 0, ours: 1 }),
             (|body, _| body.parties[2].index = 1, RosterError::Party { index: 2, what: "index" }),
             (
                 |body, _| body.parties[2].name = "a\u{1b}[2J".into(),
+                RosterError::Party { index: 2, what: "name" },
+            ),
+            (
+                |body, _| body.parties[2].name = "a\u{202e}b".into(),
                 RosterError::Party { index: 2, what: "name" },
             ),
             (

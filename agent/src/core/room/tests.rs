@@ -85,7 +85,9 @@ impl Table {
         loop {
             let seat = &mut self.seats[at];
             match seat.room.poll() {
-                Output::Send { to, message } => self.mail.push_back((at, to, *message)),
+                Output::Send { to, message } | Output::Refuse { to, message } => {
+                    self.mail.push_back((at, to, *message));
+                }
                 Output::Event(event) => seat.events.push(event),
                 Output::Connect { peer, .. } => drop(seat.connected.insert(peer)),
                 Output::Ready(roster) => seat.ready = Some(roster),
@@ -406,4 +408,51 @@ fn messages_sent_twice_change_nothing() {
         table.deliver(from, &to, message);
     }
     assert!(table.seats.iter().all(|seat| seat.ready.is_some() && seat.failed.is_none()));
+}
+
+#[test]
+fn an_abort_ends_the_room_only_if_no_better_answer_follows() {
+    for better in [true, false] {
+        let mut table = Table::new(2);
+        table.join(member(2, None));
+        let mut held = None;
+        while let Some((from, to, message)) = table.mail.pop_front() {
+            match message.type_.as_str() {
+                types::SESSION_ACCEPT => held = Some((from, to, message)),
+                _ => table.deliver(from, &to, message),
+            }
+        }
+        let (from, to, accept) = held.unwrap();
+        let mut abort = accept.clone();
+        abort.type_ = types::SESSION_ABORT.to_owned();
+        abort.body = serde_json::json!({"code": "differs", "comment": "invitation"});
+        table.deliver(from, &to, abort);
+        assert!(table.seats[0].failed.is_none() && table.seats[0].connected.is_empty());
+        if better {
+            table.deliver(from, &to, accept);
+            assert!(table.seats[0].connected.contains(&1));
+        }
+        table.passed = Duration::from_secs(4);
+        table.input(0, Input::Timeout);
+        let failed = table.seats[0].failed.as_ref().map(|failure| failure.message.as_str());
+        let expected = "no session with party 1 (party 2): the two sides differ in invitation";
+        assert_eq!(failed, (!better).then_some(expected));
+    }
+}
+
+#[test]
+fn one_did_never_has_two_seats() {
+    // A second identity comes with the DID of the first and a link that its own identity signed for it.
+    let mut table = Table::new(3);
+    table.join(member(2, None));
+    table.carry();
+    let stranger = Identity::generate(&mut test_rng(9));
+    let bob = table.seats[1].room.member().connection.clone();
+    table.join(member(2, None));
+    let (from, to, mut message) = table.mail.pop_front().unwrap();
+    message.body["link"] = stranger.link(&bob, UNIX).into();
+    table.deliver(from, &to, message);
+    table.carry();
+    assert_eq!(table.seats[0].room.missing(), 1);
+    assert_eq!(table.seats[from].failed.as_ref().unwrap().kind, Kind::RoomRefused);
 }

@@ -11,7 +11,8 @@ use didagent_session::{Established, Role as SessionRole};
 use super::{End, Engine, Role, now};
 use crate::core::connect::{Step, showable};
 use crate::core::invite::{Invitation, new_id};
-use crate::core::post::Post;
+use crate::core::post::{Parcel, Post};
+use crate::core::room::roster::MAX_PARTIES;
 use crate::core::room::{Input, Room};
 use crate::failure::{Failure, Kind};
 use crate::io::peer::Peer;
@@ -21,6 +22,9 @@ use crate::report::{Report, Reporter};
 
 /// Exporter label of a circuit's token, `spec/0-names.md` section 0.2.
 const TOKEN_LABEL: &[u8] = b"didagent-relay-token/1";
+
+/// Mediators that are connected at a time: our own, and those of parties that use others.
+const MAX_LINKS: usize = 1 + MAX_PARTIES;
 
 /// Number of a session's circuit, the exporter's context (RL-10). A session of this version has one circuit.
 const FIRST_CIRCUIT: u32 = 0;
@@ -37,6 +41,19 @@ impl Engine {
     ) -> Result<Option<End>, Failure> {
         match heard {
             Heard::Text(text) => self.envelope(mediator, &text, reporter).await?,
+            Heard::Unreachable(failure) => {
+                self.links.remove(mediator);
+                let relay = self.roster.as_ref().map(|roster| roster.body().relay.as_str());
+                let hosts = self
+                    .room
+                    .as_ref()
+                    .is_some_and(|room| room.waits_for_host() && room.host_mediator() == mediator);
+                if mediator == self.own_mediator || relay == Some(mediator) || hosts {
+                    return Err(failure);
+                }
+                // Somebody's mediator: whoever it is misses our messages and is missed at the deadline.
+                tracing::warn!(message = failure.message, "another party's mediator cannot be reached");
+            }
             Heard::Lost(why) => {
                 self.links.remove(mediator);
                 let relay = self.roster.as_ref().map(|roster| roster.body().relay.as_str());
@@ -137,6 +154,9 @@ impl Engine {
             Err(error) => return tracing::info!(%error, "a message was refused"),
         };
         let Some(sender) = &opened.sender else { return };
+        if !self.seen.is_new(&sender.did, &opened.message, unix_now()) {
+            return tracing::info!("a message came twice");
+        }
         if let Some(room) = &mut self.room {
             room.handle(Input::Message(sender, &opened.message), now(), &mut self.rng);
         }
@@ -181,7 +201,7 @@ impl Engine {
         let Some(relay) = self.roster.as_ref().map(|roster| roster.body().relay.clone()) else {
             return Ok(());
         };
-        self.link_to(&relay).await?;
+        self.link_to(&relay)?;
         let mut token = [0; 32];
         established
             .export(TOKEN_LABEL, &FIRST_CIRCUIT.to_be_bytes(), &mut token)
@@ -209,17 +229,43 @@ impl Engine {
         Ok(())
     }
 
-    /// Seals a message for a party and sends it to that party's mediator.
+    /// Seals a message for a party and sends it to that party's mediator. Somebody's unusable DID or full queue is not our
+    /// failure: whoever it is misses the message, and is missed at the deadline.
+    ///
+    /// # Errors
+    /// [`Kind::LinkDamaged`] when it is the host, whom a guest cannot do without.
     pub(super) async fn send_to_party(&mut self, message: Message, to: &str) -> Result<(), Failure> {
-        let post = Post { identity: &self.identity, connection: &self.connection };
-        let parcel = post
-            .to_party(message, to, unix_now(), &mut self.rng)
-            .map_err(|error| Failure::new(Kind::Other, format!("a message cannot be sent: {error}")))?;
-        self.link_to(&parcel.mediator).await?;
-        if let Some(link) = self.links.get(&parcel.mediator) {
-            link.send(parcel.text).await;
+        let Some(parcel) = self.sealed_for(message, to)? else { return Ok(()) };
+        self.link_to(&parcel.mediator)?;
+        match self.links.get(&parcel.mediator) {
+            Some(link) if parcel.mediator == self.own_mediator => link.send(parcel.text).await,
+            Some(link) if link.send_if_room(parcel.text) => {}
+            _ => tracing::warn!("a message to a party was dropped: its mediator takes no more"),
         }
         Ok(())
+    }
+
+    /// Refuses somebody's request to join. No connection is made for that: a stranger could name any address.
+    pub(super) fn refuse_stranger(&mut self, message: Message, to: &str) {
+        if let Ok(Some(parcel)) = self.sealed_for(message, to)
+            && let Some(link) = self.links.get(&parcel.mediator)
+        {
+            link.send_if_room(parcel.text);
+        }
+    }
+
+    fn sealed_for(&mut self, message: Message, to: &str) -> Result<Option<Parcel>, Failure> {
+        let post = Post { identity: &self.identity, connection: &self.connection };
+        match post.to_party(message, to, unix_now(), &mut self.rng) {
+            Ok(parcel) => Ok(Some(parcel)),
+            Err(error) if self.room.as_ref().is_some_and(Room::waits_for_host) => {
+                Err(Failure::new(Kind::LinkDamaged, format!("the host cannot be written to: {error}")))
+            }
+            Err(error) => {
+                tracing::warn!(%error, "a message to a party was dropped");
+                Ok(None)
+            }
+        }
     }
 
     pub(super) async fn send_to_mediator(&mut self, message: Message, mediator: &str) -> Result<(), Failure> {
@@ -234,10 +280,19 @@ impl Engine {
     }
 
     /// Connects to a mediator unless it is connected already.
-    async fn link_to(&mut self, mediator: &str) -> Result<(), Failure> {
-        if !self.links.contains_key(mediator) {
-            let link = websocket::connect(mediator, self.to_engine.clone()).await?;
-            self.links.insert(mediator.to_owned(), link);
+    fn link_to(&mut self, mediator: &str) -> Result<(), Failure> {
+        if self.links.contains_key(mediator) || self.links.len() >= MAX_LINKS {
+            return Ok(());
+        }
+        // The mediator in an invitation was chosen by our person together with the invitation.
+        let chosen = self.room.as_ref().is_some_and(|room| room.host_mediator() == mediator);
+        let ours = (!chosen).then_some(self.own_mediator.as_str());
+        match websocket::connect(mediator, ours, self.to_engine.clone()) {
+            Ok(link) => drop(self.links.insert(mediator.to_owned(), link)),
+            Err(failure) if chosen => return Err(failure),
+            Err(failure) => {
+                tracing::warn!(message = failure.message, "another party's mediator is not usable")
+            }
         }
         Ok(())
     }

@@ -23,10 +23,12 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep_until, timeout};
 
 use crate::core::connect::Mailbox;
+use crate::core::contacts::Acquaintance;
 use crate::core::identity::{ConnectionDid, Identity};
 use crate::core::invite::Invitation;
 use crate::core::room::roster::Roster;
 use crate::core::room::{self, Input, Now, Output, Room, describe, leave};
+use crate::core::seen::Seen;
 use crate::failure::{Failure, Kind};
 use crate::io::home::{EngineLock, Home, RunDir};
 use crate::io::local_api::{Serving, Shown};
@@ -43,9 +45,6 @@ const MAILBOX: Duration = Duration::from_secs(15);
 
 /// How long saying goodbye may take.
 const GOODBYE: Duration = Duration::from_secs(12);
-
-/// Streams that peers opened while we were not ready yet. One of each peer is usual.
-const MAX_EARLY_STREAMS: usize = 64;
 
 /// What one party wants.
 #[derive(Debug)]
@@ -117,6 +116,8 @@ struct Engine {
     mailbox: Mailbox,
     mailbox_by: Option<Instant>,
     room: Option<Room>,
+    /// Messages that were read already.
+    seen: Seen,
     /// The room to enter once the mailbox is live.
     entry: Option<Entry>,
     /// Circuits that were asked for, by the thread of the request.
@@ -197,7 +198,6 @@ impl Engine {
             let deadline = [deadline, self.mailbox_by, expiry, blamed].into_iter().flatten().min();
             let far = Instant::now() + Duration::from_secs(3600);
             let happened = tokio::select! {
-                biased;
                 () = ends.next() => return End::Interrupted,
                 Some(event) = self.from_peers.recv() => self.on_peer(event).await,
                 Some((mediator, heard)) = self.from_mediators.recv() => self.on_mediator(&mediator, heard, reporter).await,
@@ -243,6 +243,7 @@ impl Engine {
             match room.poll() {
                 Output::Timeout(deadline) => return Ok(Drained::Until(deadline)),
                 Output::Send { to, message } => self.send_to_party(*message, &to).await?,
+                Output::Refuse { to, message } => self.refuse_stranger(*message, &to),
                 Output::Event(event) => {
                     if let Some(end) = self.room_event(event, reporter)? {
                         return Ok(Drained::End(end));
@@ -263,13 +264,13 @@ impl Engine {
         match event {
             room::Event::Joined { index, name, identity } => {
                 let missing = self.room.as_ref().map_or(0, Room::missing);
-                reporter.report(&Report::Joined { index, name, identity, missing });
+                let acquaintance = self.home.contacts()?.acquaintance(&identity, &name);
+                reporter.report(&Report::Joined { index, name, identity, acquaintance, missing });
             }
             room::Event::Left { name } => reporter.report(&Report::Left { name }),
             room::Event::Seats { seats, names } => reporter.report(&Report::Seats { seats, names }),
             room::Event::Roster(roster) => {
                 self.full_at = Some(Instant::now());
-                self.remember(&roster)?;
                 self.roster = Some(roster);
             }
             room::Event::PeerReady { index } => tracing::debug!(index, "party is ready"),
@@ -278,16 +279,21 @@ impl Engine {
         Ok(None)
     }
 
-    /// Writes the parties of a verified roster into the contacts.
-    fn remember(&self, roster: &Roster) -> Result<(), Failure> {
-        let Some(room) = &self.room else { return Ok(()) };
+    /// Writes the parties of a roster into the contacts, and returns what was known of each before. Only after everybody signed
+    /// it: until then the names in it are only what the host says.
+    fn remember(&self, roster: &Roster) -> Result<Vec<Option<Acquaintance>>, Failure> {
         let mut contacts = self.home.contacts()?;
+        let before = contacts.clone();
+        let mut acquaintances = Vec::new();
         for party in &roster.body().parties {
-            if party.identity != room.member().identity.did() {
+            let is_other = party.identity != self.identity.did();
+            acquaintances.push(is_other.then(|| before.acquaintance(&party.identity, &party.name)));
+            if is_other {
                 contacts.met(&party.identity, &party.name, &party.did, unix_now());
             }
         }
-        self.home.write_contacts(&contacts)
+        self.home.write_contacts(&contacts)?;
+        Ok(acquaintances)
     }
 
     async fn on_peer(&mut self, (index, event): (usize, FromPeer)) -> Result<Option<End>, Failure> {
@@ -302,10 +308,8 @@ impl Engine {
             }
             FromPeer::Stream(stream) => match &self.run {
                 Some(run) => run.bridge.incoming(index, stream).await,
-                None if self.early_streams.len() < MAX_EARLY_STREAMS => {
-                    self.early_streams.push((index, stream))
-                }
-                None => {}
+                // Each peer holds at most eight, so this is bounded.
+                None => self.early_streams.push((index, stream)),
             },
             FromPeer::Ended(ended) => {
                 self.ended.insert(index);

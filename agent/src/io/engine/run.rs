@@ -135,6 +135,7 @@ impl Engine {
         roster: Box<Roster>,
         reporter: &mut dyn Reporter,
     ) -> Result<(), Failure> {
+        let acquaintances = self.remember(&roster)?;
         let m = roster.body().m;
         let ours = self.room.as_ref().and_then(|room| roster.party_of(&room.member().connection.did));
         let ours = ours
@@ -146,6 +147,7 @@ impl Engine {
         reporter.report(&Report::Ready {
             ours,
             paths: self.paths(&roster),
+            acquaintances,
             forming: self.full_at.map_or(Duration::ZERO, |at| at.elapsed()),
             roster,
         });

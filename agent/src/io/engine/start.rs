@@ -10,6 +10,7 @@ use super::{Engine, Entry, MAILBOX, Plan, Role};
 use crate::core::connect::Mailbox;
 use crate::core::invite::{Invitation, read_mediator_link};
 use crate::core::room::{Member, roster};
+use crate::core::seen::Seen;
 use crate::failure::{Failure, Kind};
 use crate::io::home::MediatorChoice;
 use crate::io::local_api::{self, Shown};
@@ -70,7 +71,7 @@ pub(super) async fn start(plan: Plan, reporter: &mut dyn Reporter) -> Result<Eng
     let connection = identity.connection(&own_mediator);
     let (to_engine, from_mediators) = mpsc::channel(QUEUE);
     let (to_engine_from_peers, from_peers) = mpsc::unbounded_channel();
-    let link = websocket::connect(&own_mediator, to_engine.clone()).await?;
+    let link = websocket::connect(&own_mediator, None, to_engine.clone())?;
     let (mailbox, request) = Mailbox::open(connection.clone(), &mut rng);
     let identity = Arc::new(identity);
     let member = Member {
@@ -92,6 +93,7 @@ pub(super) async fn start(plan: Plan, reporter: &mut dyn Reporter) -> Result<Eng
         mailbox,
         mailbox_by: Some(Instant::now() + MAILBOX),
         room: None,
+        seen: Seen::default(),
         entry: Some(Entry { member, role: plan.role, invitation, goal, command }),
         circuits: HashMap::new(),
         peers: BTreeMap::new(),

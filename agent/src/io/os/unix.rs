@@ -2,7 +2,7 @@
 
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
@@ -13,15 +13,35 @@ const MAX_SOCKET_PATH: usize = 103;
 /// Stream of the local socket.
 pub(crate) type LocalStream = tokio::net::UnixStream;
 
-/// Makes a folder and its parents; the last one is for its owner alone.
+/// Makes a folder and its parents; the last one is for its owner alone. One that is there already must be a folder of ours
+/// that nobody else can write to: in a folder of somebody else, keys and sockets could be swapped.
 pub(crate) fn create_private_dir(path: &Path) -> io::Result<()> {
-    if path.is_dir() {
-        return Ok(());
-    }
     if let Some(parent) = path.parent() {
         std::fs::create_dir_all(parent)?;
     }
-    DirBuilder::new().mode(0o700).create(path)
+    match DirBuilder::new().mode(0o700).create(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => check_ours(path),
+        result => result,
+    }
+}
+
+fn check_ours(path: &Path) -> io::Result<()> {
+    // A link to a folder of ours is as good as the folder, so links are followed here; what counts is who owns the target.
+    let metadata = std::fs::metadata(path)?;
+    if !metadata.is_dir() {
+        return Err(io::Error::other("it is not a folder"));
+    }
+    let ours = rustix::process::geteuid().as_raw();
+    if metadata.uid() != ours {
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, "the folder belongs to another user"));
+    }
+    if metadata.mode() & 0o022 != 0 {
+        return Err(io::Error::new(
+            io::ErrorKind::PermissionDenied,
+            "others may write to the folder (chmod go-w)",
+        ));
+    }
+    Ok(())
 }
 
 /// Creates a file that did not exist, for its owner alone.
@@ -54,13 +74,16 @@ pub(crate) fn bind_local(path: &Path) -> io::Result<LocalListener> {
     Ok(LocalListener { listener, path: path.to_owned() })
 }
 
-/// Connects to the local socket at `path`.
+/// Connects to the local socket at `path`, if it is ours: its folder must be one that nobody else can write to.
 pub(crate) async fn connect_local(path: &Path) -> io::Result<LocalStream> {
+    if let Some(folder) = path.parent() {
+        check_ours(folder)?;
+    }
     tokio::net::UnixStream::connect(path).await
 }
 
 /// Returns where the local socket of `home` is: in the home, or, when that path is too long for a socket, in a private
-/// folder among the temporary files.
+/// folder among the user's runtime files, or the temporary ones.
 pub(crate) fn local_socket_path(home: &Path) -> PathBuf {
     let inside = home.join("engine.sock");
     if inside.as_os_str().len() <= MAX_SOCKET_PATH {
@@ -68,7 +91,8 @@ pub(crate) fn local_socket_path(home: &Path) -> PathBuf {
     }
     let digest = Sha256::digest(home.as_os_str().as_encoded_bytes());
     let name: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-    std::env::temp_dir().join(format!("didagent-{name}")).join("engine.sock")
+    let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|path| path.is_absolute());
+    runtime.unwrap_or_else(std::env::temp_dir).join(format!("didagent-{name}")).join("engine.sock")
 }
 
 /// The listening local socket; its file goes when it is dropped.
@@ -97,6 +121,29 @@ pub(crate) fn ask_to_end(pid: u32) -> io::Result<()> {
     let pid = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw);
     let pid = pid.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
     Ok(rustix::process::kill_process(pid, rustix::process::Signal::TERM)?)
+}
+
+/// Puts a program into a process group of its own: signals of the terminal do not reach it, and what it starts can be ended
+/// with it.
+pub(crate) fn own_group(command: &mut tokio::process::Command) {
+    command.process_group(0);
+}
+
+/// Asks the process `pid`, and its group if it has one of its own, to end (SIGTERM).
+pub(crate) fn ask_group_to_end(pid: u32) -> io::Result<()> {
+    signal_group(pid, rustix::process::Signal::TERM).or_else(|_| ask_to_end(pid))
+}
+
+/// Kills what is left of the group that the process `pid` had of its own.
+pub(crate) fn kill_group(pid: u32) -> io::Result<()> {
+    signal_group(pid, rustix::process::Signal::KILL)
+}
+
+/// Fails when there is no group of that number, which is so when the process shares ours.
+fn signal_group(pid: u32, signal: rustix::process::Signal) -> io::Result<()> {
+    let pid = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw);
+    let pid = pid.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
+    Ok(rustix::process::kill_process_group(pid, signal)?)
 }
 
 /// Returns a shell's exit code for a finished process: its own, or 128 + the signal that ended it.
@@ -138,4 +185,30 @@ impl EndRequests {
 /// Says whether the file may be executed by somebody; the system has the last word when it is started.
 pub(crate) fn is_executable(path: &Path) -> bool {
     std::fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & 0o111 != 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_that_others_can_write_to_is_refused() {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = parent.path().join("folder");
+        create_private_dir(&folder).unwrap();
+        assert_eq!(std::fs::metadata(&folder).unwrap().permissions().mode() & 0o777, 0o700);
+        create_private_dir(&folder).unwrap();
+        std::fs::set_permissions(&folder, std::fs::Permissions::from_mode(0o777)).unwrap();
+        assert_eq!(create_private_dir(&folder).unwrap_err().kind(), io::ErrorKind::PermissionDenied);
+        std::fs::write(parent.path().join("file"), "").unwrap();
+        assert!(create_private_dir(&parent.path().join("file")).is_err());
+    }
+
+    #[test]
+    fn the_socket_of_a_deep_home_has_a_short_path() {
+        let deep = PathBuf::from("/").join("x".repeat(200));
+        assert!(local_socket_path(&deep).as_os_str().len() <= MAX_SOCKET_PATH);
+        assert_ne!(local_socket_path(&deep), local_socket_path(&deep.join("y")));
+        assert_eq!(local_socket_path(Path::new("/short")), Path::new("/short/engine.sock"));
+    }
 }

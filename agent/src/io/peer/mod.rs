@@ -23,6 +23,7 @@ use std::time::Duration;
 use didagent_session::{Session, StreamId};
 use tokio::sync::{Notify, mpsc};
 
+use stream::Opener;
 pub(crate) use stream::SessionStream;
 use task::Task;
 
@@ -76,6 +77,8 @@ struct State {
     /// The hash that every stream of this round carries.
     round: [u8; 32],
     streams: HashMap<StreamId, StreamState>,
+    /// Streams that the peer opened and that somebody here still holds.
+    handles: usize,
     /// We want to end; the task closes the session once everything is acknowledged.
     closing: bool,
     /// The session is over.
@@ -107,8 +110,15 @@ impl Peer {
         events: mpsc::UnboundedSender<(usize, FromPeer)>,
         index: usize,
     ) -> Self {
-        let state =
-            State { session, round, streams: HashMap::new(), closing: false, over: false, aborted: false };
+        let state = State {
+            session,
+            round,
+            streams: HashMap::new(),
+            handles: 0,
+            closing: false,
+            over: false,
+            aborted: false,
+        };
         let shared = Arc::new(Shared { state: Mutex::new(state), wake: Notify::new() });
         tokio::spawn(Task::new(Arc::clone(&shared), circuit, events, index).run());
         Self { shared }
@@ -125,7 +135,7 @@ impl Peer {
         state.streams.insert(id, StreamState::default());
         drop(state);
         self.shared.wake.notify_one();
-        Ok(SessionStream::new(Arc::clone(&self.shared), id))
+        Ok(SessionStream::new(Arc::clone(&self.shared), id, Opener::Us))
     }
 
     /// Ends the session once the peer has acknowledged everything.

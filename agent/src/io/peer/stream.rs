@@ -18,11 +18,19 @@ const RESET_ABORTED: u32 = 1;
 pub(crate) struct SessionStream {
     shared: Arc<Shared>,
     id: StreamId,
+    opener: Opener,
+}
+
+/// Who opened a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Opener {
+    Us,
+    Peer,
 }
 
 impl SessionStream {
-    pub(super) fn new(shared: Arc<Shared>, id: StreamId) -> Self {
-        Self { shared, id }
+    pub(super) fn new(shared: Arc<Shared>, id: StreamId, opener: Opener) -> Self {
+        Self { shared, id, opener }
     }
 }
 
@@ -111,6 +119,9 @@ impl AsyncWrite for SessionStream {
 impl Drop for SessionStream {
     fn drop(&mut self) {
         let mut state = self.shared.lock();
+        if self.opener == Opener::Peer {
+            state.handles = state.handles.saturating_sub(1);
+        }
         let State { session, streams, .. } = &mut *state;
         if let Some(open) = streams.remove(&self.id)
             && (!open.closed_here || !open.finished)

@@ -8,11 +8,19 @@ use didagent_session::{Event, Input, Output, SessionError, close};
 use tokio::sync::mpsc;
 use tokio::time::{sleep_until, timeout};
 
+use super::stream::Opener;
 use super::{Ended, FromPeer, SessionStream, Shared, State, StreamState, wake};
 use crate::io::websocket::{Circuit, FromCircuit};
 
-/// STREAM_RESET code of a stream for another round than ours.
-const RESET_OTHER_ROUND: u32 = 2;
+/// STREAM_RESET code of a stream for another round than ours, and of one too many.
+const RESET_REFUSED: u32 = 2;
+
+/// Streams that a peer may have opened and that somebody here still holds: one that is carried, four that the bridge lets
+/// wait, and a few that are being closed. Each may hold a window of unread bytes.
+const MAX_STREAMS: usize = 8;
+
+/// Unread bytes are kept in pieces of at least this size where possible, since a peer may send them one by one.
+const PIECE: usize = 16 * 1024;
 
 /// How long the rest of the data may take to be acknowledged when the session ends well.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -33,8 +41,6 @@ pub(super) struct Task {
     credit: usize,
     /// A PING was not answered yet.
     pinged: bool,
-    /// When the last record of the peer verified. Anything counts: a PING may queue behind a megabyte on a slow link.
-    heard: Instant,
     up: bool,
 }
 
@@ -52,7 +58,7 @@ impl Task {
         events: mpsc::UnboundedSender<(usize, FromPeer)>,
         index: usize,
     ) -> Self {
-        Self { shared, circuit, events, index, credit: 0, pinged: false, heard: Instant::now(), up: false }
+        Self { shared, circuit, events, index, credit: 0, pinged: false, up: false }
     }
 
     pub(super) async fn run(mut self) {
@@ -138,20 +144,24 @@ impl Task {
         match event {
             Event::Confirmed => {}
             Event::StreamOpened { stream, context } => {
-                if context == state.round {
+                if context == state.round && state.handles < MAX_STREAMS {
+                    state.handles += 1;
                     state.streams.insert(stream, StreamState::default());
-                    let stream = SessionStream::new(Arc::clone(&self.shared), stream);
+                    let stream = SessionStream::new(Arc::clone(&self.shared), stream, Opener::Peer);
                     self.tell(FromPeer::Stream(stream));
                 } else {
-                    tracing::warn!(peer = self.index, "a stream of another round was refused");
-                    let _ = state.session.reset(stream, RESET_OTHER_ROUND);
+                    tracing::warn!(peer = self.index, "a stream was refused: another round, or too many");
+                    let _ = state.session.reset(stream, RESET_REFUSED);
                 }
             }
             Event::StreamData { stream, bytes } => {
                 let size = bytes.len();
                 match state.streams.get_mut(&stream) {
                     Some(open) => {
-                        open.received.push_back(bytes);
+                        match open.received.back_mut() {
+                            Some(last) if last.len() + bytes.len() <= PIECE => last.extend_from_slice(&bytes),
+                            _ => open.received.push_back(bytes),
+                        }
                         wake(&mut open.reader);
                     }
                     // Its reader is gone: take the bytes off the peer's hands.
@@ -192,10 +202,7 @@ impl Task {
             FromCircuit::Record(record) => {
                 let handled = self.shared.lock().session.handle(Input::Record(&record), Instant::now());
                 match handled {
-                    Ok(()) => {
-                        self.heard = Instant::now();
-                        None
-                    }
+                    Ok(()) => None,
                     // One record that does not authenticate moves nothing; a gap cannot be mended without resumption.
                     Err(SessionError::Gap { .. }) => lost("records are missing"),
                     Err(error) => {
@@ -212,10 +219,11 @@ impl Task {
     }
 
     fn time_passed(&mut self, now: Instant, next_ping: &mut Instant) -> Option<Ended> {
-        if self.up && now.duration_since(self.heard) >= PEER_DEAD {
+        let mut state = self.shared.lock();
+        // Any record that verified counts: a PING may queue behind a megabyte on a slow link.
+        if self.up && now.saturating_duration_since(state.session.last_heard()) >= PEER_DEAD {
             return Some(Ended::Lost(format!("it has not answered for {} s", PEER_DEAD.as_secs())));
         }
-        let mut state = self.shared.lock();
         let _ = state.session.handle(Input::Timeout, now);
         if now >= *next_ping {
             *next_ping = now + PING_EVERY;

@@ -1,0 +1,196 @@
+//! Dialling: from a mediator's websocket address to a connected socket, and which addresses a stranger may make us dial.
+//!
+//! A mediator of ours was chosen by our person. A mediator of somebody else comes out of a DID that a stranger may have made
+//! up: dialling whatever it names would let everybody who reads an invitation send requests into our local network. So
+//! addresses of strangers are dialled only when they are public, or when our own mediator is on a local network too (then
+//! everybody is at home). Names are resolved once, and what was checked is what is dialled.
+
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use tokio::net::TcpStream;
+use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::tungstenite::{self, Error};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
+use url::{Host, Url};
+
+use crate::failure::{Failure, Kind};
+
+/// How long connecting may take, TLS and the HTTP upgrade included.
+const CONNECT: Duration = Duration::from_secs(10);
+
+/// Addresses of a name that are tried.
+const MAX_ADDRESSES: usize = 4;
+
+/// A connected websocket.
+pub(super) type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+
+/// Connects to `address`. When it is a stranger's, `ours` is the address of our own mediator.
+pub(super) async fn dial(
+    address: &str,
+    ours: Option<&str>,
+    config: WebSocketConfig,
+) -> Result<Socket, Failure> {
+    match timeout(CONNECT, connect(address, ours, config)).await {
+        Ok(result) => result,
+        Err(_) => Err(unreachable_at(address, &format!("no answer within {} s", CONNECT.as_secs()))),
+    }
+}
+
+async fn connect(address: &str, ours: Option<&str>, config: WebSocketConfig) -> Result<Socket, Failure> {
+    let mut candidates =
+        resolve(address).await.map_err(|error| unreachable_at(address, &error.to_string()))?;
+    if let Some(ours) = ours {
+        // An address of ours that does not resolve now allows nothing.
+        let at_home =
+            resolve(ours).await.is_ok_and(|ours| ours.iter().any(|address| !is_public(address.ip())));
+        candidates.retain(|address| at_home || is_public(address.ip()));
+        if candidates.is_empty() {
+            return Err(unreachable_at(
+                address,
+                "it is on a local network, which strangers may not make this one dial",
+            ));
+        }
+    }
+    let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
+    for candidate in candidates.into_iter().take(MAX_ADDRESSES) {
+        match TcpStream::connect(candidate).await {
+            Ok(stream) => {
+                // Small messages, each of which somebody waits for.
+                stream.set_nodelay(true).map_err(|error| unreachable_at(address, &error.to_string()))?;
+                let upgraded =
+                    tokio_tungstenite::client_async_tls_with_config(address, stream, Some(config), None);
+                return match upgraded.await {
+                    Ok((socket, _)) => Ok(socket),
+                    Err(error) => Err(upgrade_failure(address, &error)),
+                };
+            }
+            Err(error) => last = error,
+        }
+    }
+    Err(unreachable_at(address, &last.to_string()))
+}
+
+async fn resolve(address: &str) -> io::Result<Vec<SocketAddr>> {
+    let invalid = || io::Error::from(io::ErrorKind::InvalidInput);
+    let url = Url::parse(address).map_err(|_| invalid())?;
+    let port = url.port_or_known_default().ok_or_else(invalid)?;
+    match url.host().ok_or_else(invalid)? {
+        Host::Ipv4(ip) => Ok(vec![(ip, port).into()]),
+        Host::Ipv6(ip) => Ok(vec![(ip, port).into()]),
+        Host::Domain(name) => Ok(tokio::net::lookup_host((name, port)).await?.collect()),
+    }
+}
+
+/// Says whether an address belongs to the public internet (RFC 6890 lists what does not).
+fn is_public(address: IpAddr) -> bool {
+    match address {
+        IpAddr::V4(ip) => {
+            let [first, second, third, _] = ip.octets();
+            let shared = first == 100 && (64..128).contains(&second);
+            let protocol_assignments = (first, second, third) == (192, 0, 0);
+            let benchmarks = first == 198 && (18..20).contains(&second);
+            !(first == 0
+                || ip.is_loopback()
+                || ip.is_private()
+                || ip.is_link_local()
+                || ip.is_multicast()
+                || ip.is_documentation()
+                || first >= 240
+                || shared
+                || protocol_assignments
+                || benchmarks)
+        }
+        IpAddr::V6(ip) => match ip.to_ipv4_mapped() {
+            Some(mapped) => is_public(IpAddr::V4(mapped)),
+            None => {
+                let [first, second, ..] = ip.segments();
+                // Addresses that carry an IPv4 address inside: 6to4 and NAT64.
+                let inside = match (first, second) {
+                    (0x2002, _) => embedded_ipv4(&ip.octets(), 2),
+                    (0x64, 0xff9b) => embedded_ipv4(&ip.octets(), 12),
+                    _ => None,
+                };
+                let global_unicast = (0x2000..0x4000).contains(&first) || (first, second) == (0x64, 0xff9b);
+                let documentation = (first, second) == (0x2001, 0xdb8);
+                global_unicast && !documentation && inside.is_none_or(|ip| is_public(IpAddr::V4(ip)))
+            }
+        },
+    }
+}
+
+fn embedded_ipv4(octets: &[u8; 16], at: usize) -> Option<Ipv4Addr> {
+    let bytes: [u8; 4] = octets.get(at..at + 4)?.try_into().ok()?;
+    Some(Ipv4Addr::from(bytes))
+}
+
+fn upgrade_failure(address: &str, error: &tungstenite::Error) -> Failure {
+    match error {
+        Error::Io(error) => unreachable_at(address, &error.to_string()),
+        Error::Tls(error) => unreachable_at(address, &error.to_string()),
+        Error::Http(response) => foreign(address, &format!("HTTP status {}", response.status().as_u16())),
+        other => foreign(address, &other.to_string()),
+    }
+}
+
+fn unreachable_at(address: &str, why: &str) -> Failure {
+    Failure::new(Kind::MediatorUnreachable, format!("cannot reach the mediator at {address}: {why}"))
+        .hint("check that the mediator runs and that this machine may connect to it")
+}
+
+fn foreign(address: &str, why: &str) -> Failure {
+    Failure::new(Kind::MediatorForeign, format!("what answers at {address} is not a mediator: {why}"))
+        .hint("check the mediator's link")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_addresses_of_the_public_internet_are_public() {
+        for (address, public) in [
+            ("8.8.8.8", true),
+            ("127.0.0.1", false),
+            ("127.9.9.9", false),
+            ("10.1.2.3", false),
+            ("172.16.0.1", false),
+            ("172.32.0.1", true),
+            ("192.168.1.1", false),
+            ("169.254.169.254", false),
+            ("100.64.0.1", false),
+            ("198.18.0.1", false),
+            ("0.0.0.0", false),
+            ("0.1.2.3", false),
+            ("224.0.0.1", false),
+            ("255.255.255.255", false),
+            ("::1", false),
+            ("::", false),
+            ("::ffff:127.0.0.1", false),
+            ("::ffff:8.8.8.8", true),
+            ("fe80::1", false),
+            ("fd00::1", false),
+            ("2606:4700::1111", true),
+            ("2001:db8::1", false),
+            ("2002:7f00:1::", false),
+            ("64:ff9b::7f00:1", false),
+            ("64:ff9b::808:808", true),
+        ] {
+            assert_eq!(is_public(address.parse().unwrap()), public, "{address}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_strangers_local_address_is_not_dialled_unless_we_are_at_home_too() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = format!("ws://{}/", listener.local_addr().unwrap());
+        let config = WebSocketConfig::default();
+        let refused = dial(&address, Some("ws://8.8.8.8/"), config).await.unwrap_err();
+        assert!(refused.message.contains("local network"), "{}", refused.message);
+        // At home the dial reaches the listener, which hangs up: another failure.
+        let (dialled, _) = tokio::join!(dial(&address, Some("ws://127.0.0.1/"), config), listener.accept());
+        assert!(!dialled.unwrap_err().message.contains("local network"));
+    }
+}
