@@ -1,0 +1,140 @@
+//! A session and its whole path for one payload: write, seal, mask, unmask, open, ratchet, event, credit.
+//!
+//! Nothing lies between the two ends but a function call, so the numbers hold for one core that does the work of both.
+
+use std::hint::black_box;
+use std::time::Instant;
+
+use didagent_session::{
+    Event, Initiator, Input, Limits, Output, Params, Responder, Session, StaticSecret, StreamId, Suite,
+};
+use rand_core::{CryptoRng, Rng as _, UnwrapErr};
+
+/// The operating system's generator: the session asks for it, and a program pays for it.
+pub fn system_rng() -> impl CryptoRng + Send + 'static {
+    UnwrapErr(getrandom::SysRng)
+}
+
+/// Two confirmed ends of one session with default limits, and a stream from one to the other.
+#[derive(Debug)]
+pub struct Pair {
+    sender: Session,
+    receiver: Session,
+    stream: StreamId,
+}
+
+impl Pair {
+    /// Runs the handshake, confirms the session and opens the stream.
+    pub fn new() -> Self {
+        let mut rng = system_rng();
+        let mut secret = || {
+            let mut scalar = [0; 32];
+            rng.fill_bytes(&mut scalar);
+            StaticSecret::from_bytes(scalar)
+        };
+        let (alice, bob) = (secret(), secret());
+        let (alice_public, bob_public) = (alice.public(), bob.public());
+        let side = |local, remote| Params {
+            suite: Suite::KkChaChaPoly,
+            local,
+            remote,
+            prologue: b"bench",
+            limits: Limits::default(),
+        };
+        let (initiator, message1) =
+            Initiator::start(side(&alice, &bob_public), &mut rng).expect("valid parameters");
+        let (responder, message2) =
+            Responder::answer(side(&bob, &alice_public), &message1, &mut rng).expect("the peer's message 1");
+        let established = initiator.finish(&message2).expect("the peer's message 2");
+
+        let now = Instant::now();
+        let mut sender = established.into_session(now, system_rng());
+        let receiver = responder.into_session(now, system_rng());
+        let stream = sender.open([0; 32]).expect("the first stream");
+        let mut pair = Self { sender, receiver, stream };
+        let first = pair.carry(b"confirm and open");
+        assert_eq!(first, 16);
+        pair
+    }
+
+    /// Carries `payload` from the one application to the other and returns how many bytes arrived.
+    ///
+    /// A payload that is larger than a record (16 KiB with its headers) travels in several, as for every user of a session.
+    ///
+    /// # Panics
+    /// If the session ends: it carries 2^24 records, which is more than a measurement makes.
+    pub fn carry(&mut self, payload: &[u8]) -> usize {
+        let (mut written, mut arrived) = (0, 0);
+        while arrived < payload.len() {
+            let accepted = self.sender.write(self.stream, &payload[written..]).expect("an open stream");
+            written += accepted;
+            let before = arrived;
+            let now = Instant::now();
+            while let Some(record) = transmit(&mut self.sender, now) {
+                arrived += self.receive(&record);
+            }
+            assert!(accepted > 0 || arrived > before, "the stream stands still");
+        }
+        arrived
+    }
+
+    /// Counts the bytes of all records, both ways, since the session began.
+    pub fn wire_bytes(&self) -> u64 {
+        self.sender.stats().bytes_sent + self.receiver.stats().bytes_sent
+    }
+
+    /// The receiving program: one record in, all outputs out, and what the reader took is given back as credit.
+    fn receive(&mut self, record: &[u8]) -> usize {
+        let now = Instant::now();
+        let mut arrived = 0;
+        self.receiver.handle(Input::Record(record), now).expect("the peer's record");
+        loop {
+            match self.receiver.poll(now) {
+                Output::Event(Event::StreamData { stream, bytes }) => {
+                    arrived += black_box(&bytes).len();
+                    self.receiver.consume(stream, bytes.len()).expect("what was delivered");
+                }
+                Output::Event(_) => {}
+                // An acknowledgement or credit goes back at once, and its cost is part of the measurement.
+                Output::Transmit(back) => {
+                    self.sender.handle(Input::Record(&back), now).expect("the peer's record");
+                }
+                Output::Timeout(_) => return arrived,
+            }
+        }
+    }
+}
+
+impl Default for Pair {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+fn transmit(session: &mut Session, now: Instant) -> Option<Vec<u8>> {
+    loop {
+        match session.poll(now) {
+            Output::Transmit(record) => return Some(record),
+            Output::Event(_) => {}
+            Output::Timeout(_) => return None,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Pair;
+    use crate::{SIZES, payload};
+
+    #[test]
+    fn every_size_arrives_whole_and_credit_comes_back() {
+        for size in SIZES {
+            let mut pair = Pair::new();
+            // More than the window of 1 MiB: without credit the stream would stand still.
+            for _ in 0..40_usize.max(3 * 1024 * 1024 / size.max(1024)) {
+                assert_eq!(pair.carry(&payload(size)), size);
+            }
+            assert!(pair.wire_bytes() > 40 * u64::try_from(size).unwrap());
+        }
+    }
+}

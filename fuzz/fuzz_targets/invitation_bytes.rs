@@ -1,0 +1,4 @@
+//! See `didagent_fuzz::target("invitation_bytes")`.
+#![cfg_attr(fuzzing, no_main)]
+
+didagent_fuzz::fuzz!("invitation_bytes");

@@ -1,0 +1,79 @@
+//! Bodies of messages that were decrypted, and frames of the relay.
+
+use std::fmt::Debug;
+
+use didagent_didcomm::message::Message;
+use didagent_didcomm::protocols::coordinate_mediation as mediation;
+use didagent_didcomm::protocols::relay::{self, Frame};
+use didagent_didcomm::protocols::report_problem::ProblemReport;
+use didagent_didcomm::protocols::routing::{Forward, PayloadForm};
+use didagent_didcomm::protocols::{Body, BodyError, pickup, room, session, trust_ping};
+
+use crate::Outcome;
+
+/// A plaintext message, offered to the reader of every body. At most one takes it, and what that one read can be written and
+/// read again.
+pub(crate) fn bodies(input: &[u8]) -> Outcome {
+    let Ok(message) = serde_json::from_slice::<Message>(input) else { return Outcome::Refused };
+    macro_rules! standard {
+        ($($body:ty),* $(,)?) => { [$(taken::<$body>(&message, |body| body.message("1"))),*] };
+    }
+    let standard = standard![
+        mediation::MediateRequest,
+        mediation::MediateGrant,
+        mediation::MediateDeny,
+        mediation::RecipientUpdate,
+        mediation::RecipientUpdateResponse,
+        mediation::RecipientQuery,
+        mediation::Recipient,
+        pickup::StatusRequest,
+        pickup::Status,
+        pickup::DeliveryRequest,
+        pickup::MessagesReceived,
+        pickup::LiveDeliveryChange,
+        relay::Open,
+        relay::Join,
+        relay::Opened,
+        relay::Refused,
+        room::Join,
+        room::Seats,
+        room::Roster,
+        room::Ready,
+        room::Leave,
+        session::Propose,
+        session::Accept,
+        session::Abort,
+        trust_ping::Ping,
+        trust_ping::PingResponse,
+    ];
+    let others = [
+        taken::<ProblemReport>(&message, |body| body.message("1").pthid("2")),
+        taken::<pickup::Delivery>(&message, |body| body.message("1")),
+        taken::<Forward>(&message, |body| body.message("1", PayloadForm::Base64)),
+    ];
+    match standard.iter().chain(&others).filter(|taken| **taken).count() {
+        0 => Outcome::Refused,
+        1 => Outcome::Accepted,
+        several => panic!("{several} readers take one message"),
+    }
+}
+
+fn taken<B>(message: &Message, write: impl Fn(&B) -> Message) -> bool
+where
+    B: Debug + PartialEq + for<'a> TryFrom<&'a Message, Error = BodyError>,
+{
+    let Ok(body) = B::try_from(message) else { return false };
+    let text = serde_json::to_vec(&write(&body)).expect("a message always serialises");
+    let again: Message = serde_json::from_slice(&text).expect("our own message");
+    assert_eq!(B::try_from(&again), Ok(body));
+    true
+}
+
+/// A binary message on a relay socket. What decodes encodes to the same bytes.
+pub(crate) fn relay_frame(input: &[u8]) -> Outcome {
+    let frame = Frame::decode(input);
+    if let Ok(frame) = &frame {
+        assert_eq!(frame.encode(), input);
+    }
+    Outcome::of(&frame)
+}

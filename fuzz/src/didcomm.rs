@@ -1,0 +1,102 @@
+//! Envelopes, DIDs and signed links.
+
+use std::sync::LazyLock;
+
+use didagent_didcomm::did::{DidDocument, DidError, OfflineResolver, did_of, resolve_offline};
+use didagent_didcomm::protocols::b64url_encode;
+use didagent_didcomm::{envelope, link};
+use serde_json::Value;
+
+use crate::parties::{ALICE, BOB, IDENTITY, NOW};
+use crate::{Outcome, seeds};
+
+/// Bytes that arrived at Bob's endpoint. Who is named as the sender is who the message names.
+pub(crate) fn unpack(input: &[u8]) -> Outcome {
+    let unpacked = envelope::unpack(input, &BOB.secrets, &OfflineResolver, NOW);
+    if let Ok(unpacked) = &unpacked {
+        if let Some(sender) = &unpacked.sender {
+            assert!(unpacked.encrypted);
+            assert_eq!(unpacked.message.from.as_ref(), Some(&sender.did));
+            assert_eq!(did_of(&sender.kid), sender.did);
+        }
+        if let (Some(to), true) = (&unpacked.message.to, unpacked.encrypted) {
+            assert!(to.iter().any(|to| did_of(to) == BOB.did));
+        }
+    }
+    Outcome::of(&unpacked)
+}
+
+/// The protected header of an envelope, before its base64url. All else is that of a real envelope from Alice to Bob, so only
+/// that envelope's own header is accepted.
+pub(crate) fn protected(input: &[u8]) -> Outcome {
+    static GENUINE: LazyLock<(Value, Vec<u8>)> = LazyLock::new(|| {
+        let jwe: Value = serde_json::from_slice(&seeds::authcrypt()).expect("a JWE");
+        let protected = seeds::protected_header(&jwe);
+        (jwe, protected)
+    });
+    let (genuine, header) = &*GENUINE;
+    let mut jwe = genuine.clone();
+    jwe["protected"] = b64url_encode(input).into();
+    let outcome = unpack(jwe.to_string().as_bytes());
+    assert_eq!(outcome == Outcome::Accepted, input == header, "the tag covers the header");
+    outcome
+}
+
+/// A DID.
+pub(crate) fn resolve(input: &[u8]) -> Outcome {
+    std::str::from_utf8(input).map_or(Outcome::Refused, resolved)
+}
+
+/// A did:peer:2 from its first element on.
+pub(crate) fn peer2(input: &[u8]) -> Outcome {
+    std::str::from_utf8(input)
+        .map_or(Outcome::Refused, |elements| resolved(&format!("did:peer:2.{elements}")))
+}
+
+/// The JSON of a did:peer:2's service, before its base64url, after the element of a key.
+pub(crate) fn peer2_service(input: &[u8]) -> Outcome {
+    let keys = &ALICE.did;
+    resolved(&format!("{keys}.S{}", b64url_encode(input)))
+}
+
+fn resolved(did: &str) -> Outcome {
+    let document = resolve_offline(did);
+    if let Ok(document) = &document {
+        consistent(did, document);
+    }
+    assert!(!matches!(document, Err(DidError::NotFound)), "the identifier says it all");
+    Outcome::of(&document)
+}
+
+/// Whatever a document lists can be looked up, and is of the document's own DID.
+fn consistent(did: &str, document: &DidDocument) {
+    assert_eq!(document.id, did);
+    for kid in document.key_agreement_kids() {
+        assert!(document.x25519(kid).is_some());
+        assert!(document.ed25519(kid).is_none());
+    }
+    for method in &document.verification_methods {
+        assert!(method.id.starts_with(did));
+        assert!(document.method(&method.id).is_some());
+    }
+    assert!(document.verification_methods.len() <= 16 && document.services.len() <= 16);
+}
+
+/// A link that came through Alice's connection DID. One that verifies is by the only key that signs here.
+pub(crate) fn link(input: &[u8]) -> Outcome {
+    let Ok(jws) = std::str::from_utf8(input) else { return Outcome::Refused };
+    let verified = link::verify(jws, &ALICE.did);
+    if let Ok(link) = &verified {
+        assert_eq!(link.identity, seeds::identity_did());
+    }
+    Outcome::of(&verified)
+}
+
+/// Header and payload of a link as JSON with a zero byte between, correctly encoded and signed by the fixed identity.
+pub(crate) fn link_contents(input: &[u8]) -> Outcome {
+    let mut parts = input.splitn(2, |byte| *byte == 0);
+    let (header, payload) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+    let signed = format!("{}.{}", b64url_encode(header), b64url_encode(payload));
+    let signature = b64url_encode(IDENTITY.sign(signed.as_bytes()));
+    link(format!("{signed}.{signature}").as_bytes())
+}

@@ -1,0 +1,219 @@
+//! Seeds of envelopes, DIDs, links and invitations.
+
+use didagent_didcomm::did::{OfflineResolver, key, peer2};
+use didagent_didcomm::envelope::{anoncrypt, authcrypt as authcrypt_envelope, sealed};
+use didagent_didcomm::link;
+use didagent_didcomm::message::Message;
+use didagent_didcomm::protocols::out_of_band::{Invitation, InvitationParts};
+use didagent_didcomm::protocols::{b64url_decode, types};
+use serde_json::{Value, json};
+
+use super::{Seeds, flipped};
+use crate::parties::{ALICE, BOB, CAROL, IDENTITY, NOW, Party, rng};
+
+pub(super) fn add(seeds: &mut Seeds) {
+    envelopes(seeds);
+    dids(seeds);
+    links(seeds);
+    invitations(seeds);
+}
+
+fn message(to: &Party) -> Message {
+    Message::new("1", types::PING, json!({"response_requested": false}))
+        .from(&ALICE.did)
+        .to(&to.did)
+        .times(NOW, NOW + 60)
+}
+
+fn authcrypt_of(message: &Message, to: &Party) -> Vec<u8> {
+    authcrypt_envelope(message, &ALICE.kid, &[&to.kid], &ALICE.secrets, &OfflineResolver, &mut rng(5))
+        .expect("an envelope")
+}
+
+/// An authcrypt envelope from Alice to Bob, always the same.
+pub(crate) fn authcrypt() -> Vec<u8> {
+    authcrypt_of(&message(&BOB), &BOB)
+}
+
+/// The protected header of a JWE, decoded.
+pub(crate) fn protected_header(jwe: &Value) -> Vec<u8> {
+    jwe["protected"].as_str().and_then(b64url_decode).expect("a protected header")
+}
+
+/// The did:key of the identity that signs links.
+pub(crate) fn identity_did() -> String {
+    key::encode_ed25519(&IDENTITY.public())
+}
+
+fn envelopes(seeds: &mut Seeds) {
+    const T: &str = "didcomm_unpack";
+    let plain = serde_json::to_vec(&message(&BOB)).expect("a message");
+    let auth = authcrypt();
+    let anon = anoncrypt(&message(&BOB), &[&BOB.kid], &OfflineResolver, &mut rng(6)).expect("an envelope");
+    let both = sealed(&message(&BOB), &ALICE.kid, &BOB.kid, &ALICE.secrets, &OfflineResolver, &mut rng(7))
+        .expect("an envelope");
+    seeds.add(T, "valid-plain", &plain);
+    seeds.add(T, "valid-authcrypt", &auth);
+    seeds.add(T, "valid-anoncrypt", &anon);
+    seeds.add(T, "valid-anoncrypt-of-authcrypt", &both);
+
+    let changed = |change: &dyn Fn(&mut Value)| {
+        let mut jwe: Value = serde_json::from_slice(&auth).expect("a JWE");
+        change(&mut jwe);
+        jwe.to_string()
+    };
+    let other_first = |text: &Value| {
+        let text = text.as_str().unwrap_or_default();
+        let first = if text.starts_with('A') { "B" } else { "A" };
+        Value::from(format!("{first}{}", &text[1..]))
+    };
+    seeds.add(T, "bad-ciphertext", changed(&|jwe| jwe["ciphertext"] = other_first(&jwe["ciphertext"])));
+    seeds.add(T, "bad-tag", changed(&|jwe| jwe["tag"] = other_first(&jwe["tag"])));
+    seeds.add(T, "bad-no-recipient", changed(&|jwe| jwe["recipients"] = json!([])));
+    seeds.add(T, "bad-aad", changed(&|jwe| jwe["aad"] = json!("AA")));
+    seeds.add(T, "bad-for-carol", authcrypt_of(&message(&CAROL), &CAROL));
+    let expired = Message { expires_time: Some(NOW - 1), ..message(&BOB) };
+    seeds.add(T, "bad-expired", authcrypt_of(&expired, &BOB));
+    let signed = json!({"payload": "e30", "signatures": [{"protected": "e30", "signature": "AA"}]});
+    seeds.add(T, "bad-signed", signed.to_string());
+    seeds.add(
+        T,
+        "bad-member-twice",
+        r#"{"id":"1","id":"2","type":"https://didcomm.org/trust-ping/2.0/ping"}"#,
+    );
+
+    let jwe: Value = serde_json::from_slice(&auth).expect("a JWE");
+    let header = protected_header(&jwe);
+    seeds.add("didcomm_protected", "valid", &header);
+    let mut header: Value = serde_json::from_slice(&header).expect("a header");
+    let mut bad = |name: &str, member: &str, value: Value| {
+        let before = std::mem::replace(&mut header[member], value);
+        seeds.add("didcomm_protected", name, header.to_string());
+        header[member] = before;
+    };
+    bad("bad-alg", "alg", json!("ECDH-ES+A256KW"));
+    bad("bad-enc", "enc", json!("A256GCM"));
+    bad("bad-epk-curve", "epk", json!({"kty": "OKP", "crv": "X448", "x": "AA"}));
+    bad("bad-epk-of-low-order", "epk", json!({"kty": "OKP", "crv": "X25519", "x": "A".repeat(43)}));
+    bad("bad-apv", "apv", json!("A".repeat(43)));
+    bad("bad-skid-of-nobody", "skid", json!("did:web:example.org#key-1"));
+    bad("bad-crit", "crit", json!(["x"]));
+}
+
+/// A service behind a mediator, as an agent publishes it.
+fn service() -> peer2::ServiceSpec {
+    peer2::ServiceSpec {
+        uri: "wss://mediator.example/".into(),
+        accept: vec!["didcomm/v2".into()],
+        routing_keys: vec![CAROL.did.clone()],
+    }
+}
+
+fn dids(seeds: &mut Seeds) {
+    let with_service = peer2::encode(&[1; 32], &[2; 32], Some(&service()));
+    seeds.add("did_resolve", "valid-key", identity_did());
+    seeds.add("did_resolve", "valid-peer2", &ALICE.did);
+    seeds.add("did_resolve", "valid-peer2-service", &with_service);
+    seeds.add("did_resolve", "bad-web", "did:web:example.org");
+    seeds.add("did_resolve", "bad-key", flipped(identity_did().as_bytes(), 10));
+    seeds.add("did_resolve", "bad-peer2-character", format!("{}0", ALICE.did));
+    seeds.add("did_resolve", "bad-too-long", format!("did:peer:2.V{}", "z".repeat(8192)));
+
+    let elements = |did: &str| did.strip_prefix("did:peer:2.").expect("a did:peer:2").to_owned();
+    let keys = elements(&ALICE.did);
+    seeds.add("did_peer2", "valid-keys", &keys);
+    seeds.add("did_peer2", "valid-service", elements(&with_service));
+    // The example key P-256 of the Multikey specification: a kind that is skipped.
+    seeds.add(
+        "did_peer2",
+        "valid-unused-key",
+        format!("{keys}.VzDnaerx9CtbPJ1q36T5Ln5wYt3MQYeGRG5ehnPAmxcf5mDZpv"),
+    );
+    seeds.add("did_peer2", "bad-empty-element", format!("{keys}."));
+    seeds.add("did_peer2", "bad-purpose", format!("X{keys}"));
+    seeds.add("did_peer2", "bad-kind-for-purpose", keys.replacen('V', "E", 1));
+    seeds.add("did_peer2", "bad-too-many-keys", vec![keys.clone(); 9].join("."));
+    seeds.add("did_peer2", "bad-service", format!("{keys}.Se30"));
+
+    const S: &str = "did_peer2_service";
+    let uri = "https://example.org";
+    let current = json!({"t": "dm", "s": {"uri": uri, "a": ["didcomm/v2"], "r": ["did:key:z6Mk"]}});
+    let older = json!({"t": "dm", "s": uri, "r": [], "a": null});
+    seeds.add(S, "valid-current", current.to_string());
+    seeds.add(S, "valid-older", older.to_string());
+    seeds.add(S, "valid-several", json!([current, older, {"t": "other", "s": 7}]).to_string());
+    seeds.add(S, "valid-long-names", json!({"id": "#x", "type": "DIDCommMessaging", "serviceEndpoint": [{"uri": uri, "accept": [], "routingKeys": []}]}).to_string());
+    seeds.add(S, "bad-id-of-another-did", json!({"id": "did:example:x#s", "t": "dm", "s": uri}).to_string());
+    seeds.add(S, "bad-no-endpoint", json!({"t": "dm"}).to_string());
+    seeds.add(S, "bad-too-many", json!(vec![older; 17]).to_string());
+    seeds.add(S, "bad-nesting", "[".repeat(200));
+}
+
+fn links(seeds: &mut Seeds) {
+    const T: &str = "link_verify";
+    let jws = link::sign(&IDENTITY, &ALICE.did, NOW);
+    seeds.add(T, "valid", &jws);
+    seeds.add(T, "bad-of-another-did", link::sign(&IDENTITY, &BOB.did, NOW));
+    let (signed, signature) = jws.rsplit_once('.').expect("a JWS");
+    seeds.add(T, "bad-signature", format!("{signed}.{}", "A".repeat(signature.len())));
+    seeds.add(T, "bad-no-signature", format!("{signed}."));
+    seeds.add(T, "bad-four-parts", format!("{jws}.AA"));
+
+    const C: &str = "link_contents";
+    let did = identity_did();
+    let kid = format!("{did}#{}", did.trim_start_matches("did:key:"));
+    let header = json!({"alg": "EdDSA", "typ": link::TYP, "kid": kid});
+    let payload = json!({"iss": did, "sub": ALICE.did, "iat": NOW});
+    let contents = |header: &Value, payload: &Value| format!("{header}\0{payload}");
+    let with = |mut value: Value, member: &str, new: Value| {
+        value[member] = new;
+        value
+    };
+    seeds.add(C, "valid", contents(&header, &payload));
+    seeds.add(C, "bad-alg", contents(&with(header.clone(), "alg", json!("none")), &payload));
+    seeds.add(C, "bad-typ", contents(&with(header.clone(), "typ", json!("JWT")), &payload));
+    seeds.add(C, "bad-kid", contents(&with(header.clone(), "kid", json!(did)), &payload));
+    seeds.add(C, "bad-crit", contents(&with(header.clone(), "crit", json!(["x"])), &payload));
+    seeds.add(C, "bad-iss", contents(&header, &with(payload.clone(), "iss", json!(ALICE.did))));
+    seeds.add(C, "bad-iat", contents(&header, &with(payload, "iat", json!(-1))));
+}
+
+fn invitations(seeds: &mut Seeds) {
+    let invitation = Invitation::new(InvitationParts {
+        id: "invitation-1".into(),
+        from: ALICE.did.clone(),
+        goal_code: Some(types::GOAL_ROOM.into()),
+        goal: Some("compute a mean".into()),
+        accept: vec![types::PROFILE_DIDCOMM_V2.into()],
+        created_time: Some(NOW),
+        expires_time: Some(NOW + 3600),
+        attachments: Vec::new(),
+    })
+    .expect("an invitation");
+    const U: &str = "invitation_url";
+    let url = invitation.to_url("https://example.org/i").expect("a link");
+    let (before, _) = url.split_once("#c=").expect("a check");
+    seeds.add(U, "valid", &url);
+    seeds.add(U, "valid-without-check", before);
+    seeds.add(U, "valid-broken-over-lines", format!("<{}\r\n  {}>", &url[..60], &url[60..]));
+    seeds.add(U, "bad-cut", &url[..url.len() - 20]);
+    seeds.add(U, "bad-changed", flipped(url.as_bytes(), 80));
+    seeds.add(U, "bad-short-form", "https://example.org/i?_oobid=1");
+    seeds.add(U, "bad-empty", "https://example.org/i?_oob=");
+
+    const B: &str = "invitation_bytes";
+    seeds.add(B, "valid", invitation.bytes());
+    let minimal = json!({"type": types::OOB_INVITATION, "id": "1", "from": ALICE.did, "body": {}});
+    seeds.add(B, "valid-minimal", minimal.to_string());
+    let attached = json!([{"id": "a", "data": {"json": {"id": "2", "type": types::PING}}}]);
+    let mut with = minimal.clone();
+    with["attachments"] = attached;
+    seeds.add(B, "valid-attachment", with.to_string());
+    for member in ["type", "id", "from"] {
+        let mut without = minimal.clone();
+        without[member] = Value::Null;
+        seeds.add(B, &format!("bad-without-{member}"), without.to_string());
+    }
+    let twice = minimal.to_string().replacen('{', r#"{"id":"2","#, 1);
+    seeds.add(B, "bad-id-twice", twice);
+}

@@ -1,0 +1,107 @@
+//! Seeds of message bodies and relay frames.
+
+use std::collections::BTreeMap;
+
+use didagent_didcomm::message::Message;
+use didagent_didcomm::protocols::coordinate_mediation as mediation;
+use didagent_didcomm::protocols::pickup::{self, Delivered};
+use didagent_didcomm::protocols::relay::{self, CircuitId, CloseCode, Frame, Token};
+use didagent_didcomm::protocols::report_problem::ProblemReport;
+use didagent_didcomm::protocols::routing::{Forward, PayloadForm};
+use didagent_didcomm::protocols::{Body, Digest32, room, session, trust_ping, types};
+use serde_json::{Value, json};
+
+use super::Seeds;
+
+pub(super) fn add(seeds: &mut Seeds) {
+    for message in messages() {
+        let name = message.type_.rsplit('/').next().unwrap_or_default();
+        let protocol = message.type_.rsplit('/').nth(2).unwrap_or_default();
+        let text = serde_json::to_vec(&message).expect("a message");
+        seeds.add("message_bodies", &format!("valid-{protocol}-{name}"), text);
+    }
+    let mut bad = |name: &str, value: Value| seeds.add("message_bodies", name, value.to_string());
+    let message = |type_: &str, body: Value| json!({"id": "1", "type": type_, "body": body});
+    bad("bad-unknown-type", message("https://didcomm.org/empty/1.0/empty", json!({})));
+    bad("bad-no-object", message(types::PING, json!([])));
+    bad("bad-base64url", message(types::ROOM_ROSTER, json!({"roster": "+/==", "signature": ""})));
+    bad(
+        "bad-short-digest",
+        message(types::ROOM_JOIN, json!({"name": "a", "link": "", "invitation_hash": "AAAA"})),
+    );
+    bad("bad-negative", message(types::DELIVERY_REQUEST, json!({"limit": -1})));
+    bad(
+        "bad-forward-of-a-link",
+        json!({"id": "1", "type": types::FORWARD, "body": {"next": "did:example:b"}, "attachments": [{"data": {"links": ["https://example.org"]}}]}),
+    );
+    relay_frames(seeds);
+}
+
+/// One message of every type.
+fn messages() -> Vec<Message> {
+    let did = || "did:example:a".to_owned();
+    let digest = Digest32([7; 32]);
+    let fields = BTreeMap::from([("responder_did".to_owned(), digest)]);
+    let token = Token::new([9; 32]);
+    let update = mediation::Update { recipient_did: did(), action: mediation::Action::Add };
+    let updated = mediation::Updated {
+        recipient_did: did(),
+        action: mediation::Action::Remove,
+        result: mediation::Outcome::NoChange,
+    };
+    let delivered = Delivered { id: "a".into(), message: r#"{"protected":"e30"}"#.into() };
+    vec![
+        mediation::MediateRequest {}.message("1"),
+        mediation::MediateGrant { routing_did: vec![did()] }.message("1"),
+        mediation::MediateDeny {}.message("1"),
+        mediation::RecipientUpdate { updates: vec![update] }.message("1"),
+        mediation::RecipientUpdateResponse { updated: vec![updated] }.message("1"),
+        mediation::RecipientQuery { paginate: Some(mediation::Paginate { limit: 30, offset: 0 }) }
+            .message("1"),
+        mediation::Recipient {
+            dids: vec![mediation::RecipientDid { recipient_did: did() }],
+            pagination: Some(mediation::Pagination { count: 1, offset: 0, remaining: 9 }),
+        }
+        .message("1"),
+        pickup::StatusRequest { recipient_did: Some(did()) }.message("1"),
+        pickup::Status { message_count: 7, live_delivery: Some(true), ..Default::default() }.message("1"),
+        pickup::DeliveryRequest { limit: 10, recipient_did: None }.message("1"),
+        pickup::Delivery { recipient_did: Some(did()), messages: vec![delivered] }.message("1"),
+        pickup::MessagesReceived { message_id_list: vec!["a".into()] }.message("1"),
+        pickup::LiveDeliveryChange { live_delivery: true }.message("1"),
+        Forward::new(did(), r#"{"protected":"e30"}"#).message("1", PayloadForm::Json),
+        ProblemReport::new("e.p.msg.unsupported", "no").message("1").pthid("2"),
+        trust_ping::Ping { response_requested: true }.message("1"),
+        trust_ping::PingResponse {}.message("1").thid("2"),
+        session::Propose {
+            suites: vec![1],
+            noise: vec![5; 48],
+            fields: fields.clone(),
+            link: "a.b.c".into(),
+        }
+        .message("1"),
+        session::Accept { suite: 1, noise: vec![5; 48], fields, link: None }.message("1"),
+        session::Abort { code: "suite".into(), comment: None, use_suite: Some(1) }.message("1"),
+        room::Join { name: "bob".into(), link: "a.b.c".into(), invitation_hash: digest }.message("1"),
+        room::Seats { seats: 3, names: vec!["alice".into(), "bob".into()] }.message("1"),
+        room::Roster { roster: vec![1, 2], signature: vec![3; 64] }.message("1"),
+        room::Ready { hash: digest, index: 1, signature: vec![4; 64] }.message("1"),
+        room::Leave { code: "done".into(), comment: None, exit_code: Some(0) }.message("1"),
+        relay::Open { token, window: 65_536 }.message("1"),
+        relay::Join { token, window: 65_536 }.message("1"),
+        relay::Opened { circuit: CircuitId(1) }.message("1"),
+        relay::Refused { code: relay::refusal::TIME.into(), comment: None }.message("1"),
+    ]
+}
+
+fn relay_frames(seeds: &mut Seeds) {
+    const T: &str = "relay_frame";
+    let circuit = CircuitId(0x0102_0304);
+    seeds.add(T, "valid-data", Frame::Data { circuit, record: b"record" }.encode());
+    seeds.add(T, "valid-credit", Frame::Credit { circuit, bytes: u32::MAX }.encode());
+    seeds.add(T, "valid-close", Frame::Close { circuit, code: CloseCode::NO_PARTNER }.encode());
+    seeds.add(T, "bad-type", [4, 0, 0, 0, 1, 0]);
+    seeds.add(T, "bad-no-record", [1, 0, 0, 0, 1]);
+    seeds.add(T, "bad-no-credit", [2, 0, 0, 0, 1, 0, 0, 0, 0]);
+    seeds.add(T, "bad-close-with-more", [3, 0, 0, 0, 1, 0, 0, 0]);
+}

@@ -1,0 +1,184 @@
+//! Seeds of the session protocol.
+
+use didagent_session::{Extension, Hello, Output, Session};
+
+use super::{Seeds, flipped};
+use crate::parties::{START, Statics, sessions, small_limits};
+
+pub(super) fn add(seeds: &mut Seeds) {
+    hellos(seeds);
+    frames(seeds);
+    handshakes(seeds);
+    records(seeds);
+    hostile(seeds);
+    conversations(seeds);
+}
+
+fn hellos(seeds: &mut Seeds) {
+    let plain = Hello {
+        cids: vec![[1; 8], [2; 8], [3; 8], [4; 8]],
+        max_record: 65_536,
+        stream_window: 1 << 20,
+        prev_sid: None,
+        extensions: Vec::new(),
+    };
+    let extension = |kind, value: &[u8]| Extension { kind, value: value.to_vec() };
+    let full = Hello {
+        cids: (0..8).map(|n| [n; 8]).collect(),
+        prev_sid: Some([9; 32]),
+        extensions: vec![extension(1, b""), extension(0xffff, b"value")],
+        ..plain.clone()
+    };
+    let (plain, full) = (plain.encode().expect("a hello"), full.encode().expect("a hello"));
+    seeds.add("session_hello", "valid-plain", &plain);
+    seeds.add("session_hello", "valid-full", &full);
+    seeds.add("session_hello", "bad-version", flipped(&plain, 0));
+    seeds.add("session_hello", "bad-count-of-cids", flipped(&plain, 1));
+    seeds.add("session_hello", "bad-same-cid-twice", [&plain[..2], &[1; 16], &plain[18..]].concat());
+    seeds.add("session_hello", "bad-trailing-byte", [&full[..], &[0]].concat());
+}
+
+/// Every frame with valid content for a victim that opened two streams: the peer's ids are 1, 3, … or 2, 4, ….
+fn frame_bytes() -> Vec<(&'static str, Vec<u8>)> {
+    let stream = |kind: u8, id: u32, rest: &[u8]| [&[kind][..], &id.to_be_bytes(), rest].concat();
+    vec![
+        ("pad", vec![0; 5]),
+        ("ack", [&[1][..], &0_u64.to_be_bytes()].concat()),
+        ("ping", [&[2][..], &7_u64.to_be_bytes()].concat()),
+        ("pong", [&[3][..], &0_u64.to_be_bytes()].concat()),
+        ("confirm", vec![4]),
+        ("close", [&[5][..], &0x100_u32.to_be_bytes(), &0_u64.to_be_bytes()].concat()),
+        ("open", stream(0x10, 1, &[7; 32])),
+        ("data", stream(0x11, 1, b"\0\x05share")),
+        ("fin", stream(0x12, 1, b"")),
+        ("reset", stream(0x13, 1, &9_u32.to_be_bytes())),
+        ("window", stream(0x14, 1, &512_u64.to_be_bytes())),
+    ]
+}
+
+fn frame(name: &str) -> Vec<u8> {
+    frame_bytes().into_iter().find(|(known, _)| *known == name).expect("a frame of that name").1
+}
+
+fn frames(seeds: &mut Seeds) {
+    for (name, bytes) in frame_bytes() {
+        seeds.add("session_frames", name, bytes);
+    }
+    seeds.add(
+        "session_frames",
+        "all",
+        frame_bytes().into_iter().flat_map(|(_, bytes)| bytes).collect::<Vec<_>>(),
+    );
+    seeds.add("session_frames", "unknown", [0x15]);
+    seeds.add("session_frames", "data-empty", [0x11, 0, 0, 0, 1, 0, 0]);
+    seeds.add("session_frames", "data-longer-than-record", [0x11, 0, 0, 0, 1, 0xff, 0xff, 1]);
+}
+
+fn handshakes(seeds: &mut Seeds) {
+    let statics = Statics::new(small_limits());
+    let (_, message1) = statics.start();
+    let (_, message2) = statics.answer(&message1);
+    for (target, message) in [("session_message1", &message1), ("session_message2", &message2)] {
+        seeds.add(target, "valid", message);
+        seeds.add(target, "bad-ephemeral", flipped(message, 0));
+        seeds.add(target, "bad-ephemeral-of-low-order", [&[0; 32], &message[32..]].concat());
+        seeds.add(target, "bad-payload", flipped(message, 40));
+        seeds.add(target, "bad-tag", flipped(message, -1));
+        seeds.add(target, "bad-trailing-byte", [&message[..], &[0]].concat());
+    }
+    seeds.add("session_message1", "bad-reflected-message2", &message2);
+    seeds.add("session_message2", "bad-reflected-message1", &message1);
+}
+
+fn transmit(session: &mut Session) -> Vec<u8> {
+    loop {
+        match session.poll(*START) {
+            Output::Transmit(record) => return record,
+            Output::Event(_) => {}
+            Output::Timeout(_) => panic!("there is something to send"),
+        }
+    }
+}
+
+fn records(seeds: &mut Seeds) {
+    let (mut initiator, _) = sessions(small_limits());
+    let stream = initiator.open([7; 32]).expect("the first stream");
+    initiator.write(stream, b"share").expect("an open stream");
+    let first = transmit(&mut initiator);
+    initiator.write(stream, b"another").expect("an open stream");
+    let second = transmit(&mut initiator);
+    let (mut bare, _) = sessions(small_limits());
+
+    seeds.add("session_record", "valid-confirm-open-data", &first);
+    seeds.add("session_record", "valid-confirm-alone", transmit(&mut bare));
+    seeds.add("session_record", "bad-second-before-first", &second);
+    seeds.add("session_record", "bad-unknown-type", flipped(&first, 0));
+    seeds.add("session_record", "bad-cid", flipped(&first, 1));
+    seeds.add("session_record", "bad-header", flipped(&first, 12));
+    seeds.add("session_record", "bad-ciphertext", flipped(&first, 21));
+    seeds.add("session_record", "bad-tag", flipped(&first, -1));
+    seeds.add("session_record", "bad-longer-than-a-record", [&first[..], &[0; 1024]].concat());
+}
+
+/// A victim and records for it.
+fn script(choice: u8, records: &[&[u8]]) -> Vec<u8> {
+    let mut out = vec![choice];
+    for record in records {
+        out.extend_from_slice(&u16::try_from(record.len()).expect("a short record").to_be_bytes());
+        out.extend_from_slice(record);
+    }
+    out
+}
+
+fn hostile(seeds: &mut Seeds) {
+    const T: &str = "session_hostile_peer";
+    let [open, data, fin, reset, ack, ping, window, close, confirm] =
+        ["open", "data", "fin", "reset", "ack", "ping", "window", "close", "confirm"].map(frame);
+    let life = [&ack[..], &ping, &open, &data, &data].concat();
+    seeds.add(T, "valid-stream-read", script(4, &[&life, &window, &data, &fin]));
+    seeds.add(T, "valid-stream-unread-then-reset", script(0, &[&life, &reset]));
+    seeds.add(T, "valid-credit-for-our-streams", script(1 | 4 | 8, &[&window, &data, &fin]));
+    seeds.add(T, "valid-confirm-first", script(2 | 4, &[&[&confirm[..], &open, &data].concat()]));
+    seeds.add(T, "valid-close", script(0, &[&open, &close]));
+    let flood = [&[0x11, 0, 0, 0, 1, 1, 0][..], &[b'x'; 256]].concat();
+    seeds.add(T, "bad-more-than-the-window", script(0, &[&open, &flood, &data]));
+    seeds.add(T, "bad-data-before-open", script(0, &[&data]));
+    seeds.add(T, "bad-data-after-fin", script(0, &[&open, &fin, &data]));
+    seeds.add(T, "bad-confirm-twice", script(0, &[&confirm]));
+    seeds.add(T, "bad-no-confirm", script(2, &[&open]));
+    seeds.add(T, "bad-ack-of-the-future", script(0, &[&[&[1][..], &[0xff; 8]].concat()]));
+    seeds.add(T, "bad-empty-record", script(0, &[&[]]));
+    let opens: Vec<u8> =
+        (0..257_u32).flat_map(|n| [&[0x10][..], &(2 * n + 1).to_be_bytes(), &[7; 32]].concat()).collect();
+    seeds.add(T, "bad-too-many-streams", script(0, &[&opens]));
+}
+
+fn conversations(seeds: &mut Seeds) {
+    const T: &str = "session_conversation";
+    // The right side is 0x80. Each of these ends with what the settling does: everything arrives.
+    seeds.add(T, "valid-silence", []);
+    seeds.add(T, "valid-one-stream", [0, 1, 0, 200, 6, 0x87, 2, 0, 6, 0x87, 0x84, 0, 200]);
+    seeds.add(T, "valid-both-ways", [0, 1, 0, 9, 6, 0x87, 0x80, 0x81, 0, 9, 0x81, 1, 9, 0x86, 7, 5, 0x85]);
+    seeds.add(
+        T,
+        "valid-more-than-the-window",
+        [0, 1, 0, 255, 6, 1, 0, 255, 6, 0x87, 0x87, 0x84, 0, 255, 0x86, 7],
+    );
+    seeds.add(T, "valid-first-record-changed", [0, 1, 0, 9, 6, 0x88, 0, 200, 0x89, 0, 30, 0x88, 1, 0, 0x87]);
+    seeds.add(
+        T,
+        "valid-replay-reflect-skip",
+        [0, 1, 0, 9, 6, 0x87, 0x8a, 0, 0x81, 0, 9, 0x86, 0x8b, 1, 0, 9, 6, 1, 0, 9, 6, 0x8c, 7, 0x87],
+    );
+    seeds.add(
+        T,
+        "valid-reset-while-data-flies",
+        [0, 0, 1, 0, 99, 1, 1, 99, 6, 3, 0, 6, 0x87, 0x87, 0x83, 1, 0x86],
+    );
+    seeds.add(T, "valid-time-passes", [0, 6, 0x87, 0xd, 20, 0x86, 7, 5, 0xd, 255, 6]);
+    seeds.add(T, "bad-closed", [0, 1, 0, 9, 6, 0x87, 0x8e, 7, 0x86, 7, 1, 0, 9]);
+    seeds.add(T, "bad-path-lost", [0, 1, 0, 9, 6, 0xf]);
+    // Each PING is a record: the limit of 64 ends the session.
+    let pings = [5, 6, 0x87, 0x86, 7].repeat(70);
+    seeds.add(T, "bad-record-limit", pings);
+}

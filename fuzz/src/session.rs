@@ -1,0 +1,83 @@
+//! Handshake messages and records, as anybody on the network can send them.
+
+use std::cell::RefCell;
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use didagent_session::{Hello, Input, Output, Responder, Session, SessionError, fuzzing};
+
+use crate::Outcome;
+use crate::parties::{START, Statics, rng, sessions, small_limits};
+
+/// The payload of messages 1 and 2. What decodes encodes to the same bytes.
+pub(crate) fn hello(input: &[u8]) -> Outcome {
+    fuzzing::decode_hello(input);
+    Outcome::of(&Hello::decode(input))
+}
+
+/// The frames of one record. What decodes encodes to the same bytes.
+pub(crate) fn frames(input: &[u8]) -> Outcome {
+    fuzzing::decode_frames(input);
+    Outcome::Untold
+}
+
+static STATICS: LazyLock<Statics> = LazyLock::new(|| Statics::new(small_limits()));
+
+/// A message 1. What the responder accepts, it answers.
+pub(crate) fn message1(input: &[u8]) -> Outcome {
+    let answer = Responder::answer(STATICS.responders(), input, &mut rng(2));
+    if let Ok((_, message2)) = &answer {
+        assert!(message2.len() <= didagent_session::MAX_HANDSHAKE_MESSAGE);
+    }
+    Outcome::of(&answer)
+}
+
+/// A message 2. One that is refused leaves the initiator as it was: the peer's real answer still completes the handshake.
+pub(crate) fn message2(input: &[u8]) -> Outcome {
+    static GENUINE: LazyLock<(Vec<u8>, [u8; 32])> = LazyLock::new(|| {
+        let (established, message2) = STATICS.answer(&STATICS.start().1);
+        (message2, established.sid())
+    });
+    let (genuine, sid) = &*GENUINE;
+    match STATICS.start().0.finish(input) {
+        Ok(established) => {
+            assert_eq!(established.sid(), *sid, "the responder answered once, so there is one session");
+            Outcome::Accepted
+        }
+        Err(rejected) => {
+            let established = rejected.initiator.finish(genuine).expect("the peer's message 2");
+            assert_eq!(established.sid(), *sid);
+            Outcome::Refused
+        }
+    }
+}
+
+/// One record for a responder that waits for the first. A record that is refused changes nothing.
+pub(crate) fn record(input: &[u8]) -> Outcome {
+    thread_local! {
+        // A handshake for each input would take most of the time. A session that refused is as good as a new one, which
+        // is what the target checks; one that accepted is replaced.
+        static SESSION: RefCell<Option<Session>> = const { RefCell::new(None) };
+    }
+    SESSION.with_borrow_mut(|kept| {
+        let mut session = kept.take().unwrap_or_else(|| sessions(small_limits()).1);
+        let before = session.stats();
+        let now = *START + Duration::from_secs(1);
+        let result = session.handle(Input::Record(input), now);
+        let after = session.stats();
+        if after.records_received > before.records_received {
+            assert!(fuzzing::decode_record(input));
+            assert!(matches!(result, Ok(()) | Err(SessionError::Violation { .. })), "{result:?}");
+            return Outcome::of(&result);
+        }
+        let counted =
+            after.records_dropped - before.records_dropped + after.records_rejected - before.records_rejected;
+        assert_eq!(counted, 1, "what was not accepted was dropped or rejected");
+        assert_eq!(result.is_ok(), after.records_dropped > before.records_dropped);
+        assert!(!session.is_over());
+        assert_eq!(session.last_heard(), *START);
+        assert_eq!(session.poll(now), Output::Timeout(None), "the responder is silent");
+        *kept = Some(session);
+        Outcome::Refused
+    })
+}
