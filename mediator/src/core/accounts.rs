@@ -133,7 +133,38 @@ impl Accounts {
             now.saturating_sub(account.last_seen) > limits.account_idle && !busy(did)
         });
         let idle: Vec<Arc<str>> = idle.map(|(did, _)| did.clone()).collect();
-        let gone: Vec<Arc<str>> = idle
+        self.drop_all(&idle)
+    }
+
+    /// Tells whether the next account is refused for want of room.
+    pub(super) fn is_full(&self, limits: &Limits) -> bool {
+        self.accounts.len() >= limits.accounts
+    }
+
+    /// Tells whether the next recipient DID is refused for want of room.
+    pub(super) fn recipients_are_full(&self, limits: &Limits) -> bool {
+        self.owners.len() >= limits.recipients
+    }
+
+    /// Removes up to `most` accounts for which `busy` is false: first those without a recipient DID, which can get no mail, then
+    /// those with, each in the order in which they were last heard. Returns the recipient DIDs that go with them.
+    pub(super) fn evict(
+        &mut self,
+        most: usize,
+        busy: impl Fn(&str, &BTreeSet<Arc<str>>) -> bool,
+    ) -> Vec<Arc<str>> {
+        let free = self.accounts.iter().filter(|(did, account)| !busy(did, &account.recipients));
+        let mut free: Vec<_> = free
+            .map(|(did, account)| (!account.recipients.is_empty(), account.last_seen, did.clone()))
+            .collect();
+        free.sort_unstable();
+        free.truncate(most);
+        let dids: Vec<_> = free.into_iter().map(|(_, _, did)| did).collect();
+        self.drop_all(&dids)
+    }
+
+    fn drop_all(&mut self, dids: &[Arc<str>]) -> Vec<Arc<str>> {
+        let gone: Vec<Arc<str>> = dids
             .iter()
             .filter_map(|did| self.accounts.remove(did))
             .flat_map(|account| account.recipients)

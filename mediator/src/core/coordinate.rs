@@ -1,18 +1,29 @@
 //! Coordinate Mediation 3.0, the mediator's side. Who may register what is decided in [`super::accounts`].
 
+use std::collections::{BTreeSet, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
 use didagent_didcomm::message::Message;
 use didagent_didcomm::protocols::coordinate_mediation::{
     Action, MediateDeny, MediateGrant, MediateRequest, Outcome, Pagination, Recipient, RecipientDid,
     RecipientQuery, RecipientUpdate, RecipientUpdateResponse, Update, Updated,
 };
-use didagent_didcomm::protocols::{Body, BodyError};
+use didagent_didcomm::protocols::{Body, BodyError, types};
 
 use super::dispatch::problem;
 use super::{Mediator, Now, Peer, SocketId};
 use crate::store::MailStore;
 
-/// Changes that are taken from one recipient-update; the rest is answered with `client_error`.
+/// Changes in one recipient-update: as many as an account may have recipient DIDs. A longer one is malformed as a whole, since
+/// an answer repeats every change.
 const MAX_UPDATES: usize = 256;
+
+/// Part of all accounts that is evicted at once when there is no room: the search looks at all of them.
+const EVICTED_PART: usize = 16;
+
+/// Pause between two searches for accounts to evict.
+const EVICTION_PAUSE: Duration = Duration::from_secs(1);
 
 /// Entries in one answer to a recipient-query: 64 DIDs of the longest kind are 128 KiB.
 const MAX_PAGE: u32 = 64;
@@ -26,6 +37,9 @@ impl<S: MailStore> Mediator<S> {
         now: Now,
     ) -> Result<(), BodyError> {
         MediateRequest::try_from(message)?;
+        if self.accounts.is_full(&self.limits) && !self.accounts.is_enrolled(&peer.did) {
+            self.evict(now);
+        }
         let reply = if self.accounts.enrol(&peer.did, now.since_start, &self.limits) {
             MediateGrant { routing_did: vec![self.did.to_string()] }.message("")
         } else {
@@ -46,11 +60,18 @@ impl<S: MailStore> Mediator<S> {
         if !self.enrolled(socket, peer, message, now) {
             return Ok(());
         }
-        let apply = |(index, update): (usize, Update)| {
-            let result = if index < MAX_UPDATES { self.apply(peer, &update) } else { Outcome::ClientError };
+        if request.updates.len() > MAX_UPDATES {
+            let reason = format!("there are more than {MAX_UPDATES} updates");
+            return Err(BodyError::Malformed { expected: types::RECIPIENT_UPDATE, reason });
+        }
+        if self.accounts.recipients_are_full(&self.limits) {
+            self.evict(now);
+        }
+        let apply = |update: Update| {
+            let result = self.apply(peer, &update);
             Updated { recipient_did: update.recipient_did, action: update.action, result }
         };
-        let updated = request.updates.into_iter().enumerate().map(apply).collect();
+        let updated = request.updates.into_iter().map(apply).collect();
         self.reply(socket, peer, message, RecipientUpdateResponse { updated }.message(""), now);
         Ok(())
     }
@@ -67,6 +88,24 @@ impl<S: MailStore> Mediator<S> {
             }
             Action::Other(_) => Outcome::ClientError,
         }
+    }
+
+    /// Makes room for accounts and recipient DIDs: those who are not connected and have no mail make way.
+    fn evict(&mut self, now: Now) {
+        if now.since_start < self.next_eviction {
+            return;
+        }
+        self.next_eviction = now.since_start + EVICTION_PAUSE;
+        let connected: HashSet<&str> =
+            self.sockets.values().flat_map(|socket| socket.peers.keys()).map(|did| &**did).collect();
+        let (live, mailbox) = (&self.live, &self.mailbox);
+        let busy = |did: &str, recipients: &BTreeSet<Arc<str>>| {
+            connected.contains(did)
+                || live.is_live(did)
+                || recipients.iter().any(|recipient| !mailbox.is_empty(recipient))
+        };
+        let gone = self.accounts.evict((self.limits.accounts / EVICTED_PART).max(1), busy);
+        tracing::debug!(recipients = gone.len(), "no room: idle accounts without mail were dropped");
     }
 
     pub(super) fn recipient_query(

@@ -34,10 +34,17 @@ pub(super) mod problem {
     pub(in crate::core) const LIVE_MOVED: &str = "w.m.live-mode-moved";
 }
 
+/// Longest `id`, `thid` and `pthid`, in bytes: seven times a UUID. Replies and live delivery repeat and remember them.
+const MAX_THREAD: usize = 256;
+
 impl<S: MailStore> Mediator<S> {
     /// Handles an opened message.
     pub(super) fn dispatch(&mut self, socket: SocketId, received: Received, now: Now) {
         let Received { message, sender } = received;
+        if !headers_fit(&message) {
+            let comment = "id, thid and pthid are at most 256 bytes long";
+            return self.complain(socket, sender.as_ref(), &message, problem::MALFORMED, comment, now);
+        }
         if message.expires_time.is_some_and(|end| end.saturating_add(self.limits.skew_seconds) <= now.unix) {
             let report = ProblemReport {
                 args: vec![now.unix.to_string()],
@@ -95,10 +102,11 @@ impl<S: MailStore> Mediator<S> {
                     self.reply(socket, peer, message, PingResponse {}.message(""), now);
                 }
             }
-            // A report about a reply of ours: never answered, or two mediators could go on for ever.
+            // A report about a reply of ours: never answered, or two mediators could go on for ever. Its code is the sender's text,
+            // which is kept out of the log.
             () if is(types::PROBLEM_REPORT) => {
                 if let Ok(report) = ProblemReport::try_from(message) {
-                    tracing::debug!(socket = socket.0, code = ?report.code, "problem reported");
+                    tracing::debug!(socket = socket.0, error = report.is_error(), "problem reported");
                 }
             }
             // Sent only for its return_route header.
@@ -123,11 +131,25 @@ impl<S: MailStore> Mediator<S> {
         if state.closing {
             return;
         }
-        if state.replies.len() >= self.limits.replies_per_socket {
+        if state.replies.push(to.clone(), message, &self.limits).is_err() {
             return self.close(socket, CloseReason::Overload);
         }
-        state.replies.push_back((to.clone(), message));
         self.woken.insert(socket);
+        self.relieve();
+    }
+
+    /// Closes the socket for which most waits if all replies together are too many. Those who read have next to nothing waiting,
+    /// so it does not meet them. The sum is made afresh each time: there are few sockets, and opening an envelope takes much
+    /// longer.
+    fn relieve(&mut self) {
+        let waiting = self.sockets.iter().map(|(socket, state)| (state.replies.weight(), *socket));
+        let (sum, fullest) =
+            waiting.fold((0, None), |(sum, fullest), next| (sum + next.0, fullest.max(Some(next))));
+        if sum > self.limits.reply_bytes
+            && let Some((_, socket)) = fullest
+        {
+            self.close(socket, CloseReason::Overload);
+        }
     }
 
     /// Fills in the headers that all messages of the mediator have. The creation time lets a client find out how wrong its
@@ -164,7 +186,16 @@ impl<S: MailStore> Mediator<S> {
         if let Some(to) = to
             && !types::same_message(&about.type_, types::PROBLEM_REPORT)
         {
-            self.send(socket, to, report.report("", about), now);
+            // Without its thread the report says little, but to repeat a thread of any length would let requests fill memory.
+            let report = if headers_fit(about) { report.report("", about) } else { report.message("") };
+            self.send(socket, to, report, now);
         }
     }
+}
+
+/// Tells whether the headers that answers repeat are short enough.
+fn headers_fit(message: &Message) -> bool {
+    let mut headers =
+        [Some(&message.id), message.thid.as_ref(), message.pthid.as_ref()].into_iter().flatten();
+    headers.all(|header| header.len() <= MAX_THREAD)
 }

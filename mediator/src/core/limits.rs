@@ -16,12 +16,14 @@ pub struct Limits {
     pub queue_messages: usize,
     /// Bytes in the queue of one recipient DID: 32 messages of the longest kind.
     pub queue_bytes: usize,
-    /// Bytes in all queues together: what the memory store may take of a machine with 1 GiB.
+    /// Bytes in all queues together, with what each message takes beside its text: what the memory store may take of a
+    /// machine with 1 GiB. When it is reached, the fullest queue loses its newest mail to a smaller one (RL-47).
     pub store_bytes: usize,
     /// How long mail is kept, in seconds: a week bridges a holiday weekend, and rooms live for hours. A forward's own
     /// `expires_time` shortens it.
     pub mail_seconds: u64,
-    /// Accounts. With [`Self::recipients`], 160 MiB of DIDs of the longest kind.
+    /// Accounts. With [`Self::recipients`], 160 MiB of DIDs of the longest kind. Accounts are free, so when this or the
+    /// number of recipients is reached, those that nobody uses make way (RL-47).
     pub accounts: usize,
     /// How long an account lives without a message from its owner: longer than its mail.
     pub account_idle: Duration,
@@ -34,6 +36,12 @@ pub struct Limits {
     pub dids_per_socket: usize,
     /// Replies waiting for one socket; a client that sends requests and does not read the answers is closed.
     pub replies_per_socket: usize,
+    /// Memory that the replies waiting for one socket may take, in bytes; one reply may wait whatever its size. Two answers to
+    /// the longest recipient-update, which repeat 256 DIDs of the longest kind each.
+    pub reply_bytes_per_socket: usize,
+    /// Memory that all waiting replies may take, in bytes; beyond it the socket with most is closed. Clients that read have
+    /// less than 64 KiB waiting, so 1024 of them do not come near.
+    pub reply_bytes: usize,
     /// Envelopes that do not open before a socket is closed. Key rotation and a wrong invitation explain a few.
     pub failures_per_socket: u32,
     /// Pushed messages that a live recipient may leave unacknowledged; the rest waits.
@@ -50,6 +58,9 @@ pub struct Limits {
     pub circuits_per_did: usize,
     /// Circuits of one socket: several rooms at once.
     pub circuits_per_socket: usize,
+    /// Half circuits of one socket that wait for their partner: one room of 60 parties. They cost a message each and keep
+    /// others from theirs.
+    pub waiting_per_socket: usize,
     /// All circuits; times two windows this is at most 512 MiB of records in transit.
     pub circuits: usize,
     /// How long half a circuit waits for its partner (RL-09).
@@ -80,6 +91,8 @@ impl Default for Limits {
             recipients: 64 * 1024,
             dids_per_socket: 64,
             replies_per_socket: 256,
+            reply_bytes_per_socket: 2 << 20,
+            reply_bytes: 64 << 20,
             failures_per_socket: 16,
             live_messages: 64,
             live_bytes: 512 * 1024,
@@ -88,6 +101,7 @@ impl Default for Limits {
             window: MAX_WINDOW,
             circuits_per_did: 64,
             circuits_per_socket: 256,
+            waiting_per_socket: 64,
             circuits: 1024,
             partner_wait: Duration::from_secs(60),
             request_seconds: 300,

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::limits::Limits;
-use crate::store::{Mail, MailStore, Totals};
+use crate::store::{MAIL_OVERHEAD, Mail, MailStore, Totals};
 
 /// All queues.
 #[derive(Debug)]
@@ -47,7 +47,7 @@ impl<S: MailStore> Mailbox<S> {
         let totals = self.store.totals(recipient);
         if totals.messages >= limits.queue_messages
             || totals.bytes + message.len() > limits.queue_bytes
-            || self.store.bytes() + message.len() > limits.store_bytes
+            || !self.make_room(totals.cost(), message.len() + MAIL_OVERHEAD, limits)
         {
             return Err(Refused::QueueFull);
         }
@@ -56,6 +56,29 @@ impl<S: MailStore> Mailbox<S> {
         let mail = Mail { id: id.into(), received: now, expires, message: message.into() };
         self.store.put(recipient, mail);
         Ok(())
+    }
+
+    /// Makes room for mail of `cost` in a queue that costs `ours`; `false`, and nothing is lost, when that queue should not get it.
+    ///
+    /// When the store is full, the fullest queue loses its newest mail, which is what a smaller quota would have refused. It
+    /// stays at least as full as the queue that gains, so whoever floods the store competes with itself and not with those
+    /// who have little mail.
+    fn make_room(&mut self, ours: usize, cost: usize, limits: &Limits) -> bool {
+        let missing = (self.store.cost() + cost).saturating_sub(limits.store_bytes);
+        if missing == 0 {
+            return true;
+        }
+        let Some(fullest) = self.store.fullest() else { return false };
+        if self.store.totals(&fullest).cost() < ours + cost + missing {
+            return false;
+        }
+        let mut freed = 0;
+        while freed < missing {
+            let Some(more) = self.store.remove_newest(&fullest) else { return false };
+            freed += more;
+        }
+        tracing::debug!(freed, "the store is full: the fullest queue lost mail");
+        true
     }
 
     /// Returns the oldest mail of `recipients` with a number above `after` that has not expired, at most `messages` of it and
@@ -116,7 +139,13 @@ impl<S: MailStore> Mailbox<S> {
         }
     }
 
-    pub(super) fn bytes(&self) -> usize {
-        self.store.bytes()
+    /// Tells whether anything waits for `recipient`.
+    pub(super) fn is_empty(&self, recipient: &str) -> bool {
+        self.store.totals(recipient).messages == 0
+    }
+
+    /// Returns what all queues take of the store.
+    pub(super) fn cost(&self) -> usize {
+        self.store.cost()
     }
 }

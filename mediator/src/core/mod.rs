@@ -28,6 +28,7 @@ mod mailbox;
 mod pickup;
 mod relay;
 mod replay;
+mod replies;
 mod routing;
 
 #[cfg(test)]
@@ -47,6 +48,7 @@ use live::Live;
 use mailbox::Mailbox;
 use relay::Relay;
 use replay::Replay;
+use replies::Replies;
 
 /// The time, as the caller's clocks have it.
 #[derive(Debug, Clone, Copy)]
@@ -162,12 +164,14 @@ pub struct Mediator<S> {
     woken: BTreeSet<SocketId>,
     closing: VecDeque<(SocketId, CloseReason)>,
     next_sweep: Duration,
+    /// Not before this is there another search for accounts to evict.
+    next_eviction: Duration,
 }
 
 #[derive(Debug, Default)]
 struct Socket {
     peers: HashMap<Arc<str>, Peer>,
-    replies: VecDeque<(Peer, Message)>,
+    replies: Replies,
     mail: VecDeque<MailJob>,
     /// Mail and records take turns; this is mail's.
     mail_turn: bool,
@@ -199,6 +203,7 @@ impl<S: MailStore> Mediator<S> {
             woken: BTreeSet::new(),
             closing: VecDeque::new(),
             next_sweep: SWEEP,
+            next_eviction: Duration::ZERO,
             limits,
         }
     }
@@ -246,7 +251,7 @@ impl<S: MailStore> Mediator<S> {
     /// Returns the next thing to write to `socket`: replies first, then credit, then mail and records in turn.
     pub fn next_for(&mut self, socket: SocketId, now: Now) -> Option<Outgoing> {
         let state = self.sockets.get_mut(&socket)?;
-        if let Some((to, message)) = state.replies.pop_front() {
+        if let Some((to, message)) = state.replies.pop() {
             return Some(Outgoing::Message { to, message: Box::new(message) });
         }
         if let Some(frame) = self.relay.next_control(socket) {
@@ -263,9 +268,9 @@ impl<S: MailStore> Mediator<S> {
         if mail_first { None } else { self.next_mail(socket, now) }
     }
 
-    /// Returns the number of circuits and of queued bytes, for the log.
+    /// Returns the number of circuits and what queued mail takes, in bytes; for the log.
     pub fn load(&self) -> (usize, usize) {
-        (self.relay.circuits(), self.mailbox.bytes())
+        (self.relay.circuits(), self.mailbox.cost())
     }
 
     fn is_open(&self, socket: SocketId) -> bool {

@@ -46,7 +46,11 @@ impl<S: MailStore> Mediator<S> {
         if let Some(socket) = self.live.schedule(did, &self.limits)
             && let Some(state) = self.sockets.get_mut(&socket)
         {
-            state.mail.push_back(MailJob::Push(did.clone()));
+            // Switching on again schedules again, while the push of the time before may still wait: one is enough.
+            let waits = |job: &MailJob| matches!(job, MailJob::Push(other) if other == did);
+            if !state.mail.iter().any(waits) {
+                state.mail.push_back(MailJob::Push(did.clone()));
+            }
             self.woken.insert(socket);
         }
     }

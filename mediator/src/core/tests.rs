@@ -15,6 +15,8 @@ use super::dispatch::problem;
 use super::*;
 use crate::store::MemoryStore;
 
+mod pressure;
+
 const DID: &str = "did:example:mediator";
 
 struct Bench {

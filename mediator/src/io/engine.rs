@@ -90,6 +90,7 @@ impl Engine {
         match self.identity.open(text) {
             Ok(received) => self.handle(Input::Message { socket, received: Box::new(received) }),
             Err(error) => {
+                // The error is made of our own words: it repeats nothing of the message.
                 tracing::debug!(socket = socket.0, %error, "a message does not open");
                 self.handle(Input::Unreadable(socket));
             }

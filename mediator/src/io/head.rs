@@ -29,7 +29,8 @@ pub(super) async fn accept<S: AsyncRead + AsyncWrite + Unpin>(
     mut stream: S,
 ) -> io::Result<Option<Rewound<S>>> {
     let mut head = Vec::with_capacity(1024);
-    while !head.windows(4).any(|window| window == b"\r\n\r\n") {
+    let mut searched = 0;
+    while !is_complete(&head, &mut searched) {
         if head.len() >= MAX_HEAD {
             respond(&mut stream, "431 Request Header Fields Too Large", "").await?;
             return Ok(None);
@@ -47,6 +48,16 @@ pub(super) async fn accept<S: AsyncRead + AsyncWrite + Unpin>(
         _ => respond(&mut stream, "405 Method Not Allowed", "messages come by WebSocket\n").await?,
     }
     Ok(None)
+}
+
+/// Tells whether the empty line that ends a head has come. `searched` is how far the caller has looked already: a client that
+/// sends single bytes must not make us read everything again for each.
+fn is_complete(head: &[u8], searched: &mut usize) -> bool {
+    const END: &[u8] = b"\r\n\r\n";
+    // The end may have begun in what was searched.
+    let from = searched.saturating_sub(END.len() - 1);
+    *searched = head.len();
+    head.get(from..).is_some_and(|fresh| fresh.windows(END.len()).any(|window| window == END))
 }
 
 fn wants_websocket(head: &[u8]) -> bool {
@@ -99,5 +110,55 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Rewound<S> {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_end_of_a_head_is_found_however_it_is_cut() {
+        let head = b"GET / HTTP/1.1\r\nHost: x\r\n\r\nrest";
+        let end = head.len() - b"rest".len();
+        for step in 1..=head.len() {
+            let mut searched = 0;
+            for read in (0..head.len()).step_by(step).chain([head.len()]) {
+                assert_eq!(is_complete(&head[..read], &mut searched), read >= end, "{step} {read}");
+                assert_eq!(searched, read);
+                if read >= end {
+                    break;
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_was_searched_is_not_read_again() {
+        // An end that lies wholly in the searched part is not seen: so it is not looked at.
+        let head = b"\r\n\r\nabcd";
+        assert!(!is_complete(head, &mut 4_usize.clone()));
+        assert!(is_complete(head, &mut 3_usize.clone()));
+    }
+
+    #[tokio::test]
+    async fn a_head_that_comes_byte_by_byte_is_answered_and_an_endless_one_refused() {
+        for (filler, expected) in [(100, "HTTP/1.1 200 OK"), (MAX_HEAD, "HTTP/1.1 431 ")] {
+            let (client, server) = tokio::io::duplex(1);
+            let (mut answer, mut request) = tokio::io::split(client);
+            let text = format!("GET / HTTP/1.1\r\nX: {}\r\n\r\n", "x".repeat(filler));
+            let send = async {
+                // It is not read to its end when it is refused.
+                let _ = request.write_all(text.as_bytes()).await;
+            };
+            let read = async {
+                let mut text = String::new();
+                answer.read_to_string(&mut text).await.unwrap();
+                text
+            };
+            let (accepted, (), text) = tokio::join!(accept(server), send, read);
+            assert!(accepted.unwrap().is_none());
+            assert!(text.starts_with(expected), "{text}");
+        }
     }
 }

@@ -1,23 +1,54 @@
 //! Mail in memory: gone when the mediator stops.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
-use super::{Mail, MailStore, Totals};
+use super::{MAIL_OVERHEAD, Mail, MailStore, Totals};
 
 /// Keeps mail in memory.
 #[derive(Debug, Default)]
 pub struct MemoryStore {
     queues: HashMap<Arc<str>, Queue>,
     by_id: HashMap<Arc<str>, (Arc<str>, u64)>,
+    /// Queues by cost, so that the fullest is found at once.
+    by_cost: BTreeSet<(usize, Arc<str>)>,
     last: u64,
-    bytes: usize,
+    cost: usize,
 }
 
 #[derive(Debug, Default)]
 struct Queue {
     mail: BTreeMap<u64, Mail>,
     bytes: usize,
+}
+
+impl Queue {
+    fn totals(&self) -> Totals {
+        Totals {
+            messages: self.mail.len(),
+            bytes: self.bytes,
+            oldest: self.mail.first_key_value().map(|(_, mail)| mail.received),
+            newest: self.mail.last_key_value().map(|(_, mail)| mail.received),
+        }
+    }
+}
+
+impl MemoryStore {
+    /// Changes a queue and keeps the sums and the index by cost in step; an empty queue is dropped.
+    fn change<T>(&mut self, recipient: &Arc<str>, change: impl FnOnce(&mut Queue) -> T) -> T {
+        let queue = self.queues.entry(recipient.clone()).or_default();
+        let before = queue.totals().cost();
+        let result = change(queue);
+        let after = queue.totals().cost();
+        self.by_cost.remove(&(before, recipient.clone()));
+        if queue.mail.is_empty() {
+            self.queues.remove(recipient);
+        } else {
+            self.by_cost.insert((after, recipient.clone()));
+        }
+        self.cost = self.cost + after - before;
+        result
+    }
 }
 
 impl MailStore for MemoryStore {
@@ -28,11 +59,12 @@ impl MailStore for MemoryStore {
             None => recipient.into(),
         };
         self.by_id.insert(mail.id.clone(), (recipient.clone(), self.last));
-        self.bytes += mail.message.len();
-        let queue = self.queues.entry(recipient).or_default();
-        queue.bytes += mail.message.len();
-        queue.mail.insert(self.last, mail);
-        self.last
+        let number = self.last;
+        self.change(&recipient, |queue| {
+            queue.bytes += mail.message.len();
+            queue.mail.insert(number, mail);
+        });
+        number
     }
 
     fn after(&self, recipient: &str, number: u64, limit: usize) -> Vec<(u64, Mail)> {
@@ -51,22 +83,18 @@ impl MailStore for MemoryStore {
 
     fn remove(&mut self, id: &str) -> bool {
         let Some((recipient, number)) = self.by_id.remove(id) else { return false };
-        if let Some(queue) = self.queues.get_mut(&recipient) {
+        self.change(&recipient, |queue| {
             if let Some(mail) = queue.mail.remove(&number) {
                 queue.bytes -= mail.message.len();
-                self.bytes -= mail.message.len();
             }
-            if queue.mail.is_empty() {
-                self.queues.remove(&recipient);
-            }
-        }
+        });
         true
     }
 
     fn remove_all(&mut self, recipient: &str) {
-        let Some(queue) = self.queues.remove(recipient) else { return };
-        self.bytes -= queue.bytes;
-        for mail in queue.mail.values() {
+        let Some((recipient, _)) = self.queues.get_key_value(recipient) else { return };
+        let recipient = recipient.clone();
+        for mail in self.change(&recipient, std::mem::take).mail.values() {
             self.by_id.remove(&mail.id);
         }
     }
@@ -79,17 +107,21 @@ impl MailStore for MemoryStore {
     }
 
     fn totals(&self, recipient: &str) -> Totals {
-        let Some(queue) = self.queues.get(recipient) else { return Totals::default() };
-        Totals {
-            messages: queue.mail.len(),
-            bytes: queue.bytes,
-            oldest: queue.mail.first_key_value().map(|(_, mail)| mail.received),
-            newest: queue.mail.last_key_value().map(|(_, mail)| mail.received),
-        }
+        self.queues.get(recipient).map(Queue::totals).unwrap_or_default()
     }
 
-    fn bytes(&self) -> usize {
-        self.bytes
+    fn cost(&self) -> usize {
+        self.cost
+    }
+
+    fn fullest(&self) -> Option<Arc<str>> {
+        self.by_cost.last().map(|(_, recipient)| recipient.clone())
+    }
+
+    fn remove_newest(&mut self, recipient: &str) -> Option<usize> {
+        let (_, newest) = self.queues.get(recipient)?.mail.last_key_value()?;
+        let (id, freed) = (newest.id.clone(), newest.message.len() + MAIL_OVERHEAD);
+        self.remove(&id).then_some(freed)
     }
 }
 
@@ -115,7 +147,7 @@ mod tests {
         assert_eq!(ids(store.after("a", 0, 1)), ["1"]);
         assert!(store.after("a", u64::MAX, 9).is_empty());
         let totals = Totals { messages: 2, bytes: 10, oldest: Some(10), newest: Some(20) };
-        assert_eq!((store.totals("a"), store.bytes()), (totals, 15));
+        assert_eq!((store.totals("a"), store.cost()), (totals, 15 + 3 * MAIL_OVERHEAD));
         assert_eq!(store.recipient_of("3").as_deref(), Some("a"));
     }
 
@@ -128,8 +160,24 @@ mod tests {
         assert!(store.remove("1") && !store.remove("1"));
         assert_eq!(store.expire(22), 1);
         store.remove_all("a");
-        assert_eq!((store.bytes(), store.queues.len(), store.by_id.len()), (5, 1, 1));
+        assert_eq!((store.cost(), store.queues.len(), store.by_id.len()), (5 + MAIL_OVERHEAD, 1, 1));
         assert_eq!(store.expire(24), 1);
-        assert_eq!((store.bytes(), store.queues.len(), store.by_id.len()), (0, 0, 0));
+        assert_eq!((store.cost(), store.queues.len(), store.by_id.len()), (0, 0, 0));
+        assert!(store.by_cost.is_empty());
+    }
+
+    #[test]
+    fn the_fullest_queue_is_known_and_loses_its_newest() {
+        let mut store = MemoryStore::default();
+        assert_eq!((store.fullest(), store.remove_newest("a")), (None, None));
+        for (id, recipient) in [("1", "a"), ("2", "b"), ("3", "b"), ("4", "a"), ("5", "b")] {
+            store.put(recipient, mail(id, 20));
+        }
+        assert_eq!(store.fullest().as_deref(), Some("b"));
+        assert_eq!(store.remove_newest("b"), Some(5 + MAIL_OVERHEAD));
+        assert_eq!(store.recipient_of("5"), None);
+        assert_eq!(store.remove_newest("b"), Some(5 + MAIL_OVERHEAD));
+        assert_eq!(store.fullest().as_deref(), Some("a"));
+        assert_eq!(store.cost(), 3 * (5 + MAIL_OVERHEAD));
     }
 }

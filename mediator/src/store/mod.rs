@@ -21,6 +21,10 @@ pub struct Mail {
     pub message: Arc<str>,
 }
 
+/// What a queued message takes beside its text, in bytes: its id, its times and its places in two indexes. It is charged,
+/// or a store of very short messages would take many times the memory that its bytes promise.
+pub const MAIL_OVERHEAD: usize = 256;
+
 /// Size of one recipient's queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Totals {
@@ -32,6 +36,13 @@ pub struct Totals {
     pub oldest: Option<u64>,
     /// When the newest came, UTC seconds.
     pub newest: Option<u64>,
+}
+
+impl Totals {
+    /// Returns what the queue takes of its store: the bytes and [`MAIL_OVERHEAD`] for each message.
+    pub fn cost(&self) -> usize {
+        self.bytes + self.messages * MAIL_OVERHEAD
+    }
 }
 
 /// Keeps mail per recipient DID, in the order of arrival.
@@ -57,6 +68,12 @@ pub trait MailStore: Send {
     /// Returns the size of one queue.
     fn totals(&self, recipient: &str) -> Totals;
 
-    /// Returns the bytes of all messages of all recipients.
-    fn bytes(&self) -> usize;
+    /// Returns the cost of all queues together.
+    fn cost(&self) -> usize;
+
+    /// Returns the recipient whose queue costs most; of equal ones any, but always the same.
+    fn fullest(&self) -> Option<Arc<str>>;
+
+    /// Removes the newest message of `recipient` and returns what that frees; `None` when there is none.
+    fn remove_newest(&mut self, recipient: &str) -> Option<usize>;
 }

@@ -15,6 +15,7 @@
 
 mod lane;
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
@@ -110,6 +111,8 @@ struct Port {
     closes: VecDeque<(CircuitId, CloseCode)>,
     /// Circuits for which a CREDIT frame is due.
     credits: BTreeSet<CircuitId>,
+    /// Half circuits of this socket, oldest first.
+    waiting: BTreeSet<Key>,
 }
 
 /// One `open` or `join`.
@@ -129,7 +132,8 @@ pub(super) struct Relay {
     by_token: HashMap<[u8; 32], Key>,
     per_did: HashMap<Arc<str>, usize>,
     ports: HashMap<SocketId, Port>,
-    waiting: VecDeque<(Duration, Key)>,
+    /// Half circuits and when their partner is late; keys count up, so the oldest is the first.
+    waiting: BTreeMap<Key, Duration>,
     used: Replay,
     next_key: u64,
     woken: BTreeSet<SocketId>,
@@ -142,7 +146,7 @@ impl Relay {
             by_token: HashMap::new(),
             per_did: HashMap::new(),
             ports: HashMap::new(),
-            waiting: VecDeque::new(),
+            waiting: BTreeMap::new(),
             used: Replay::new(limits.replay_memory, USED_TOKENS),
             next_key: 0,
             woken: BTreeSet::new(),
@@ -170,8 +174,16 @@ impl Relay {
         }
         let key = match self.by_token.get(&token) {
             Some(key) => *key,
-            None if self.circuits.len() >= limits.circuits => return Err(refusal::TOO_MANY),
-            None => self.add_circuit(&request, now, limits),
+            None => {
+                let waiting = self.ports.get(&request.socket).map_or(0, |port| port.waiting.len());
+                if waiting >= limits.waiting_per_socket {
+                    return Err(refusal::TOO_MANY);
+                }
+                if self.circuits.len() >= limits.circuits && !self.evict_waiting() {
+                    return Err(refusal::TOO_MANY);
+                }
+                self.add_circuit(&request, now, limits)
+            }
         };
         let circuit = self.circuits.get_mut(&key).ok_or(refusal::TOKEN_USED)?;
         if circuit.paired || circuit.ends.of(request.side).is_some() {
@@ -185,6 +197,9 @@ impl Relay {
         port.last_id = port.last_id.checked_add(1).ok_or(refusal::TOO_MANY)?;
         let id = CircuitId(port.last_id);
         port.circuits.insert(id, (key, request.side));
+        if circuit.ends.of(request.side.other()).is_none() {
+            port.waiting.insert(key);
+        }
         *self.per_did.entry(request.did.clone()).or_default() += 1;
         circuit.window = circuit.window.min(request.window);
         *circuit.ends.of_mut(request.side) = Some(End { socket: request.socket, id, did: request.did });
@@ -206,19 +221,39 @@ impl Relay {
         };
         self.circuits.insert(key, circuit);
         self.by_token.insert(*request.token.as_bytes(), key);
-        self.waiting.push_back((now + limits.partner_wait, key));
+        self.waiting.insert(key, now + limits.partner_wait);
         key
+    }
+
+    /// Ends a half circuit to make room, the oldest of the socket that has most of them: who opens many competes with itself.
+    fn evict_waiting(&mut self) -> bool {
+        let fullest =
+            self.ports.values().max_by_key(|port| (port.waiting.len(), Reverse(port.waiting.first())));
+        let Some(key) = fullest.and_then(|port| port.waiting.first().copied()) else { return false };
+        tracing::debug!("all circuits are taken: a waiting one was ended");
+        self.end_waiting(key);
+        true
+    }
+
+    /// Ends a half circuit: no partner comes.
+    fn end_waiting(&mut self, key: Key) {
+        let Some(circuit) = self.circuits.get(&key) else { return };
+        let side = if circuit.ends.initiator.is_some() { Side::Initiator } else { Side::Responder };
+        self.send_close(key, side, CloseCode::NO_PARTNER);
+        self.end_half(key, side, CloseCode::NO_PARTNER);
     }
 
     fn pair(&mut self, key: Key, now: Duration) {
         let Some(circuit) = self.circuits.get_mut(&key) else { return };
         circuit.paired = true;
+        self.waiting.remove(&key);
         self.used.first_time(&[circuit.token.as_bytes()], now);
         for side in [Side::Initiator, Side::Responder] {
             circuit.lanes.of_mut(side).start(circuit.window);
             let Some(end) = circuit.ends.of(side) else { continue };
             if let Some(port) = self.ports.get_mut(&end.socket) {
                 port.credits.insert(end.id);
+                port.waiting.remove(&key);
             }
             self.woken.insert(end.socket);
         }
@@ -304,6 +339,7 @@ impl Relay {
             if let Some(port) = self.ports.get_mut(&end.socket) {
                 port.circuits.remove(&end.id);
                 port.credits.remove(&end.id);
+                port.waiting.remove(&key);
                 port.ring.retain(|id| *id != end.id);
             }
             if let Some(count) = self.per_did.get_mut(&end.did) {
@@ -316,6 +352,7 @@ impl Relay {
         if circuit.ends.of(side.other()).is_none() {
             let token = *circuit.token.as_bytes();
             self.circuits.remove(&key);
+            self.waiting.remove(&key);
             self.by_token.remove(&token);
             return;
         }
@@ -409,25 +446,19 @@ impl Relay {
 
     /// Ends circuits whose partner did not come in time (RL-09).
     pub(super) fn timeout(&mut self, now: Duration) {
-        while let Some((deadline, key)) = self.waiting.front().copied() {
-            let over = self.circuits.get(&key).is_none_or(|circuit| circuit.paired);
-            if !over && deadline > now {
-                break;
-            }
-            self.waiting.pop_front();
-            if over {
-                continue;
-            }
-            let Some(circuit) = self.circuits.get(&key) else { continue };
-            let side = if circuit.ends.initiator.is_some() { Side::Initiator } else { Side::Responder };
-            self.send_close(key, side, CloseCode::NO_PARTNER);
-            self.end_half(key, side, CloseCode::NO_PARTNER);
+        while let Some((key, deadline)) = self.waiting.first_key_value()
+            && *deadline <= now
+        {
+            let key = *key;
+            self.end_waiting(key);
+            // It went with its circuit; this keeps the loop finite whatever happens.
+            self.waiting.remove(&key);
         }
     }
 
     /// Returns when [`Self::timeout`] has something to do.
     pub(super) fn deadline(&self) -> Option<Duration> {
-        self.waiting.front().map(|(deadline, _)| *deadline)
+        self.waiting.first_key_value().map(|(_, deadline)| *deadline)
     }
 
     /// Returns a socket that has something to send, once.

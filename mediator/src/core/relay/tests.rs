@@ -5,6 +5,8 @@ use proptest::prelude::*;
 
 use super::*;
 
+mod bounds;
+
 const A: SocketId = SocketId(1);
 const B: SocketId = SocketId(2);
 const SECOND: Duration = Duration::from_secs(1);
@@ -133,23 +135,6 @@ fn rl_06_a_half_is_taken_once_and_not_by_the_same_did() {
     assert_eq!(bench.ask(B, "did:b", Side::Initiator, 1, MAX_WINDOW), Err(refusal::TOKEN_USED));
     assert_eq!(bench.ask(B, "did:a", Side::Responder, 1, MAX_WINDOW), Err(refusal::SAME_DID));
     assert!(bench.join(1).is_ok(), "the refused requests have not spoiled the token");
-}
-
-#[test]
-fn rl_07_circuits_are_bounded_per_did_socket_and_in_all() {
-    let mut bench = Bench::new();
-    (bench.limits.circuits_per_did, bench.limits.circuits_per_socket, bench.limits.circuits) = (2, 3, 4);
-    let mut ask = |socket, did, token| bench.ask(SocketId(socket), did, Side::Initiator, token, MAX_WINDOW);
-    assert!(ask(1, "did:a", 1).is_ok() && ask(1, "did:a", 2).is_ok());
-    assert_eq!(ask(2, "did:a", 3), Err(refusal::TOO_MANY));
-    assert!(ask(1, "did:b", 3).is_ok());
-    assert_eq!(ask(1, "did:b", 4), Err(refusal::TOO_MANY));
-    assert!(ask(2, "did:b", 4).is_ok());
-    assert_eq!(ask(2, "did:c", 5), Err(refusal::TOO_MANY));
-    bench.relay.socket_closed(SocketId(1));
-    bench.relay.socket_closed(SocketId(2));
-    bench.assert_empty();
-    assert!(bench.open(9).is_ok());
 }
 
 #[test]
