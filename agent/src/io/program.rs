@@ -109,10 +109,11 @@ impl Program {
         let mut child = supervisor.spawn().map_err(|error| {
             Failure::new(Kind::Other, format!("the supervisor cannot be started: {error}"))
         })?;
-        let (sender, lines) = mpsc::channel(LINES);
-        if let Some(stdout) = child.stdout.take() {
+        let lines = child.stdout.take().map(|stdout| {
+            let (sender, lines) = mpsc::channel(LINES);
             tokio::spawn(read_lines(stdout, sender));
-        }
+            lines
+        });
         Ok(Running { child, lines })
     }
 }
@@ -122,8 +123,8 @@ impl Program {
 pub(crate) struct Running {
     /// The supervisor.
     pub(crate) child: Child,
-    /// Captured lines of its stdout.
-    pub(crate) lines: mpsc::Receiver<String>,
+    /// Captured lines of its stdout, until it is closed.
+    pub(crate) lines: Option<mpsc::Receiver<String>>,
 }
 
 impl Running {

@@ -78,36 +78,37 @@ impl Run {
     /// Waits for the next thing to happen. Dropping the future loses nothing.
     pub(super) async fn next(&mut self) -> Happened {
         loop {
-            let program = self.program.as_mut();
-            let (mut lines, mut child) = match program {
-                Some(Running { lines, child }) => (Some(lines), Some(child)),
+            let (lines, child) = match &mut self.program {
+                Some(Running { lines, child }) => (lines.as_mut(), Some(child)),
                 None => (None, None),
             };
             tokio::select! {
+                // News of the bridge first: when the program ends, what it did before must be known.
                 biased;
                 Some(event) = self.events.recv() => {
-                    match event {
-                        BridgeEvent::Connected { .. } => self.active += 1,
-                        BridgeEvent::Finished { .. } => {
-                            self.active = self.active.saturating_sub(1);
-                            self.finished += 1;
-                        }
-                        BridgeEvent::Broken { .. } => self.active = self.active.saturating_sub(1),
-                        _ => {}
-                    }
+                    self.count(&event);
                     return Happened::Bridge(event);
                 }
-                Some(line) = maybe(lines.as_mut().map(|lines| lines.recv())) => {
-                    if let Some(line) = line {
-                        return Happened::Line(line);
-                    }
-                    // Its stdout is closed; wait for the rest without it.
-                    if let Some(child) = child.as_mut() {
-                        return Happened::Ended(Running::code(child).await);
-                    }
-                }
-                Some(code) = maybe(child.as_mut().map(|child| Running::code(child))) => return Happened::Ended(code),
+                Some(line) = maybe(lines.map(|lines| lines.recv())) => match (line, &mut self.program) {
+                    (Some(line), _) => return Happened::Line(line),
+                    // Its stdout is closed; the rest goes on without it.
+                    (None, Some(program)) => program.lines = None,
+                    (None, None) => {}
+                },
+                Some(code) = maybe(child.map(Running::code)) => return Happened::Ended(code),
             }
+        }
+    }
+
+    fn count(&mut self, event: &BridgeEvent) {
+        match event {
+            BridgeEvent::Connected { .. } => self.active += 1,
+            BridgeEvent::Finished { .. } => {
+                self.active = self.active.saturating_sub(1);
+                self.finished += 1;
+            }
+            BridgeEvent::Broken { .. } => self.active = self.active.saturating_sub(1),
+            _ => {}
         }
     }
 
@@ -339,7 +340,8 @@ impl Engine {
 /// Reports what the program wrote last. A grandchild may hold its stdout open, so the wait is bounded.
 async fn drain_lines(run: &mut Run, reporter: &mut dyn Reporter) {
     let Some(program) = &mut run.program else { return };
-    while let Ok(Some(line)) = timeout(Duration::from_secs(1), program.lines.recv()).await {
+    let Some(lines) = &mut program.lines else { return };
+    while let Ok(Some(line)) = timeout(Duration::from_secs(1), lines.recv()).await {
         reporter.report(&Report::RunOutput { line });
     }
 }

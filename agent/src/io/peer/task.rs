@@ -25,6 +25,9 @@ const PIECE: usize = 16 * 1024;
 /// How long the rest of the data may take to be acknowledged when the session ends well.
 const DRAIN: Duration = Duration::from_secs(10);
 
+/// How long the last records and the end of the circuit may take.
+const FAREWELL: Duration = Duration::from_secs(2);
+
 /// How often the path is measured, so that a dead peer behind a live mediator is noticed.
 const PING_EVERY: Duration = Duration::from_secs(2);
 
@@ -196,7 +199,7 @@ impl Task {
         let lost = |why: &str| Some(Ended::Lost(why.to_owned()));
         match event {
             FromCircuit::Credit(bytes) => {
-                self.credit = self.credit.saturating_add(usize::try_from(bytes).unwrap_or(usize::MAX));
+                self.add_credit(bytes);
                 None
             }
             FromCircuit::Record(record) => {
@@ -235,22 +238,13 @@ impl Task {
         None
     }
 
-    /// Sends what is still queued after a proper close, then tells everybody that the session is over.
+    /// Sends what is still to be said, then tells everybody that the session is over.
     async fn finish(mut self, ended: Ended) {
-        loop {
-            let polled = self.shared.lock().session.poll(Instant::now());
-            match polled {
-                Output::Transmit(record) if record.len() <= self.credit => {
-                    self.credit -= record.len();
-                    if !self.circuit.send(&record).await {
-                        break;
-                    }
-                }
-                Output::Event(_) => {}
-                Output::Transmit(_) | Output::Timeout(_) => break,
-            }
+        if ended == Ended::Closed {
+            // What is left is the CLOSE itself; without it the peer would take us for lost.
+            let _ = timeout(FAREWELL, self.say_rest()).await;
         }
-        let _ = timeout(Duration::from_secs(1), self.circuit.close(CloseCode::DONE)).await;
+        let _ = timeout(FAREWELL, self.circuit.close(CloseCode::DONE)).await;
         let mut state = self.shared.lock();
         state.over = true;
         if ended == Ended::Closed {
@@ -258,6 +252,32 @@ impl Task {
         }
         drop(state);
         self.tell(FromPeer::Ended(ended));
+    }
+
+    async fn say_rest(&mut self) {
+        loop {
+            let polled = self.shared.lock().session.poll(Instant::now());
+            let record = match polled {
+                Output::Transmit(record) => record,
+                Output::Event(_) => continue,
+                Output::Timeout(_) => return,
+            };
+            while record.len() > self.credit {
+                match self.circuit.incoming.recv().await {
+                    Some(FromCircuit::Credit(bytes)) => self.add_credit(bytes),
+                    Some(FromCircuit::Record(_)) => {}
+                    Some(FromCircuit::Closed(_)) | None => return,
+                }
+            }
+            self.credit -= record.len();
+            if !self.circuit.send(&record).await {
+                return;
+            }
+        }
+    }
+
+    fn add_credit(&mut self, bytes: u32) {
+        self.credit = self.credit.saturating_add(usize::try_from(bytes).unwrap_or(usize::MAX));
     }
 
     fn tell(&self, event: FromPeer) {
