@@ -6,12 +6,14 @@
 //! ```text
 //! session-protocol   hello, frames, a hostile peer's frames, records, messages 1 and 2, whole conversations
 //! didcomm            envelopes, DIDs, links, invitations, message bodies, relay frames
+//! agent, mediator    rosters, identity files, heads of HTTP requests
 //! ```
 //!
 //! Everything is deterministic: keys, generators and time are fixed, so an input does the same everywhere and always.
 //!
-//! Not its concern: the mediator's and the agent's own files and sockets.
+//! Not its concern: sockets, and files that only their owner can write.
 
+mod agent;
 mod bodies;
 mod conversation;
 mod didcomm;
@@ -47,7 +49,7 @@ impl Outcome {
 pub type Target = fn(&[u8]) -> Outcome;
 
 /// Every target by the name of its binary and of its corpus.
-pub const TARGETS: [(&str, Target); 18] = [
+pub const TARGETS: [(&str, Target); 21] = [
     ("session_hello", session::hello),
     ("session_frames", session::frames),
     ("session_record", session::record),
@@ -66,6 +68,9 @@ pub const TARGETS: [(&str, Target); 18] = [
     ("invitation_bytes", invitations::bytes),
     ("message_bodies", bodies::bodies),
     ("relay_frame", bodies::relay_frame),
+    ("room_roster", agent::roster),
+    ("identity_file", agent::identity),
+    ("http_head", agent::http_head),
 ];
 
 /// Returns the target of that name.

@@ -3,6 +3,7 @@
 //! A seed is named `valid-…` if its target must accept it and `bad-…` if it must refuse it, and otherwise by what it
 //! contains. `cargo run --bin seeds` writes them.
 
+mod agent;
 mod didcomm;
 mod messages;
 mod session;
@@ -26,6 +27,7 @@ pub fn all() -> Vec<Seed> {
     session::add(&mut seeds);
     didcomm::add(&mut seeds);
     messages::add(&mut seeds);
+    agent::add(&mut seeds);
     seeds.0
 }
 

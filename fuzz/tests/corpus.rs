@@ -74,6 +74,9 @@ replayed!(
     invitation_bytes,
     message_bodies,
     relay_frame,
+    room_roster,
+    identity_file,
+    http_head,
 );
 
 #[test]

@@ -16,4 +16,18 @@ pub mod core;
 pub mod io;
 pub mod store;
 
+/// Entry points for fuzz targets.
+#[doc(hidden)]
+pub mod fuzzing {
+    /// Tells after how many bytes the head of an HTTP request is complete when it comes in pieces of `piece` bytes.
+    pub fn head_ends(head: &[u8], piece: usize) -> Option<usize> {
+        crate::io::head::head_ends(head, piece)
+    }
+
+    /// Tells whether the head of an HTTP request asks for a WebSocket.
+    pub fn wants_websocket(head: &[u8]) -> bool {
+        crate::io::head::wants_websocket(head)
+    }
+}
+
 pub use io::{Config, ServeArgs, ServeError, Server, serve_command};

@@ -60,11 +60,18 @@ fn is_complete(head: &[u8], searched: &mut usize) -> bool {
     head.get(from..).is_some_and(|fresh| fresh.windows(END.len()).any(|window| window == END))
 }
 
-fn wants_websocket(head: &[u8]) -> bool {
+pub(crate) fn wants_websocket(head: &[u8]) -> bool {
     let lines = head.split(|byte| *byte == b'\n').skip(1);
     lines.filter_map(|line| std::str::from_utf8(line).ok()?.split_once(':')).any(|(name, value)| {
         name.trim().eq_ignore_ascii_case("upgrade") && value.trim().eq_ignore_ascii_case("websocket")
     })
+}
+
+/// Tells after how many bytes the head is complete when it comes in pieces of `piece` bytes; for the fuzz target.
+pub(crate) fn head_ends(head: &[u8], piece: usize) -> Option<usize> {
+    let mut searched = 0;
+    let mut ends = (0..=head.len()).step_by(piece.max(1)).chain([head.len()]);
+    ends.find(|end| head.get(..*end).is_some_and(|come| is_complete(come, &mut searched)))
 }
 
 async fn respond<S: AsyncWrite + Unpin>(stream: &mut S, status: &str, body: &str) -> io::Result<()> {

@@ -12,7 +12,7 @@
 
 mod args;
 mod engine;
-mod head;
+pub(crate) mod head;
 mod keys;
 mod os;
 mod server;

@@ -1,0 +1,69 @@
+//! What the agent reads from other parties and from its own home, and what the mediator reads before anything else.
+
+use didagent::core::identity::Identity;
+use didagent::core::room::roster::{Expected, RosterBody, RosterIn};
+use didagent_mediator::fuzzing;
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::SeedableRng as _;
+use sha2::{Digest as _, Sha256};
+
+use crate::Outcome;
+
+/// Signed in front of a roster's hash, `spec/0-names.md` section 0.2.
+const LABEL: &[u8] = b"didagent-roster/1";
+
+/// The mediator of everybody in the seeds.
+pub(crate) const MEDIATOR: &str = "did:peer:2.Ez6LSmediator";
+
+/// Party `index` of the seeds' room.
+pub(crate) fn member(index: u8) -> Identity {
+    Identity::generate(&mut ChaCha20Rng::from_seed([index; 32]))
+}
+
+/// A roster that the host really signed, whatever it says: the bytes stay as they were, and what is accepted holds together.
+pub(crate) fn roster(input: &[u8]) -> Outcome {
+    let (host, ours) = (member(0), member(1));
+    let hash: [u8; 32] = Sha256::digest(input).into();
+    let signature = host.sign(&[LABEL, &hash].concat());
+    let (host_did, our_did) = (host.connection(MEDIATOR).did, ours.connection(MEDIATOR).did);
+    let expected = Expected {
+        room: "room",
+        invitation: &[7; 32],
+        host: &host_did,
+        mediator: MEDIATOR,
+        identity: ours.did(),
+        did: &our_did,
+        threshold: None,
+    };
+    let verified = RosterIn::new(input.to_vec()).verify(&expected, &signature);
+    if let Ok(roster) = &verified {
+        assert_eq!((roster.bytes(), roster.hash()), (input, hash));
+        let RosterBody { m, threshold, parties, .. } = roster.body();
+        assert!(parties.len() == *m && 2 * threshold < *m);
+        assert!(parties.iter().enumerate().all(|(index, party)| party.index == index));
+        // The same bytes under a signature that is not the host's.
+        let forged = ours.sign(&[LABEL, &hash].concat());
+        assert!(RosterIn::new(input.to_vec()).verify(&expected, &forged).is_err());
+    }
+    Outcome::of(&verified)
+}
+
+/// An identity file. What is accepted is written again and read as the same.
+pub(crate) fn identity(input: &[u8]) -> Outcome {
+    let identity = Identity::from_file(input);
+    if let Ok(identity) = &identity {
+        let again = Identity::from_file(&identity.to_file()).expect("our own file");
+        assert_eq!(again.did(), identity.did());
+        assert_eq!(again.connection(MEDIATOR), identity.connection(MEDIATOR));
+    }
+    Outcome::of(&identity)
+}
+
+/// The head of an HTTP request. Where it ends does not depend on the pieces in which it came.
+pub(crate) fn http_head(input: &[u8]) -> Outcome {
+    let whole = fuzzing::head_ends(input, input.len().max(1));
+    for piece in [1, 3, 7] {
+        assert_eq!(fuzzing::head_ends(input, piece).is_some(), whole.is_some());
+    }
+    if fuzzing::wants_websocket(input) { Outcome::Accepted } else { Outcome::Refused }
+}

@@ -1,0 +1,71 @@
+//! Seeds of rosters, identity files and HTTP heads.
+
+use didagent::core::room::roster::{Party, Roster, RosterBody};
+use didagent_didcomm::protocols::b64url_encode;
+
+use super::{Seeds, flipped};
+use crate::agent::{MEDIATOR, member};
+
+pub(super) fn add(seeds: &mut Seeds) {
+    rosters(seeds);
+    identities(seeds);
+    heads(seeds);
+}
+
+fn rosters(seeds: &mut Seeds) {
+    const T: &str = "room_roster";
+    let party = |index: u8| {
+        let identity = member(index);
+        let connection = identity.connection(MEDIATOR);
+        Party {
+            index: index.into(),
+            name: format!("party {index}"),
+            identity: identity.did().to_owned(),
+            link: identity.link(&connection, 1_700_000_000),
+            did: connection.did,
+            kid: connection.kid,
+        }
+    };
+    let body = RosterBody {
+        v: 1,
+        room: "room".into(),
+        invitation: b64url_encode([7; 32]),
+        round: 1,
+        m: 3,
+        threshold: 1,
+        relay: MEDIATOR.into(),
+        parties: (0..3).map(party).collect(),
+    };
+    let valid = Roster::write(body.clone()).expect("a roster");
+    seeds.add(T, "valid", valid.bytes());
+    let bad = |change: fn(&mut RosterBody)| {
+        let mut body = body.clone();
+        change(&mut body);
+        serde_json::to_vec(&body).expect("JSON")
+    };
+    seeds.add(T, "bad-threshold", bad(|body| body.threshold = 2));
+    seeds.add(T, "bad-order", bad(|body| body.parties.swap(1, 2)));
+    seeds.add(T, "bad-number", bad(|body| body.m = usize::MAX));
+    seeds.add(T, "bad-name", bad(|body| body.parties[2].name = "\u{1b}[2J".into()));
+    seeds.add(T, "bad-link", bad(|body| body.parties[2].link = body.parties[1].link.clone()));
+    seeds.add(T, "bad-relay", bad(|body| body.relay.clear()));
+    seeds.add(T, "bad-json", flipped(valid.bytes(), 0));
+}
+
+fn identities(seeds: &mut Seeds) {
+    const T: &str = "identity_file";
+    let file = member(0).to_file();
+    seeds.add(T, "valid", file.as_slice());
+    let text = String::from_utf8(file.to_vec()).expect("JSON");
+    seeds.add(T, "bad-version", text.replace("\"v\": 1", "\"v\": 2"));
+    seeds.add(T, "bad-key", text.replacen("\"ed25519\": \"", "\"ed25519\": \"A", 1));
+    seeds.add(T, "bad-member", text.replace("x25519", "y25519"));
+}
+
+fn heads(seeds: &mut Seeds) {
+    const T: &str = "http_head";
+    let upgrade = "GET / HTTP/1.1\r\nHost: example.org\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
+    seeds.add(T, "valid", upgrade);
+    seeds.add(T, "bad-page", "GET /?_oob=abc HTTP/1.1\r\nHost: example.org\r\n\r\n");
+    seeds.add(T, "bad-bytes", [0xff, 0x0d, 0x0a, 0x0d, 0x0a]);
+}
