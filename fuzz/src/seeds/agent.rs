@@ -67,5 +67,6 @@ fn heads(seeds: &mut Seeds) {
     let upgrade = "GET / HTTP/1.1\r\nHost: example.org\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
     seeds.add(T, "valid", upgrade);
     seeds.add(T, "bad-page", "GET /?_oob=abc HTTP/1.1\r\nHost: example.org\r\n\r\n");
+    seeds.add(T, "bad-other-upgrade", upgrade.replace("websocket", "h2c"));
     seeds.add(T, "bad-bytes", [0xff, 0x0d, 0x0a, 0x0d, 0x0a]);
 }
