@@ -160,7 +160,7 @@ fn ctrl_c_of_the_host_in_the_lobby_closes_the_room() {
     host.process.signal("INT");
     host.finish().assert_error(130, "E0003");
     let guest = guest.finish();
-    assert!(guest.assert_error(7, "E0405").contains("the host closed the room"));
+    assert!(guest.assert_error(7, "E0405").contains("the host was interrupted"));
 }
 
 #[test]
@@ -187,14 +187,14 @@ fn ctrl_c_of_a_guest_in_the_lobby_frees_its_seat_for_somebody_else() {
     }
 }
 
-/// A program that fails at one party, before or after MPyC started; the others run a long one.
-fn failing_at_one(program: Vec<OsString>) {
+/// One party's program fails, in this way and with this exit code, while the others run a long one.
+fn failing_at_one(how: &str, code: i32) {
     let stage = Stage::new();
-    let mut parties = stage.start(vec![rounds(), program, rounds()]);
+    let mut parties = stage.start(vec![rounds(), python_command(&program("fail.py"), &[how]), rounds()]);
     let failing = parties.remove(1).finish();
-    assert_eq!(failing.code, 3, "{failing:#?}");
+    assert_eq!(failing.code, code, "{failing:#?}");
     let exited = failing.event("run.exited");
-    assert_eq!((&exited["code"], &exited["program"]), (&3.into(), &3.into()));
+    assert_eq!((&exited["code"], &exited["program"]), (&code.into(), &code.into()));
     assert!(exited["reason"].is_null(), "nobody else is to blame: {exited}");
     for other in parties {
         let ended = other.finish();
@@ -202,18 +202,26 @@ fn failing_at_one(program: Vec<OsString>) {
         let reason = &ended.event("run.exited")["reason"];
         assert_eq!(text(reason, "code"), "E0406", "{ended:#?}");
         let message = text(reason, "message");
-        assert!(message.contains("party 1 (bob)") && message.contains("exit code 3"), "{message}");
+        assert!(
+            message.contains("party 1 (bob)") && message.contains(&format!("exit code {code}")),
+            "{message}"
+        );
     }
 }
 
 #[test]
 fn a_program_that_fails_before_mpyc_starts_is_named_with_its_exit_code() {
-    failing_at_one(python_command(&program("fail.py"), &["before"]));
+    failing_at_one("before", 3);
 }
 
 #[test]
 fn a_program_that_fails_after_mpyc_started_is_named_with_its_exit_code() {
-    failing_at_one(python_command(&program("fail.py"), &["after"]));
+    failing_at_one("after", 3);
+}
+
+#[test]
+fn a_program_that_a_signal_ends_has_a_shells_exit_code() {
+    failing_at_one("killed", 137);
 }
 
 #[test]

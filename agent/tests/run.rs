@@ -32,6 +32,8 @@ fn expected(inputs: &[u64]) -> String {
 }
 
 fn assert_same_result(ended: &[Ended], inputs: &[u64]) {
+    // All of them, since the one that failed may have failed for another one's reason.
+    assert!(ended.iter().all(|party| party.code == 0), "{ended:#?}");
     for party in ended {
         assert_eq!(party.assert_ok().output(), [expected(inputs)], "{party:#?}");
         let exited = party.event("run.exited");
@@ -107,7 +109,8 @@ fn screens(commands: Vec<Vec<OsString>>) -> Vec<String> {
     let mut parties = vec![host];
     for (name, command) in NAMES[1..].iter().zip(commands) {
         parties.push(stage.join(name, &link).program(command).for_people().start());
-        parties[0].process.wait_for_stderr(&format!("{name}  joined"));
+        // The order of the commands is that of the parties, so the next one waits.
+        parties[0].process.wait_for_stderr(&format!("party {}  {name}  ", parties.len() - 1));
     }
     let ended = finish(parties);
     ended

@@ -123,7 +123,7 @@ impl Recording {
                 || encoded.contains(url_safe.as_bytes())
                 || encoded.contains(standard.as_bytes())
         };
-        pieces.iter().copied().filter(|piece| is_there(&piece)).collect()
+        pieces.iter().copied().filter(|piece| is_there(piece)).collect()
     }
 
     /// The first bytes of the connections that parties dialled: the pid, and 16 bytes of PRSS key.
