@@ -1,0 +1,37 @@
+//! The words of the command line.
+
+use crate::failure::{Failure, Result};
+use crate::workshop::{Length, Workshop};
+use crate::{reach, stages};
+
+const HELP: &str = "\
+Every chore of this repository.
+
+cargo xtask test [--only STAGE]   every behaviour, in under 45 minutes from nothing on 2 cores
+cargo xtask soak [--only STAGE]   the same with long counts, and 55 demos in a row
+cargo xtask reach                 what must be reached: measures, prints a table, writes bench/results/
+
+What is missing (a private Python with MPyC, packages on Debian when run as root) it installs by itself, under the
+target folder where possible. Exit code 0: all is well; 1: a check failed; 2: usage, or something must be installed first.
+
+Stages, in their order:
+";
+
+/// Runs what the arguments ask for.
+pub(crate) fn run(arguments: Vec<String>) -> Result {
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        [] | ["help" | "-h" | "--help", ..] | [_, "-h" | "--help"] => {
+            println!("{HELP}{}", stages::list());
+            Ok(())
+        }
+        ["test"] => stages::run_all(&Workshop::open(Length::Short)?),
+        ["soak"] => stages::run_all(&Workshop::open(Length::Long)?),
+        ["test", "--only", stage] => stages::run_one(&Workshop::open(Length::Short)?, stage),
+        ["soak", "--only", stage] => stages::run_one(&Workshop::open(Length::Long)?, stage),
+        ["reach"] => reach::run(&Workshop::open(Length::Long)?),
+        _ => {
+            Err(Failure::usage(format!("unknown: cargo xtask {}\ntry: cargo xtask --help", words.join(" "))))
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! One run of `didagent demo` as a program sees it, and what it left behind.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::failure::{About as _, Failure, Result};
+
+/// A place where demos run: their temporary folders are in it and nothing else is.
+#[derive(Debug)]
+pub(crate) struct Stage {
+    agent: PathBuf,
+    python: PathBuf,
+    folder: PathBuf,
+}
+
+/// What a demo said about itself.
+#[derive(Debug)]
+pub(crate) struct Done {
+    /// From starting the program to its end.
+    pub(crate) wall: Duration,
+    /// The longest run of MPyC among the parties, in milliseconds.
+    pub(crate) mpyc_ms: f64,
+}
+
+impl Stage {
+    /// A stage for this binary; its MPyC runs in `python`.
+    pub(crate) fn set(agent: PathBuf, python: PathBuf) -> Result<Self> {
+        // Not in the target folder: the path of a local socket may have about 100 bytes.
+        let folder = std::env::temp_dir().join(format!("didagent-xtask-{}", std::process::id()));
+        fs::create_dir_all(&folder).about(format!("make {}", folder.display()))?;
+        Ok(Self { agent, python, folder })
+    }
+
+    /// Runs one demo; an error unless all parties have the same result and nothing is left.
+    pub(crate) fn play(&self, parties: usize) -> Result<Done> {
+        let begun = Instant::now();
+        let output = Command::new(&self.agent)
+            .args(["demo", "--json", "--parties", &parties.to_string()])
+            .env("TMPDIR", &self.folder)
+            .env("DIDAGENT_PYTHON", &self.python)
+            .stdin(Stdio::null())
+            .output()
+            .about(format!("start {}", self.agent.display()))?;
+        let wall = begun.elapsed();
+        let said = String::from_utf8_lossy(&output.stdout);
+        let last = said.lines().last().unwrap_or_default();
+        if !output.status.success() {
+            let stderr = String::from_utf8_lossy(&output.stderr);
+            return Err(Failure::check(format!("FAILED ({}): {last}\n{}", output.status, stderr.trim_end())));
+        }
+        let mpyc_ms = read(last, parties)?;
+        self.check_that_nothing_is_left()?;
+        Ok(Done { wall, mpyc_ms })
+    }
+
+    fn check_that_nothing_is_left(&self) -> Result {
+        let files = fs::read_dir(&self.folder).about(format!("list {}", self.folder.display()))?;
+        let files: Vec<String> = files.flatten().map(|entry| entry.path().display().to_string()).collect();
+        if !files.is_empty() {
+            return Err(Failure::check(format!("FAILED: the demo left files: {}", files.join(", "))));
+        }
+        let processes = processes_that_name(&self.folder);
+        if !processes.is_empty() {
+            return Err(Failure::check(format!(
+                "FAILED: the demo left processes:\n  {}",
+                processes.join("\n  ")
+            )));
+        }
+        Ok(())
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        // Fails when something was left, which then stays to be looked at.
+        let _ = fs::remove_dir(&self.folder);
+    }
+}
+
+/// Reads the last event of a demo of so many parties and returns MPyC's share in milliseconds.
+fn read(last: &str, parties: usize) -> Result<f64> {
+    let fault = |what: &str| Failure::check(format!("FAILED: {what}: {last}"));
+    let event: Value = serde_json::from_str(last).map_err(|_| fault("the last line is not JSON"))?;
+    if event.get("type").and_then(Value::as_str) != Some("demo.done") {
+        return Err(fault("the last event is not demo.done"));
+    }
+    let results = event.get("results").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+    let first = results.first().and_then(Value::as_str).unwrap_or_default();
+    if results.len() != parties || first.is_empty() || results.iter().any(|result| result != first) {
+        return Err(fault("the parties do not all have the same result"));
+    }
+    event.get("mpyc_ms").and_then(Value::as_f64).ok_or_else(|| fault("the time of MPyC is missing"))
+}
+
+/// Command lines of running processes that were started with this folder in their environment or arguments.
+///
+/// Linux only; elsewhere it finds nothing, and says so by being empty.
+fn processes_that_name(folder: &Path) -> Vec<String> {
+    let folder = folder.as_os_str().as_encoded_bytes();
+    let named = |path: PathBuf| {
+        fs::read(path).is_ok_and(|bytes| bytes.windows(folder.len()).any(|window| window == folder))
+    };
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    let processes =
+        entries.filter(|entry| entry.file_name().to_string_lossy().chars().all(|c| c.is_ascii_digit()));
+    let found =
+        processes.filter(|entry| named(entry.path().join("environ")) || named(entry.path().join("cmdline")));
+    found
+        .map(|entry| {
+            let line = fs::read(entry.path().join("cmdline")).unwrap_or_default();
+            String::from_utf8_lossy(&line).replace('\0', " ")
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_equal_results_of_all_parties_are_a_success() {
+        let done =
+            |results: &str| format!(r#"{{"v":1,"type":"demo.done","results":{results},"mpyc_ms":800.5}}"#);
+        assert_eq!(read(&done(r#"["a","a","a"]"#), 3).unwrap(), 800.5);
+        for wrong in [r#"["a","a","b"]"#, r#"["a","a"]"#, r#"["","",""]"#, "[]", "[1,1,1]"] {
+            assert!(read(&done(wrong), 3).is_err(), "{wrong}");
+        }
+        assert!(read(r#"{"v":1,"type":"error"}"#, 3).is_err());
+        assert!(read("", 3).is_err());
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn finds_a_process_by_its_environment() {
+        let folder = format!("/tmp/didagent-xtask-test-{}", std::process::id());
+        let mut child = Command::new("sleep").arg("60").env("TMPDIR", &folder).spawn().unwrap();
+        let found = processes_that_name(Path::new(&folder));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert_eq!(found, ["sleep 60 "]);
+        assert!(processes_that_name(Path::new(&folder)).is_empty());
+    }
+}

@@ -1,0 +1,116 @@
+//! The report of one measurement: for people, and for programs.
+
+use std::fmt::Write as _;
+
+use serde_json::{Value, json};
+
+use crate::failure::{About as _, Result};
+use crate::reach::figures::{Figure, Limit, Spread};
+
+/// All that was measured.
+#[derive(Debug)]
+pub(super) struct Report {
+    /// `YYYY-MM-DD`, UTC.
+    pub(super) date: String,
+    pub(super) commit: String,
+    pub(super) figures: Vec<Figure>,
+    /// Seconds of a demo.
+    pub(super) wall: Spread,
+    /// Seconds of MPyC in a demo.
+    pub(super) mpyc: Spread,
+    pub(super) demos: usize,
+    /// The report of the bench, which also describes the machine.
+    pub(super) bench: Value,
+    /// The same for people.
+    pub(super) bench_table: String,
+}
+
+impl Report {
+    /// Name of the files, without their endings.
+    pub(super) fn name(&self) -> String {
+        format!("{}-{}", self.date, self.commit)
+    }
+
+    pub(super) fn markdown(&self) -> String {
+        let Self { date, commit, wall, mpyc, demos, bench_table, .. } = self;
+        let mut text = format!(
+            "# What must be reached: {date}, commit {commit}\n\n{}, {} cores\n\n\
+             | what | measured | must be | |\n|---|--:|--:|---|\n",
+            self.of_machine("cpu"),
+            self.of_machine("cores"),
+        );
+        // Writing to a String cannot fail.
+        for figure in &self.figures {
+            let Figure { what, value, unit, limit } = figure;
+            let limit = match limit {
+                Limit::Below(limit) => format!("below {limit} {unit}"),
+                Limit::AtLeast(limit) => format!("at least {limit} {unit}"),
+            };
+            let digits = if *value < 100.0 { 2 } else { 0 };
+            let _ = writeln!(text, "| {what} | {value:.digits$} {unit} | {limit} | {} |", figure.verdict());
+        }
+        let _ = write!(
+            text,
+            "\n## {demos} demos with three parties\n\n\
+             From starting the program to its end: a mediator, three agents with identities of their own, one run of MPyC.\n\n\
+             | | min | median | max |\n|---|--:|--:|--:|\n\
+             | all | {:.2} s | {:.2} s | {:.2} s |\n| MPyC's share | {:.2} s | {:.2} s | {:.2} s |\n\n\
+             ## One payload\n\n{bench_table}\n",
+            wall.min, wall.median, wall.max, mpyc.min, mpyc.median, mpyc.max,
+        );
+        text
+    }
+
+    pub(super) fn json(&self) -> Result<String> {
+        let value = json!({
+            "date": self.date,
+            "commit": self.commit,
+            "figures": self.figures.iter().map(Figure::json).collect::<Vec<_>>(),
+            "demo": {"parties": 3, "times": self.demos, "wall_s": self.wall.json(), "mpyc_s": self.mpyc.json()},
+            "bench": self.bench,
+        });
+        Ok(serde_json::to_string_pretty(&value).about("write JSON")? + "\n")
+    }
+
+    fn of_machine(&self, name: &str) -> String {
+        match self.bench.get("run").and_then(|run| run.get(name)) {
+            Some(Value::String(text)) => text.clone(),
+            Some(value) => value.to_string(),
+            None => "unknown".to_owned(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_figure_stands_beside_its_limit_and_verdict() {
+        let spread = Spread { min: 1.0, median: 2.0, max: 12.0 };
+        let row =
+            json!({"size": 64, "ours_by_session": {"ratio": 51.25}, "theirs_by_session": {"ratio": 500.4}});
+        let bench = json!({"run": {"cpu": "a CPU", "cores": 2}, "rows": [row]});
+        let report = Report {
+            date: "2026-11-22".into(),
+            commit: "c0ffee".into(),
+            figures: Figure::all(spread, &bench).unwrap(),
+            wall: spread,
+            mpyc: spread,
+            demos: 20,
+            bench,
+            bench_table: "the table".into(),
+        };
+        let text = report.markdown();
+        assert!(text.contains("a CPU, 2 cores"), "{text}");
+        assert!(text.contains("| 12.00 s | below 10 s | NOT REACHED |"), "{text}");
+        assert!(text.contains("| 51.25 times | at least 50 times | REACHED |"), "{text}");
+        assert!(text.contains("| 500 times | at least 50 times | REACHED |"), "{text}");
+        let json: Value = serde_json::from_str(&report.json().unwrap()).unwrap();
+        assert_eq!(
+            (&json["figures"][0]["reached"], &json["demo"]["wall_s"]["max"]),
+            (&json!(false), &json!(12.0))
+        );
+        assert_eq!(report.name(), "2026-11-22-c0ffee");
+    }
+}

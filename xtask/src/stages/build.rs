@@ -1,0 +1,50 @@
+//! The build, and the tests of the main workspace.
+
+use std::fs;
+
+use crate::command::Line;
+use crate::failure::{About as _, Failure, Result};
+use crate::workshop::{Length, Workshop};
+
+/// Cases of each property test in a soak; the library's own choice is 256.
+const SOAK_CASES: &str = "20000";
+
+/// Builds the agent that encrypts nothing, puts it aside, and then everything as it is shipped. The tests run no cargo.
+pub(super) fn run(workshop: &Workshop) -> Result {
+    let (agent, null) = (workshop.agent(), workshop.null_cipher_agent());
+    workshop.run(Line::cargo("build --locked --package didagent --bin didagent --features null-cipher"))?;
+    if let Some(folder) = null.parent() {
+        fs::create_dir_all(folder).about(format!("make {}", folder.display()))?;
+    }
+    fs::copy(&agent, &null).about(format!("copy {} to {}", agent.display(), null.display()))?;
+    println!("copied to {}", workshop.shown(&null));
+
+    workshop.run(Line::cargo("test --locked --workspace --no-run"))?;
+    let read = |path| fs::read(path).about(format!("read {}", workshop.shown(path)));
+    if read(&agent)? == read(&null)? {
+        let agent = workshop.shown(&agent);
+        return Err(Failure::check(format!("FAILED: {agent} is still the build that encrypts nothing")));
+    }
+    println!("{} is the real one", workshop.shown(&agent));
+    Ok(())
+}
+
+/// Runs all tests, and those of the session that a build without encryption must turn round.
+pub(super) fn test(workshop: &Workshop) -> Result {
+    let all = Line::cargo("test --locked --workspace --no-fail-fast")
+        .with("DIDAGENT_TEST_PYTHON", workshop.python())
+        .with("DIDAGENT_TEST_PYTHON_BARE", workshop.python_bare())
+        .with("DIDAGENT_NULL_CIPHER_BIN", workshop.null_cipher_agent());
+    workshop.run(lengthened(workshop, all))?;
+    workshop.run(Line::cargo(
+        "test --locked --package didagent-session --features null-cipher --test null_cipher",
+    ))
+}
+
+/// Adds what makes a test long in a soak.
+pub(super) fn lengthened(workshop: &Workshop, line: Line) -> Line {
+    match workshop.length {
+        Length::Short => line,
+        Length::Long => line.with("PROPTEST_CASES", SOAK_CASES).with("DIDAGENT_SOAK", "1"),
+    }
+}

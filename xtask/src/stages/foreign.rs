@@ -1,0 +1,51 @@
+//! The workspaces of their own: what they lock is never in the shipped tree.
+
+use crate::command::Line;
+use crate::failure::{Failure, Result};
+use crate::workshop::Workshop;
+
+/// A workspace beside the main one, with its own lock file.
+pub(crate) struct Workspace {
+    pub(crate) folder: &'static str,
+    /// Of each of its packages.
+    pub(super) manifests: &'static [&'static str],
+}
+
+const INTEROP: Workspace = Workspace { folder: "interop", manifests: &["interop/Cargo.toml"] };
+const FUZZ: Workspace = Workspace { folder: "fuzz", manifests: &["fuzz/Cargo.toml"] };
+pub(crate) const BENCH: Workspace =
+    Workspace { folder: "bench", manifests: &["bench/Cargo.toml", "bench/baseline/Cargo.toml"] };
+
+pub(super) const WORKSPACES: [Workspace; 3] = [INTEROP, FUZZ, BENCH];
+
+impl Workspace {
+    /// A missing folder is a failure: what is not there must not look as if it had passed.
+    pub(super) fn check_that_it_is_there(&self, workshop: &Workshop) -> Result {
+        match self.manifests.iter().find(|manifest| !workshop.root.join(manifest).is_file()) {
+            Some(manifest) => Err(Failure::check(format!("FAILED: there is no {manifest}"))),
+            None => Ok(()),
+        }
+    }
+
+    /// A command of cargo in this workspace.
+    pub(crate) fn cargo(&self, workshop: &Workshop, command: &str, arguments: &str) -> Result<Line> {
+        self.check_that_it_is_there(workshop)?;
+        let line = format!("{command} --locked --manifest-path {}/Cargo.toml {arguments}", self.folder);
+        Ok(Line::cargo(&line).with("CARGO_TARGET_DIR", workshop.target_apart()))
+    }
+}
+
+/// The DIDComm library of somebody else reads what ours writes, and the other way round.
+pub(super) fn interop(workshop: &Workshop) -> Result {
+    workshop.run(INTEROP.cargo(workshop, "test", "--workspace")?)
+}
+
+/// Every input that the fuzzers keep.
+pub(super) fn fuzz(workshop: &Workshop) -> Result {
+    workshop.run(super::build::lengthened(workshop, FUZZ.cargo(workshop, "test", "--workspace")?))
+}
+
+/// Each bench once. A debug build: nothing is measured, so nothing need be fast.
+pub(super) fn bench(workshop: &Workshop) -> Result {
+    workshop.run(BENCH.cargo(workshop, "test", "--workspace --all-targets")?)
+}
