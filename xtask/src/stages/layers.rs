@@ -6,14 +6,13 @@ use crate::command::Line;
 use crate::failure::{About as _, Failure, Result};
 use crate::workshop::{Package, Workshop};
 
-/// What each package may depend on, of ours. Tests may use the testkit besides.
+/// What each package may depend on, of ours.
 const ARROWS: &[(&str, &[&str])] = &[
     ("didagent-session", &[]),
     ("didagent-didcomm", &[]),
     ("didagent-bridge", &[]),
     ("didagent-mediator", &["didagent-didcomm"]),
     ("didagent", &["didagent-session", "didagent-didcomm", "didagent-bridge", "didagent-mediator"]),
-    ("didagent-testkit", &[]),
     ("xtask", &[]),
 ];
 
@@ -65,11 +64,8 @@ fn wrong_arrows(package: &Package) -> Vec<String> {
         return vec![format!("{} is not in the table of arrows: xtask/src/stages/layers.rs", package.name)];
     };
     let ours = package.dependencies.iter().filter(|(name, _)| ARROWS.iter().any(|(known, _)| known == name));
-    let wrong = ours.filter(|(name, kind)| {
-        let test = kind == "dev" && name == "didagent-testkit";
-        // A package's own tests may ask for more of its features.
-        !test && *name != package.name && !allowed.contains(&name.as_str())
-    });
+    // A package's own tests may ask for more of its features.
+    let wrong = ours.filter(|(name, _)| *name != package.name && !allowed.contains(&name.as_str()));
     wrong.map(|(name, kind)| format!("{} must not depend on {name} ({kind})", package.name)).collect()
 }
 
@@ -95,14 +91,14 @@ mod tests {
 
     #[test]
     fn arrows_point_one_way() {
-        let right = [("didagent-didcomm", "normal"), ("tokio", "normal"), ("didagent-testkit", "dev")];
+        let right = [("didagent-didcomm", "normal"), ("tokio", "normal")];
         assert!(wrong_arrows(&package("didagent-mediator", &right)).is_empty());
         for (name, dependency) in [
             ("didagent-mediator", ("didagent-session", "normal")),
             ("didagent-mediator", ("didagent-session", "dev")),
             ("didagent-session", ("didagent-didcomm", "normal")),
             ("didagent-bridge", ("didagent", "build")),
-            ("didagent-didcomm", ("didagent-testkit", "normal")),
+            ("didagent-didcomm", ("didagent", "dev")),
             ("unheard-of", ("tokio", "normal")),
         ] {
             assert_eq!(wrong_arrows(&package(name, &[dependency])).len(), 1, "{name} {dependency:?}");
