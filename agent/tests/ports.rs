@@ -55,7 +55,7 @@ fn by_hand(count: usize) {
         assert!(party.process.stderr().is_empty(), "{}", party.process.stderr());
         party.process.signal("INT");
         let ended = party.finish();
-        // Whoever is first ended it, and the others hear of that.
+        // After a complete run this is a good end, but the signal may come before the engine saw the last connection end.
         assert!(matches!(ended.code, 0 | 7 | 130), "{ended:#?}");
     }
 }

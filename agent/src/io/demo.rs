@@ -33,6 +33,9 @@ const FIRST_LINE: Duration = Duration::from_secs(20);
 /// How long a process may take to end after it was asked to.
 const END: Duration = Duration::from_secs(10);
 
+/// How much later than its children the demo may see a signal that a terminal sent to all of them.
+const SIGNAL: Duration = Duration::from_millis(300);
+
 /// How much of a party's stderr is kept to be shown if it fails, in bytes.
 const KEPT_STDERR: u64 = 64 * 1024;
 
@@ -83,9 +86,16 @@ pub(crate) struct PartyOutcome {
 pub(crate) async fn run(parties: usize, tell: &mut (dyn FnMut(Progress) + Send)) -> Result<Outcome, Failure> {
     let mut ends = EndRequests::listen().map_err(|error| other("listen to signals", &error))?;
     let mut stage = Stage::set()?;
+    let interrupted = || Failure::new(Kind::Interrupted, "interrupted");
     let outcome = tokio::select! {
+        biased;
+        () = ends.next() => Err(interrupted()),
         outcome = stage.play(parties, tell) => outcome,
-        () = ends.next() => Err(Failure::new(Kind::Interrupted, "interrupted")),
+    };
+    // A signal to the whole group may reach a child before it has a group of its own, and its end be seen first.
+    let outcome = match outcome {
+        Err(_) if timeout(SIGNAL, ends.next()).await.is_ok() => Err(interrupted()),
+        outcome => outcome,
     };
     stage.clear().await;
     outcome

@@ -13,6 +13,7 @@ use didagent_didcomm::protocols::relay::{CircuitId, CloseCode, Frame};
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
@@ -27,6 +28,9 @@ const SILENCE: Duration = Duration::from_secs(60);
 
 /// How long one write may take: a mediator that does not read for so long is as good as gone.
 const WRITE: Duration = Duration::from_secs(60);
+
+/// How long a mediator may take to read our last messages and close its side.
+const CLOSE: Duration = Duration::from_secs(5);
 
 /// Largest websocket message in bytes: a mediator's largest delivery is 512 KiB of mail as base64 in an envelope.
 const MAX_MESSAGE: usize = 2 * 1024 * 1024;
@@ -55,10 +59,11 @@ pub(crate) enum Heard {
 pub(crate) type FromMediator = (String, Heard);
 
 /// A connected mediator.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub(crate) struct MediatorLink {
     out: mpsc::Sender<Message>,
     circuits: Arc<Mutex<Circuits>>,
+    carrier: JoinHandle<()>,
 }
 
 #[derive(Debug, Default)]
@@ -106,8 +111,9 @@ pub(crate) fn connect(
     let ours = ours.map(address_of).transpose()?;
     let (out, queue) = mpsc::channel(WRITE_QUEUE);
     let circuits = Arc::new(Mutex::new(Circuits::default()));
-    tokio::spawn(carry(mediator.to_owned(), address, ours, queue, heard, Arc::clone(&circuits)));
-    Ok(MediatorLink { out, circuits })
+    let carrier =
+        tokio::spawn(carry(mediator.to_owned(), address, ours, queue, heard, Arc::clone(&circuits)));
+    Ok(MediatorLink { out, circuits, carrier })
 }
 
 async fn carry(
@@ -148,11 +154,11 @@ impl MediatorLink {
         Some(Circuit { id, incoming, out: self.out.clone() })
     }
 
-    /// Closes the socket after everything queued was written, and waits for the writer to be done.
+    /// Closes the socket in order: everything queued is written, then we read until the mediator has closed its side. Whoever
+    /// closes a TCP connection with bytes unread resets it, and then the mediator may never read our last records.
     pub(crate) async fn close(self) {
         let _ = self.out.send(Message::Close(None)).await;
-        // The writer ends after the close message and drops its end of the queue.
-        let _ = timeout(WRITE, self.out.closed()).await;
+        let _ = timeout(CLOSE, self.carrier).await;
     }
 }
 
@@ -210,7 +216,6 @@ async fn write(mut sink: SplitSink<Socket, Message>, mut queue: mpsc::Receiver<M
             Ok(Ok(true) | Err(_)) | Err(_) => break,
         }
     }
-    let _ = timeout(Duration::from_secs(1), sink.close()).await;
 }
 
 async fn read(

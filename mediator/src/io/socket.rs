@@ -3,6 +3,7 @@
 //! The writer asks the core for the next thing only after the previous one was taken by the socket, which is what makes credit
 //! mean something.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use futures_util::{Sink, SinkExt as _, Stream, StreamExt as _};
@@ -52,9 +53,18 @@ pub(super) fn config() -> WebSocketConfig {
 pub(super) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(engine: &Engine, stream: WebSocketStream<S>) {
     let (mut sink, mut source) = stream.split();
     let (socket, line) = engine.connect();
-    let end = tokio::select! {
-        end = read(engine, socket, &mut source) => end,
-        end = write(engine, socket, &line, &mut sink) => end,
+    let end = {
+        let mut reading = pin!(read(engine, socket, &mut source));
+        tokio::select! {
+            end = &mut reading => end,
+            end = write(engine, socket, &line, &mut sink) => {
+                if end == End::Gone {
+                    // A client that has gone resets what we write; what it sent before is still to be read.
+                    let _ = timeout(GOODBYE, reading).await;
+                }
+                end
+            }
+        }
     };
     tracing::debug!(socket = socket.0, ?end, "socket ended");
     engine.disconnect(socket);

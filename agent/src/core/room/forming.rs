@@ -22,6 +22,9 @@ type Context<'a> = (&'a Member, &'a Invitation);
 /// How long a peer that said that a handshake cannot complete may still send a message that does.
 const SECOND_ANSWER: Duration = Duration::from_secs(3);
 
+/// How long a peer whose session ended may still say why.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
 #[derive(Debug)]
 pub(super) struct Forming {
     roster: Roster,
@@ -35,7 +38,7 @@ pub(super) struct Forming {
     up: BTreeSet<usize>,
     /// Parties whose signature over the roster verified, ourselves included.
     ready: BTreeSet<usize>,
-    /// Handshakes that a peer says it cannot complete, and until when we wait for a better answer of it.
+    /// Peers whose handshake does not complete or whose session ended, and until when we wait for better news of them.
     trouble: BTreeMap<usize, (Instant, Failure)>,
 }
 
@@ -137,9 +140,15 @@ impl Forming {
         }
     }
 
+    /// Notes that the session with `peer` ended. Its own words, which go through the mailboxes, may come a little later.
+    pub(super) fn session_lost(&mut self, peer: usize, why: &str, now: Instant) {
+        let failure = Failure::new(Kind::PeerLost, format!("lost {}: {why}", self.describe(peer)));
+        self.trouble.entry(peer).or_insert((now + LAST_WORDS, failure));
+    }
+
     /// Says whether every party signed the roster and every session of ours works.
     pub(super) fn is_complete(&self) -> bool {
-        self.ready.len() == self.roster.body().m
+        self.trouble.is_empty() && self.ready.len() == self.roster.body().m
     }
 
     pub(super) fn roster(&self) -> &Roster {

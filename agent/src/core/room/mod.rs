@@ -38,7 +38,7 @@ use rand_core::CryptoRng;
 use crate::core::connect::showable;
 use crate::core::identity::{ConnectionDid, Identity};
 use crate::core::invite::{Invitation, new_id};
-use crate::failure::{Failure, Kind};
+use crate::failure::Failure;
 use forming::Forming;
 use lobby::{GuestLobby, HostLobby};
 use roster::Roster;
@@ -268,9 +268,8 @@ impl Room {
                 }
             }
             Input::SessionLost(peer, why) => {
-                if let Phase::Forming(forming) = &self.phase {
-                    let who = forming.describe(peer);
-                    self.fail(Failure::new(Kind::PeerLost, format!("lost {who}: {why}")));
+                if let Phase::Forming(forming) = &mut self.phase {
+                    forming.session_lost(peer, &why, now.instant);
                 }
             }
             Input::Timeout => self.check_deadlines(now),

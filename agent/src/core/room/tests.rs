@@ -11,6 +11,7 @@ use super::*;
 use crate::core::identity::ConnectionSecrets;
 use crate::core::post::Post;
 use crate::core::test_rng;
+use crate::failure::Kind;
 
 const UNIX: u64 = 1_800_000_000;
 

@@ -221,7 +221,7 @@ impl Engine {
             )
             .hint("check the mediator's link, and whether the mediator still has the same identity"));
         }
-        if let Some(failure) = self.run.as_ref().and_then(|run| run.blame_due(now.instant)) {
+        if let Some(failure) = self.run.as_mut().and_then(|run| run.blame_due(now.instant)) {
             return Err(failure);
         }
         if let Some(room) = &mut self.room {

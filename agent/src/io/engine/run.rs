@@ -25,6 +25,10 @@ const EXPLANATION: Duration = Duration::from_millis(1500);
 /// A party that stopped because it lost another one is not the culprit. So long we wait for the news of who is.
 const CULPRIT: Duration = Duration::from_secs(2);
 
+/// A party whose circuit ended without a proper close has usually said why in a message that is still on its way. So long we
+/// wait for it.
+const LAST_WORDS: Duration = Duration::from_secs(1);
+
 /// After our program ended well, its last bytes go out and the others' last bytes come in; they end within moments of each
 /// other, since MPyC's shutdown is a barrier.
 const LAST_BYTES: Duration = Duration::from_secs(10);
@@ -47,8 +51,19 @@ pub(super) struct Run {
     finished: usize,
     /// Parties that said that they are done.
     done: BTreeSet<usize>,
-    /// A party stopped because of another one; blame it if nobody else turns up by then.
-    blame: Option<(Instant, Failure)>,
+    /// Who seems to be to blame.
+    blame: Option<Blame>,
+}
+
+/// A suspicion: something points at a party, but better news may be on its way.
+struct Blame {
+    /// When it becomes certain.
+    until: Instant,
+    /// The party, if what it says itself can clear it.
+    suspect: Option<usize>,
+    /// It is one only if connections still stand then: a party that was done has left nothing else to miss.
+    needs_connections: bool,
+    failure: Failure,
 }
 
 /// What happens in a run.
@@ -113,12 +128,13 @@ impl Run {
     }
 
     pub(super) fn blame_deadline(&self) -> Option<Instant> {
-        self.blame.as_ref().map(|(deadline, _)| *deadline)
+        self.blame.as_ref().map(|blame| blame.until)
     }
 
-    /// Returns the failure of a run whose culprit did not turn up.
-    pub(super) fn blame_due(&self, now: Instant) -> Option<Failure> {
-        self.blame.as_ref().filter(|(deadline, _)| *deadline <= now).map(|(_, failure)| failure.clone())
+    /// Returns the failure of a run whose culprit is certain by now; a suspicion that came to nothing is dropped.
+    pub(super) fn blame_due(&mut self, now: Instant) -> Option<Failure> {
+        let blame = self.blame.take_if(|blame| blame.until <= now)?;
+        (!blame.needs_connections || self.active > 0).then_some(blame.failure)
     }
 }
 
@@ -195,11 +211,20 @@ impl Engine {
         match body.code.as_str() {
             leave::DONE => {
                 run.done.insert(index);
+                if let Some(blame) = run.blame.as_mut().filter(|blame| blame.suspect == Some(index)) {
+                    blame.until = now().instant + LAST_BYTES;
+                    blame.needs_connections = true;
+                }
                 let others = self.peers.len();
                 Ok((run.program.is_none() && run.done.len() == others).then_some(End::OthersDone))
             }
             leave::PEER_LOST => {
-                run.blame.get_or_insert((now().instant + CULPRIT, Failure::new(Kind::PeerLost, why)));
+                run.blame.get_or_insert(Blame {
+                    until: now().instant + CULPRIT,
+                    suspect: None,
+                    needs_connections: false,
+                    failure: Failure::new(Kind::PeerLost, why),
+                });
                 Ok(None)
             }
             leave::PROGRAM_FAILED => {
@@ -220,14 +245,18 @@ impl Engine {
             };
             return self.session_lost(index, why);
         };
-        match ended {
-            Ended::Lost(why) if !run.done.contains(&index) => {
-                let who = self.roster.as_ref().map(|roster| describe(roster, index)).unwrap_or_default();
-                Err(Failure::new(Kind::PeerLost, format!("lost {who}: {why}")))
-            }
-            // It had said everything, or the socket to the mediator reports its own loss.
-            _ => Ok(None),
+        if let Ended::Lost(why) = ended {
+            // Its own words may come later than the end of its circuit, since they go through the mailboxes.
+            let who = self.roster.as_ref().map(|roster| describe(roster, index)).unwrap_or_default();
+            let is_done = run.done.contains(&index);
+            run.blame.get_or_insert(Blame {
+                until: now().instant + if is_done { LAST_BYTES } else { LAST_WORDS },
+                suspect: Some(index),
+                needs_connections: is_done,
+                failure: Failure::new(Kind::PeerLost, format!("lost {who}: {why}")),
+            });
         }
+        Ok(None)
     }
 
     /// Ends a run: stops the program unless it ended by itself, and finds out why. Frees the ports.
@@ -304,7 +333,7 @@ impl Engine {
                     }
                 }
                 () = tokio::time::sleep_until(deadline) => {
-                    return self.run.as_ref().and_then(|run| run.blame.as_ref()).map(|(_, failure)| failure.clone());
+                    return self.run.as_ref().and_then(|run| run.blame.as_ref()).map(|blame| blame.failure.clone());
                 }
             };
             if let Err(failure) = happened {
