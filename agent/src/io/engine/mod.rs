@@ -178,10 +178,18 @@ enum Drained {
 impl Engine {
     async fn go(mut self, ends: &mut EndRequests, reporter: &mut dyn Reporter) -> u8 {
         let end = self.turn(ends, reporter).await;
+        // The first request to end is answered politely, also one that comes while we are ending anyway; the second is not.
+        let polite = !matches!(end, End::Interrupted);
         let finishing = self.finish(end, reporter);
+        let impatience = async {
+            if polite {
+                ends.next().await;
+            }
+            ends.next().await;
+        };
         tokio::select! {
             code = finishing => code,
-            () = ends.next() => Kind::Interrupted.exit(),
+            () = impatience => Kind::Interrupted.exit(),
         }
     }
 
