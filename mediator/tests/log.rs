@@ -53,6 +53,8 @@ async fn trace_log_holds_no_bodies_tokens_records_or_links() {
     let opened: Opened = alice.ask(&Open { token, window: MAX_WINDOW }).await;
     let _: Refused = bob.ask(&Open { token, window: MAX_WINDOW }).await;
     let _: Opened = bob.ask(&Join { token, window: MAX_WINDOW }).await;
+    // Data before the first credit would end the circuit (RL-14).
+    while !matches!(Frame::decode(&alice.next_frame().await).unwrap(), Frame::Credit { .. }) {}
     alice.send_record(opened.circuit, MARK.as_bytes()).await;
     while !matches!(Frame::decode(&bob.next_frame().await).unwrap(), Frame::Data { .. }) {}
 
