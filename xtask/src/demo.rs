@@ -119,6 +119,9 @@ fn processes_that_name(folder: &Path) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    use std::io::{Read as _, Write as _};
+    use std::process::Stdio;
+
     use super::*;
 
     #[test]
@@ -137,11 +140,17 @@ mod tests {
     #[test]
     fn finds_a_process_by_its_environment() {
         let folder = format!("/tmp/didagent-xtask-test-{}", std::process::id());
-        let mut child = Command::new("sleep").arg("60").env("TMPDIR", &folder).spawn().unwrap();
+        let mut cat = Command::new("cat");
+        let pipes = cat.env("TMPDIR", &folder).stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = pipes.spawn().unwrap();
+        // Between fork and exec a process has no environment yet; one that answers is past that.
+        let mut echo = [0];
+        child.stdin.as_mut().unwrap().write_all(b"x").unwrap();
+        child.stdout.as_mut().unwrap().read_exact(&mut echo).unwrap();
         let found = processes_that_name(Path::new(&folder));
         child.kill().unwrap();
         child.wait().unwrap();
-        assert_eq!(found, ["sleep 60 "]);
+        assert_eq!(found, ["cat "]);
         assert!(processes_that_name(Path::new(&folder)).is_empty());
     }
 }
