@@ -30,6 +30,11 @@ impl Line {
         Self::new(&format!("cargo {words}"))
     }
 
+    /// A program at this path, without words yet.
+    pub(crate) fn program(path: impl Into<OsString>) -> Self {
+        Self { words: vec![path.into()], environment: Vec::new() }
+    }
+
     /// Adds one word as it is.
     pub(crate) fn word(mut self, word: impl Into<OsString>) -> Self {
         self.words.push(word.into());

@@ -7,6 +7,7 @@ mod prerequisites;
 mod python;
 mod soak;
 mod style;
+mod supply;
 mod text;
 
 use std::fmt::Write as _;
@@ -33,6 +34,12 @@ const STAGES: &[Stage] = &[
     stage("lint", "clippy has nothing to say", &[], style::lint),
     stage("docs", "the documentation builds without warnings", &[], style::docs),
     stage("layers", "arrows between packages point one way", &[], layers::run),
+    stage(
+        "supply",
+        "licences, bans, sources and advisories of what others wrote",
+        &["prerequisites"],
+        supply::run,
+    ),
     stage("build", "every binary and test, once", &[], build::run),
     stage("test", "all tests of the workspace", &["python", "build"], build::test),
     stage("interop", "other people's software against ours", &[], foreign::interop),
