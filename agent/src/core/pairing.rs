@@ -108,16 +108,8 @@ pub fn propose(
     let thid = new_id(rng);
     let suites = suite_ids();
     let prologue = Prologue::new(pair, &thid, &suites);
-    let local = static_secret(identity);
-    let remote = static_public(pair.responder)?;
-    let params = Params {
-        suite: Suite::KkChaChaPoly,
-        local: &local,
-        remote: &remote,
-        prologue: &prologue.encoded()?,
-        limits: Limits::default(),
-    };
-    let (initiator, noise) = Initiator::start(params, rng).map_err(|_| PairingError::Failed)?;
+    let facts = Facts::new(identity, pair.responder, &prologue)?;
+    let (initiator, noise) = Initiator::start(facts.params(), rng).map_err(|_| PairingError::Failed)?;
     let fields = prologue.fields();
     let propose = Propose { suites, noise, fields: fields.clone(), link: pair.initiator.link.clone() };
     let message = propose.message(thid.clone()).pthid(pair.room);
@@ -223,53 +215,41 @@ fn answer_inner(
     if let Some(field) = first_difference(&fields, &propose.fields) {
         return Err(PairingError::Differs { field });
     }
-    let local = static_secret(identity);
-    let remote = static_public(pair.initiator)?;
-    let params = Params {
-        suite: Suite::KkChaChaPoly,
-        local: &local,
-        remote: &remote,
-        prologue: &prologue.encoded()?,
-        limits: Limits::default(),
-    };
+    let facts = Facts::new(identity, pair.initiator, &prologue)?;
     let (established, noise) =
-        Responder::answer(params, &propose.noise, rng).map_err(|_| PairingError::Failed)?;
+        Responder::answer(facts.params(), &propose.noise, rng).map_err(|_| PairingError::Failed)?;
     let accept = Accept { suite: Suite::KkChaChaPoly.id(), noise, fields, link: None };
     Ok((established, accept.message(new_id(rng)).thid(message.thread()).pthid(pair.room)))
 }
 
-/// The prologue's fields in their order, `spec/handshake.md`.
-struct Prologue<'a>([(&'static str, &'a [u8]); 9]);
+/// What enters the handshake with a party besides randomness.
+struct Facts {
+    local: StaticSecret,
+    remote: StaticPublic,
+    prologue: Vec<u8>,
+}
 
-impl<'a> Prologue<'a> {
-    fn new(pair: &Pair<'a>, thid: &'a str, suites: &'a [u8]) -> Self {
-        Self([
-            ("initiator", pair.initiator.did.as_bytes()),
-            ("responder", pair.responder.did.as_bytes()),
-            ("initiator_kid", pair.initiator.kid.as_bytes()),
-            ("responder_kid", pair.responder.kid.as_bytes()),
-            ("thid", thid.as_bytes()),
-            ("pthid", pair.room.as_bytes()),
-            ("invitation", pair.invitation),
-            ("suites", suites),
-            // What both know beforehand and nothing else: the room. What is agreed later is bound by each stream.
-            ("context", pair.room.as_bytes()),
-        ])
+impl Facts {
+    fn new(identity: &Identity, peer: &Party, prologue: &Prologue<'_>) -> Result<Self, PairingError> {
+        Ok(Self {
+            local: static_secret(identity),
+            remote: static_public(peer)?,
+            prologue: prologue.encoded()?,
+        })
     }
 
-    fn encoded(&self) -> Result<Vec<u8>, PairingError> {
-        let fields = self.0.map(|(_, value)| value);
-        prologue::encode(prologue::LABEL, &fields).map_err(|_| PairingError::Malformed)
-    }
-
-    fn fields(&self) -> BTreeMap<String, Digest32> {
-        self.0
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), Digest32(Sha256::digest(value).into())))
-            .collect()
+    fn params(&self) -> Params<'_> {
+        Params {
+            suite: Suite::KkChaChaPoly,
+            local: &self.local,
+            remote: &self.remote,
+            prologue: &self.prologue,
+            limits: Limits::default(),
+        }
     }
 }
 
+/// Names of the prologue's fields in their order, `spec/handshake.md`.
 const FIELD_NAMES: [&str; 9] = [
     "initiator",
     "responder",
@@ -281,6 +261,35 @@ const FIELD_NAMES: [&str; 9] = [
     "suites",
     "context",
 ];
+
+/// The values of the prologue's fields.
+struct Prologue<'a>([&'a [u8]; FIELD_NAMES.len()]);
+
+impl<'a> Prologue<'a> {
+    fn new(pair: &Pair<'a>, thid: &'a str, suites: &'a [u8]) -> Self {
+        Self([
+            pair.initiator.did.as_bytes(),
+            pair.responder.did.as_bytes(),
+            pair.initiator.kid.as_bytes(),
+            pair.responder.kid.as_bytes(),
+            thid.as_bytes(),
+            pair.room.as_bytes(),
+            pair.invitation,
+            suites,
+            // What both know beforehand and nothing else: the room. What is agreed later is bound by each stream.
+            pair.room.as_bytes(),
+        ])
+    }
+
+    fn encoded(&self) -> Result<Vec<u8>, PairingError> {
+        prologue::encode(prologue::LABEL, &self.0).map_err(|_| PairingError::Malformed)
+    }
+
+    fn fields(&self) -> BTreeMap<String, Digest32> {
+        let digest = |value: &[u8]| Digest32(Sha256::digest(value).into());
+        FIELD_NAMES.into_iter().zip(self.0).map(|(name, value)| (name.to_owned(), digest(value))).collect()
+    }
+}
 
 fn first_difference(
     ours: &BTreeMap<String, Digest32>,
