@@ -1,13 +1,16 @@
 //! The launcher under a real Python: programs must not be able to tell, except that servers stay on loopback.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::disallowed_methods)]
 
+mod addresses;
+
 use std::ffi::OsString;
 use std::io::{BufRead, BufReader, Write};
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
+use addresses::other_addresses;
 use didagent_bridge::launch::{LAUNCHER_SOURCE, Rewritten, rewrite};
 
 /// What a program can see of the way it was started.
@@ -196,22 +199,6 @@ fn serving(folder: &Folder, words: &[OsString], check: impl FnOnce(&str, u16)) {
     check(&addresses, port);
     drop(child.stdin.take());
     assert!(child.wait().unwrap().success());
-}
-
-/// Addresses of this machine other than 127.0.0.1: its own in a network, if it has one, and on Linux 127.0.0.2, which
-/// only a server on all addresses (or on that one) answers.
-fn other_addresses() -> Vec<IpAddr> {
-    let mut addresses = Vec::new();
-    if cfg!(target_os = "linux") {
-        addresses.push(IpAddr::from(Ipv4Addr::new(127, 0, 0, 2)));
-    }
-    // Connecting a UDP socket sends nothing; the system only chooses the source address.
-    let probe = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap();
-    if probe.connect((Ipv4Addr::new(192, 0, 2, 1), 9)).is_ok() {
-        addresses.push(probe.local_addr().unwrap().ip());
-    }
-    assert!(!addresses.is_empty(), "no second address of this machine to try");
-    addresses
 }
 
 fn answers(address: IpAddr, port: u16) -> bool {

@@ -4,16 +4,18 @@
 //! tests fail.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::disallowed_methods)]
 
+mod addresses;
 mod common;
 
 use std::ffi::OsString;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, UdpSocket};
+use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
 use std::time::Duration;
 
+use addresses::other_addresses;
 use common::{TestStream, stream_pair};
 use didagent_bridge::io::{Bridge, BridgeEvent, BridgeOptions, Mesh};
 use didagent_bridge::launch::{LAUNCHER_SOURCE, Rewritten, rewrite_with};
@@ -189,21 +191,6 @@ async fn a_program_may_start_and_stop_mpyc_twice() {
         assert_eq!(results, ["run with factor 1: 6", "run with factor 10: 60"]);
     }
     assert_orderly(&parties, 2);
-}
-
-/// Addresses of this machine other than 127.0.0.1: on Linux 127.0.0.2, and its own in a network, if it has one.
-fn other_addresses() -> Vec<IpAddr> {
-    let mut addresses = Vec::new();
-    if cfg!(target_os = "linux") {
-        addresses.push(IpAddr::from(Ipv4Addr::new(127, 0, 0, 2)));
-    }
-    // Connecting a UDP socket sends nothing; the system only chooses the source address.
-    let probe = UdpSocket::bind((Ipv4Addr::UNSPECIFIED, 0)).unwrap();
-    if probe.connect((Ipv4Addr::new(192, 0, 2, 1), 9)).is_ok() {
-        addresses.push(probe.local_addr().unwrap().ip());
-    }
-    assert!(!addresses.is_empty(), "no second address of this machine to try");
-    addresses
 }
 
 #[tokio::test]
