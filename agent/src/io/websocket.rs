@@ -12,7 +12,7 @@ use std::time::Duration;
 use didagent_didcomm::protocols::relay::{CircuitId, CloseCode, Frame};
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt as _, StreamExt as _};
-use tokio::sync::mpsc;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
@@ -43,6 +43,10 @@ const CIRCUIT_QUEUE: usize = 256;
 
 /// Circuits that frames may name before the engine has read the answer that announces them.
 const MAX_CIRCUITS: usize = 256;
+
+/// Bytes of records of one socket that wait for their circuits. With the largest window a mediator that keeps to credit has 256 KiB
+/// on its way in each of 15 circuits; one that does not is read no faster than its records are taken.
+const UNREAD: usize = 8 * 1024 * 1024;
 
 /// What the engine hears from a socket.
 #[derive(Debug)]
@@ -76,11 +80,26 @@ struct Circuits {
 #[derive(Debug)]
 pub(crate) enum FromCircuit {
     /// One session record.
-    Record(Vec<u8>),
+    Record(Held),
     /// So many more bytes may be sent.
     Credit(u32),
     /// The circuit is over.
     Closed(CloseCode),
+}
+
+/// A record that counts against [`UNREAD`] until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Held {
+    record: Vec<u8>,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl std::ops::Deref for Held {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.record
+    }
 }
 
 /// Our end of a circuit.
@@ -224,6 +243,7 @@ async fn read(
     heard: mpsc::Sender<FromMediator>,
     circuits: Arc<Mutex<Circuits>>,
 ) {
+    let unread = Arc::new(Semaphore::new(UNREAD));
     let reason = loop {
         let message = match timeout(SILENCE, stream.next()).await {
             Ok(Some(Ok(message))) => message,
@@ -242,7 +262,10 @@ async fn read(
                     break "it sent a frame that is not one".to_owned();
                 };
                 let event = match frame {
-                    Frame::Data { record, .. } => FromCircuit::Record(record.to_vec()),
+                    Frame::Data { record, .. } => match held(record, &unread).await {
+                        Some(held) => FromCircuit::Record(held),
+                        None => break "it sent a frame that is not one".to_owned(),
+                    },
                     Frame::Credit { bytes, .. } => FromCircuit::Credit(bytes),
                     Frame::Close { code, .. } => FromCircuit::Closed(code),
                 };
@@ -266,3 +289,13 @@ async fn read(
     circuits.lock().unwrap_or_else(PoisonError::into_inner).to_circuit.clear();
     let _ = heard.send((mediator, Heard::Lost(reason))).await;
 }
+
+/// Waits until the record fits under [`UNREAD`]. A decoded frame's record always can.
+async fn held(record: &[u8], unread: &Arc<Semaphore>) -> Option<Held> {
+    let size = u32::try_from(record.len()).ok()?;
+    let permit = Arc::clone(unread).acquire_many_owned(size).await.ok()?;
+    Some(Held { record: record.to_vec(), _permit: permit })
+}
+
+#[cfg(test)]
+mod tests;
