@@ -51,10 +51,11 @@ failures! {
     LinkExpired = "E0203", 3, "The invitation's time is over. Ask the host to run `didagent invite` again; `--expires` sets how long a link works.";
     LinkForeign = "E0204", 3, "The link is a proper DIDComm invitation, but to something else than what this command does: `join` wants the link of a room, `--mediator` the link of a mediator.";
     MediatorUnreachable = "E0301", 5, "No connection to the mediator could be made. Check the address, that the mediator runs, and that this machine may connect outwards.";
-    MediatorLost = "E0302", 5, "The connection to the mediator broke and the run could not go on without it.";
+    MediatorLost = "E0302", 5, "The connection to the mediator broke, and nothing could go on without it. While people wait for each other the agent tries for a minute to get it back; once a room is full it ends.";
     MediatorForeign = "E0303", 5, "Something answered at the mediator's address, but it did not speak as a DIDComm mediator on a websocket.";
     MediatorRefused = "E0304", 3, "The mediator refused a request; the message has its reason.";
     NoMediator = "E0305", 2, "This home has no mediator yet. Give one with `--mediator LINK`; `didagent mediator serve` starts one and prints its link.";
+    ClockWrong = "E0306", 2, "This machine and another one disagree about the time by more than a minute. Messages say until when they count, so the two cannot talk. Compare both times that the message shows with a watch, and set the clock that is wrong; `timedatectl` shows a Linux machine's.";
     HostSilent = "E0401", 6, "The host did not answer. Its `didagent invite` must be running while others join.";
     RoomRefused = "E0402", 3, "The host refused the request to join; the message has the reason (the room is full, the invitation is another one, ...).";
     RosterRefused = "E0403", 8, "The roster that the host sent does not fit: it is not signed by the inviter, or it does not name this party as it is. Nothing was started.";

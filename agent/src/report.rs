@@ -49,6 +49,15 @@ pub enum Report {
         /// Names in order of their index.
         names: Vec<String>,
     },
+    /// The connection to the mediator broke while people wait; it is tried again.
+    MediatorLost {
+        /// Why it broke.
+        why: String,
+        /// For how long it is tried.
+        retry: Duration,
+    },
+    /// The connection to the mediator stands again, and the room's link works again.
+    MediatorBack,
     /// Everybody is ready.
     Ready {
         /// The roster that all signed.

@@ -50,6 +50,10 @@ fn event(report: &Report) -> Value {
         Report::Seats { seats, names } => {
             json!({"v": 1, "type": "room.seats", "seats": seats, "names": names})
         }
+        Report::MediatorLost { why, retry } => {
+            json!({"v": 1, "type": "mediator.lost", "message": why, "retry_seconds": retry.as_secs()})
+        }
+        Report::MediatorBack => json!({"v": 1, "type": "mediator.back"}),
         Report::Ready { roster, ours, paths, acquaintances, forming } => {
             let body = roster.body();
             json!({

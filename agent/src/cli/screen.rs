@@ -53,6 +53,15 @@ impl Reporter for Screen {
                 let missing = seats.saturating_sub(names.len());
                 eprintln!("  in the room: {}; waiting for {missing} more ...", names.join(", "));
             }
+            Report::MediatorLost { why, retry } => eprintln!(
+                "  lost the connection to the mediator ({}); trying again for {} s ...",
+                showable(why, 200),
+                retry.as_secs()
+            ),
+            Report::MediatorBack if self.seats.is_some() => {
+                eprintln!("  the mediator is back; the link works again");
+            }
+            Report::MediatorBack => eprintln!("  the mediator is back; asking the host for the seat again ..."),
             Report::Ready { roster, ours, paths, acquaintances, .. } => {
                 for line in table(roster, *ours, paths, acquaintances) {
                     eprintln!("{line}");

@@ -75,6 +75,11 @@ impl Mailbox {
         self.state == State::Live
     }
 
+    /// Says whether the mediator has answered at least once.
+    pub fn is_answered(&self) -> bool {
+        !matches!(self.state, State::Requesting { .. })
+    }
+
     /// Takes an authenticated message of the mediator.
     ///
     /// # Errors

@@ -13,12 +13,14 @@ use didagent_didcomm::message::Message;
 use didagent_didcomm::protocols::routing::{Forward, PayloadForm};
 use rand_core::CryptoRng;
 
+use crate::core::clock::TOLERANCE;
 use crate::core::identity::{ConnectionDid, ConnectionSecrets, Identity};
 use crate::core::invite::new_id;
 
 /// How long a message to another party is worth delivering, in seconds. Everything in a room is answered in seconds; a
-/// longer time would only deliver the leftovers of dead rooms.
-const PARTY_MESSAGE_SECONDS: u64 = 120;
+/// longer time would only deliver the leftovers of dead rooms. Two thirds of it are for clocks: each may be wrong by
+/// [`TOLERANCE`], in opposite directions.
+const PARTY_MESSAGE_SECONDS: u64 = 60 + 2 * TOLERANCE;
 
 /// How long a request to a mediator is valid, in seconds: it bounds how long the mediator must remember its id.
 const MEDIATOR_MESSAGE_SECONDS: u64 = 60;
@@ -30,6 +32,8 @@ pub struct Parcel {
     pub mediator: String,
     /// The encrypted message, a JSON text.
     pub text: String,
+    /// The thread in which the mediator reports a problem with it.
+    pub thread: String,
 }
 
 /// Why a message cannot be sent.
@@ -84,7 +88,8 @@ impl Post<'_> {
             envelope::sealed(&message, &self.connection.kid, kid, &self.secrets(), &OfflineResolver, rng)?;
         let mut forward = Forward::new(to, text(sealed));
         forward.expires_time = Some(now + PARTY_MESSAGE_SECONDS);
-        let forward = forward.message(new_id(rng), PayloadForm::Json).to(&mediator);
+        let thread = new_id(rng);
+        let forward = forward.message(thread.clone(), PayloadForm::Json).to(&mediator);
         let packed = if mediator == self.connection.mediator {
             // Our own mediator knows this socket's DID anyway, and can then report a wrong address at once (RL-42).
             let forward = forward.from(&self.connection.did);
@@ -99,7 +104,7 @@ impl Post<'_> {
         } else {
             envelope::anoncrypt(&forward, &[&mediator_kid], &OfflineResolver, rng)?
         };
-        Ok(Parcel { mediator, text: text(packed) })
+        Ok(Parcel { mediator, text: text(packed), thread })
     }
 
     /// Encrypts `message` for the mediator with the DID `mediator`. `now` is in UTC seconds.
@@ -114,6 +119,7 @@ impl Post<'_> {
         rng: &mut impl CryptoRng,
     ) -> Result<Parcel, PostError> {
         let kid = key_agreement_kid(mediator)?;
+        let thread = message.thread().to_owned();
         let message = message
             .from(&self.connection.did)
             .to(mediator)
@@ -127,7 +133,7 @@ impl Post<'_> {
             &OfflineResolver,
             rng,
         )?;
-        Ok(Parcel { mediator: mediator.to_owned(), text: text(packed) })
+        Ok(Parcel { mediator: mediator.to_owned(), text: text(packed), thread })
     }
 
     /// Opens an envelope that was sent to this connection DID. `now` is in UTC seconds.

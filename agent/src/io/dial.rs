@@ -16,7 +16,9 @@ use tokio_tungstenite::tungstenite::{self, Error};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
 use url::{Host, Url};
 
+use crate::core::clock::utc;
 use crate::failure::{Failure, Kind};
+use crate::io::unix_now;
 
 /// How long connecting may take, TLS and the HTTP upgrade included.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -128,21 +130,66 @@ fn embedded_ipv4(octets: &[u8; 16], at: usize) -> Option<Ipv4Addr> {
 
 fn upgrade_failure(address: &str, error: &tungstenite::Error) -> Failure {
     match error {
-        Error::Io(error) => unreachable_at(address, &error.to_string()),
+        Error::Io(error) => io_failure(address, error),
         Error::Tls(error) => unreachable_at(address, &error.to_string()),
-        Error::Http(response) => foreign(address, &format!("HTTP status {}", response.status().as_u16())),
-        other => foreign(address, &other.to_string()),
+        Error::Http(response) => status_failure(address, response.status().as_u16()),
+        // What a parser of HTTP makes of another protocol's first bytes helps nobody.
+        other => {
+            tracing::info!(%other, "no WebSocket");
+            foreign(address, "it speaks something else than WebSocket")
+        }
+    }
+}
+
+fn io_failure(address: &str, error: &io::Error) -> Failure {
+    use rustls::{CertificateError, Error as Tls};
+    match error.get_ref().and_then(|inner| inner.downcast_ref::<Tls>()) {
+        Some(Tls::InvalidCertificate(CertificateError::Expired | CertificateError::NotValidYet))
+        | Some(Tls::InvalidCertificate(
+            CertificateError::ExpiredContext { .. } | CertificateError::NotValidYetContext { .. },
+        )) => {
+            let here = utc(unix_now());
+            let why = format!("its certificate is not valid at this machine's time, {here}");
+            cannot_reach(address, &why).hint(
+                "check date and time (timedatectl); if they are right, tell who runs the mediator to renew its certificate",
+            )
+        }
+        Some(Tls::InvalidCertificate(why)) => cannot_reach(
+            address,
+            &format!("its certificate is not accepted: {why}"),
+        )
+        .hint(
+            "tell who runs the mediator; a certificate must come from an authority that this machine trusts",
+        ),
+        Some(other) => foreign(address, &format!("it speaks something else than TLS ({other})")),
+        None => unreachable_at(address, &error.to_string()),
+    }
+}
+
+/// What an HTTP status in place of a WebSocket means for a person.
+fn status_failure(address: &str, status: u16) -> Failure {
+    match status {
+        // 503 is also what a mediator of ours answers when it is full (RL-03).
+        500..=599 | 429 => {
+            cannot_reach(address, &format!("the server there cannot serve it now: HTTP status {status}"))
+                .hint("the same again in a minute; if it stays, tell who runs the mediator")
+        }
+        300..=399 => foreign(address, &format!("HTTP status {status}, the server sends people elsewhere")),
+        _ => foreign(address, &format!("HTTP status {status}")),
     }
 }
 
 fn unreachable_at(address: &str, why: &str) -> Failure {
+    cannot_reach(address, why).hint("check that the mediator runs and that this machine may connect to it")
+}
+
+fn cannot_reach(address: &str, why: &str) -> Failure {
     Failure::new(Kind::MediatorUnreachable, format!("cannot reach the mediator at {address}: {why}"))
-        .hint("check that the mediator runs and that this machine may connect to it")
 }
 
 fn foreign(address: &str, why: &str) -> Failure {
     Failure::new(Kind::MediatorForeign, format!("what answers at {address} is not a mediator: {why}"))
-        .hint("check the mediator's link")
+        .hint("ask who runs the mediator for its link again")
 }
 
 #[cfg(test)]
@@ -180,6 +227,33 @@ mod tests {
         ] {
             assert_eq!(is_public(address.parse().unwrap()), public, "{address}");
         }
+    }
+
+    #[test]
+    fn statuses_and_certificates_say_what_can_help() {
+        for (status, kind) in [
+            (200, Kind::MediatorForeign),
+            (301, Kind::MediatorForeign),
+            (404, Kind::MediatorForeign),
+            (429, Kind::MediatorUnreachable),
+            (500, Kind::MediatorUnreachable),
+            (502, Kind::MediatorUnreachable),
+            (503, Kind::MediatorUnreachable),
+        ] {
+            let failure = status_failure("wss://m.example/", status);
+            assert_eq!(failure.kind, kind, "{status}");
+            assert!(failure.message.contains(&status.to_string()), "{}", failure.message);
+        }
+        let certificate = |error| {
+            let error = rustls::Error::InvalidCertificate(error);
+            upgrade_failure("wss://m.example/", &Error::Io(io::Error::new(io::ErrorKind::InvalidData, error)))
+        };
+        let expired = certificate(rustls::CertificateError::Expired);
+        assert_eq!(expired.kind, Kind::MediatorUnreachable);
+        assert!(expired.hint.is_some_and(|hint| hint.contains("timedatectl")));
+        let unknown = certificate(rustls::CertificateError::UnknownIssuer);
+        assert!(unknown.message.contains("certificate"), "{}", unknown.message);
+        assert!(unknown.hint.is_some_and(|hint| !hint.contains("timedatectl")));
     }
 
     #[tokio::test]

@@ -1,7 +1,7 @@
 //! The lobby: seats are taken in the order of the joins; the host closes it with a roster.
 
-use std::collections::VecDeque;
-use std::time::Instant;
+use std::collections::{BTreeMap, VecDeque};
+use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -19,11 +19,30 @@ use crate::core::connect::showable;
 use crate::core::invite::{Invitation, new_id};
 use crate::failure::{Failure, Kind};
 
+/// How long a guest that its mediator does not know keeps its seat (RM-55). The mediator was restarted, and a guest that
+/// still runs comes back within seconds.
+const AWAY: Duration = Duration::from_secs(30);
+
+/// How long a host that is back at its mediator does not close the room (RM-55): it hears meanwhile which guests the
+/// mediator does not know yet.
+const SETTLE: Duration = Duration::from_secs(2);
+
+/// How long a guest asks again when the host's mediator does not know the host (RM-54). A host that still runs comes back
+/// within seconds of a restart.
+const HOST_AWAY: Duration = Duration::from_secs(15);
+
+/// Pause before a guest asks again.
+const ASK_AGAIN: Duration = Duration::from_secs(1);
+
 /// The host's side: who has a seat.
 #[derive(Debug)]
 pub(super) struct HostLobby {
     seats: usize,
     parties: Vec<Party>,
+    /// Guests, by their DID, that their mediator did not know, and until when they keep their seats.
+    away: BTreeMap<String, Instant>,
+    /// Until then the room is not closed.
+    settle: Option<Instant>,
 }
 
 impl HostLobby {
@@ -36,10 +55,15 @@ impl HostLobby {
             kid: host.connection.kid.clone(),
             link: String::new(),
         };
-        Self { seats, parties: vec![party] }
+        Self { seats, parties: vec![party], away: BTreeMap::new(), settle: None }
     }
 
-    pub(super) fn is_full(&self) -> bool {
+    /// Says whether the room can be closed: every seat is taken by somebody who is there.
+    pub(super) fn is_complete(&self, now: Instant) -> bool {
+        self.is_full() && self.away.is_empty() && self.settle.is_none_or(|until| until <= now)
+    }
+
+    fn is_full(&self) -> bool {
         self.parties.len() == self.seats
     }
 
@@ -71,10 +95,61 @@ impl HostLobby {
         } else if Leave::try_from(message).is_ok()
             && let Some(at) = self.parties.iter().skip(1).position(|party| party.did == sender.did)
         {
-            let name = self.parties.remove(at + 1).name;
-            outputs.push_back(Output::Event(Event::Left { name }));
-            self.announce(invitation, rng, outputs);
+            self.free(at + 1, invitation, rng, outputs);
         }
+    }
+
+    /// We are back at our mediator. Whoever it does not know is reported to us when we write.
+    pub(super) fn mediator_back(
+        &mut self,
+        invitation: &Invitation,
+        now: Instant,
+        rng: &mut impl CryptoRng,
+        outputs: &mut VecDeque<Output>,
+    ) {
+        self.settle = Some(now + SETTLE);
+        self.announce(invitation, rng, outputs);
+    }
+
+    /// The mediator does not know this guest.
+    pub(super) fn unregistered(&mut self, did: &str, now: Instant) {
+        if self.guests().iter().any(|guest| guest == did) {
+            self.away.entry(did.to_owned()).or_insert(now + AWAY);
+        }
+    }
+
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        self.away.values().copied().chain(self.settle).min()
+    }
+
+    /// Frees the seats of guests that did not come back.
+    pub(super) fn check_deadlines(
+        &mut self,
+        invitation: &Invitation,
+        now: Instant,
+        rng: &mut impl CryptoRng,
+        outputs: &mut VecDeque<Output>,
+    ) {
+        self.settle.take_if(|until| *until <= now);
+        while let Some(did) = self.away.iter().find(|(_, until)| **until <= now).map(|(did, _)| did.clone()) {
+            self.away.remove(&did);
+            if let Some(at) = self.parties.iter().skip(1).position(|party| party.did == did) {
+                self.free(at + 1, invitation, rng, outputs);
+            }
+        }
+    }
+
+    fn free(
+        &mut self,
+        at: usize,
+        invitation: &Invitation,
+        rng: &mut impl CryptoRng,
+        outputs: &mut VecDeque<Output>,
+    ) {
+        let Party { name, did, .. } = self.parties.remove(at);
+        self.away.remove(&did);
+        outputs.push_back(Output::Event(Event::Left { name }));
+        self.announce(invitation, rng, outputs);
     }
 
     /// Gives the sender a seat, or says why not.
@@ -110,6 +185,7 @@ impl HostLobby {
         }
         // The same party again: its command was restarted, perhaps with another mediator. It keeps its seat.
         if let Some(seat) = self.parties.iter_mut().skip(1).find(|seat| seat.identity == party.identity) {
+            self.away.remove(&seat.did);
             *seat = party;
             return Ok(None);
         }
@@ -131,7 +207,7 @@ impl HostLobby {
     fn announce(&self, invitation: &Invitation, rng: &mut impl CryptoRng, outputs: &mut VecDeque<Output>) {
         let seats = u32::try_from(self.seats).unwrap_or(u32::MAX);
         let body = Seats { seats, names: self.parties.iter().map(|party| party.name.clone()).collect() };
-        for to in self.guests() {
+        for to in self.guests().into_iter().filter(|did| !self.away.contains_key(did)) {
             outputs.push_back(Output::send(to, body.message(new_id(rng)).pthid(invitation.room())));
         }
     }
@@ -223,6 +299,10 @@ pub(super) enum Guest {
 pub(super) struct GuestLobby {
     thid: String,
     answer_by: Option<Instant>,
+    /// When to ask again, because the host's mediator did not know the host.
+    ask_at: Option<Instant>,
+    /// When that was so for too long.
+    away_by: Option<Instant>,
     roster: Option<Roster>,
 }
 
@@ -233,14 +313,64 @@ impl GuestLobby {
         now: Now,
         rng: &mut impl CryptoRng,
     ) -> (Self, Message) {
-        let thid = new_id(rng);
+        let mut lobby =
+            Self { thid: String::new(), answer_by: None, ask_at: None, away_by: None, roster: None };
+        let message = lobby.ask(member, invitation, now, rng);
+        (lobby, message)
+    }
+
+    /// Asks for a seat, or once more for the one that we may have (RM-12).
+    pub(super) fn ask(
+        &mut self,
+        member: &Member,
+        invitation: &Invitation,
+        now: Now,
+        rng: &mut impl CryptoRng,
+    ) -> Message {
+        // A new id each time: an id counts once (RM-17), and the host must answer.
+        self.thid = new_id(rng);
+        self.answer_by = Some(now.instant + HOST_ANSWER);
+        self.ask_at = None;
         let join = Join {
             name: member.name.clone(),
             link: member.identity.link(&member.connection, now.unix),
             invitation_hash: Digest32(*invitation.hash()),
         };
-        let message = join.message(thid.clone()).pthid(invitation.room());
-        (Self { thid, answer_by: Some(now.instant + HOST_ANSWER), roster: None }, message)
+        join.message(self.thid.clone()).pthid(invitation.room())
+    }
+
+    /// The connection to our mediator is gone: until it is back, no answer can come.
+    pub(super) fn mediator_lost(&mut self) {
+        (self.answer_by, self.ask_at, self.away_by) = (None, None, None);
+    }
+
+    /// The host's mediator does not know the host: it was restarted and the host is not back yet, or the host has gone.
+    pub(super) fn host_unregistered(&mut self, now: Instant) -> Result<(), Failure> {
+        let by = *self.away_by.get_or_insert(now + HOST_AWAY);
+        if by <= now {
+            return Err(Failure::new(
+                Kind::HostSilent,
+                "the host is not at its mediator: its `didagent invite` has ended",
+            )
+            .hint("ask the host for a new invitation"));
+        }
+        self.answer_by = None;
+        self.ask_at = Some(now + ASK_AGAIN);
+        Ok(())
+    }
+
+    /// Says whether it is time to ask again.
+    pub(super) fn asks_again(&self, now: Instant) -> bool {
+        self.ask_at.is_some_and(|at| at <= now)
+    }
+
+    /// Says whether the host has not answered yet.
+    pub(super) fn waits_for_host(&self) -> bool {
+        self.answer_by.is_some() || self.ask_at.is_some()
+    }
+
+    fn answered(&mut self) {
+        self.mediator_lost();
     }
 
     pub(super) fn message(
@@ -255,12 +385,12 @@ impl GuestLobby {
             return Ok(Guest::NotOurs);
         }
         if let Ok(seats) = Seats::try_from(message) {
-            self.answer_by = None;
+            self.answered();
             let names = seats.names.iter().map(|name| showable(name)).collect();
             let seats = usize::try_from(seats.seats).unwrap_or(usize::MAX);
             outputs.push_back(Output::Event(Event::Seats { seats, names }));
         } else if let Ok(roster) = RosterMessage::try_from(message) {
-            self.answer_by = None;
+            self.answered();
             self.roster = Some(verify(member, invitation, roster)?);
         } else if let Ok(report) = ProblemReport::try_from(message) {
             if self.is_refused_by(message) && report.is_error() {
@@ -287,7 +417,7 @@ impl GuestLobby {
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {
-        self.answer_by
+        self.answer_by.into_iter().chain(self.ask_at).min()
     }
 
     pub(super) fn late(&self, now: Now) -> Option<Failure> {

@@ -103,6 +103,12 @@ pub enum Input<'a> {
     SessionUp(usize),
     /// The session with this party ended or its path is gone, and why.
     SessionLost(usize, String),
+    /// The connection to our own mediator broke; only a lobby survives that.
+    MediatorLost,
+    /// The connection to our own mediator stands again.
+    MediatorBack,
+    /// The mediator does not know the party with this DID, to which we wrote.
+    Unregistered(&'a str),
     /// A deadline may have passed.
     Timeout,
     /// We leave; the others are told.
@@ -272,7 +278,14 @@ impl Room {
                     forming.session_lost(peer, &why, now.instant);
                 }
             }
-            Input::Timeout => self.check_deadlines(now),
+            Input::MediatorLost => {
+                if let Phase::Guest(lobby) = &mut self.phase {
+                    lobby.mediator_lost();
+                }
+            }
+            Input::MediatorBack => self.mediator_back(now, rng),
+            Input::Unregistered(did) => self.unregistered(did, now),
+            Input::Timeout => self.check_deadlines(now, rng),
             Input::Leave(body) => self.leave(&body, rng),
         }
         self.advance(now, rng);
@@ -293,7 +306,12 @@ impl Room {
 
     /// Says whether a guest has not heard of the host yet.
     pub fn waits_for_host(&self) -> bool {
-        matches!(&self.phase, Phase::Guest(lobby) if lobby.deadline().is_some())
+        matches!(&self.phase, Phase::Guest(lobby) if lobby.waits_for_host())
+    }
+
+    /// Says whether people are still waited for, so that nothing is lost with a connection.
+    pub fn is_lobby(&self) -> bool {
+        matches!(self.phase, Phase::Host(_) | Phase::Guest(_))
     }
 
     /// Returns the DID of the host's mediator.
@@ -361,7 +379,7 @@ impl Room {
     /// Moves on when a phase is complete.
     fn advance(&mut self, now: Now, rng: &mut impl CryptoRng) {
         let roster = match &mut self.phase {
-            Phase::Host(lobby) if lobby.is_full() => match lobby.close(&self.member, &self.invitation) {
+            Phase::Host(lobby) if lobby.is_complete(now.instant) => match lobby.close(&self.member, &self.invitation) {
                 Ok(roster) => {
                     lobby::send_roster(&roster, &self.member, self.invitation.room(), rng, &mut self.outputs);
                     Some(roster)
@@ -391,7 +409,41 @@ impl Room {
         }
     }
 
-    fn check_deadlines(&mut self, now: Now) {
+    fn mediator_back(&mut self, now: Now, rng: &mut impl CryptoRng) {
+        match &mut self.phase {
+            Phase::Host(lobby) => lobby.mediator_back(&self.invitation, now.instant, rng, &mut self.outputs),
+            Phase::Guest(_) => self.ask_host(now, rng),
+            _ => {}
+        }
+    }
+
+    fn ask_host(&mut self, now: Now, rng: &mut impl CryptoRng) {
+        if let Phase::Guest(lobby) = &mut self.phase {
+            let join = lobby.ask(&self.member, &self.invitation, now, rng);
+            self.outputs.push_back(Output::send(self.invitation.host(), join));
+        }
+    }
+
+    fn unregistered(&mut self, did: &str, now: Now) {
+        match &mut self.phase {
+            Phase::Host(lobby) => lobby.unregistered(did, now.instant),
+            Phase::Guest(lobby) if did == self.invitation.host() => {
+                if let Err(failure) = lobby.host_unregistered(now.instant) {
+                    self.fail(failure);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn check_deadlines(&mut self, now: Now, rng: &mut impl CryptoRng) {
+        match &mut self.phase {
+            Phase::Host(lobby) => {
+                lobby.check_deadlines(&self.invitation, now.instant, rng, &mut self.outputs);
+            }
+            Phase::Guest(lobby) if lobby.asks_again(now.instant) => self.ask_host(now, rng),
+            _ => {}
+        }
         let failure = match &self.phase {
             Phase::Host(lobby) if self.invitation.is_expired(now.unix) => Some(lobby.expired()),
             Phase::Guest(lobby) => lobby.late(now),
@@ -405,6 +457,7 @@ impl Room {
 
     fn deadline(&self) -> Option<Instant> {
         match &self.phase {
+            Phase::Host(lobby) => lobby.deadline(),
             Phase::Guest(lobby) => lobby.deadline(),
             Phase::Forming(forming) => Some(forming.deadline()),
             _ => None,

@@ -8,10 +8,11 @@ use didagent_didcomm::protocols::relay::{Join, MAX_WINDOW, Open, Opened, Refused
 use didagent_didcomm::protocols::report_problem::ProblemReport;
 use didagent_session::{Established, Role as SessionRole};
 
-use super::{End, Engine, Role, now};
+use super::{End, Engine, MAILBOX, Role, now};
+use crate::core::clock;
 use crate::core::connect::{Step, showable};
 use crate::core::invite::{Invitation, new_id};
-use crate::core::post::{Parcel, Post};
+use crate::core::post::{Parcel, Post, websocket_address};
 use crate::core::room::roster::MAX_PARTIES;
 use crate::core::room::{Input, Room};
 use crate::failure::{Failure, Kind};
@@ -32,6 +33,16 @@ const FIRST_CIRCUIT: u32 = 0;
 /// What a mediator reports when nobody is registered under the address of a forward (RL-44).
 const NOT_REGISTERED: &str = "e.p.did.not-registered";
 
+/// What a mediator reports when a newer connection of the same DID takes the mail (RL-43).
+const LIVE_MOVED: &str = "w.m.live-mode-moved";
+
+/// What a mediator reports about a message that is over by its clock, which it names (RL-44).
+const EXPIRED: &str = "e.p.req.time.expired";
+
+/// Messages to parties whose thread is remembered, in case the mediator has a problem with one. It answers at once, so this is
+/// more than are ever on their way.
+const MAX_FORWARDS: usize = 64;
+
 impl Engine {
     pub(super) async fn on_mediator(
         &mut self,
@@ -48,6 +59,9 @@ impl Engine {
                     .room
                     .as_ref()
                     .is_some_and(|room| room.waits_for_host() && room.host_mediator() == mediator);
+                if mediator == self.own_mediator && self.is_cut_off() {
+                    return self.own_mediator_lost(&failure.message, reporter).map(|()| None);
+                }
                 if mediator == self.own_mediator || relay == Some(mediator) || hosts {
                     return Err(failure);
                 }
@@ -57,13 +71,14 @@ impl Engine {
             Heard::Lost(why) => {
                 self.links.remove(mediator);
                 let relay = self.roster.as_ref().map(|roster| roster.body().relay.as_str());
-                let message = format!("lost the connection to the mediator: {why}");
-                if relay == Some(mediator) || (self.run.is_none() && mediator == self.own_mediator) {
-                    return Err(Failure::new(Kind::MediatorLost, message)
-                        .hint("check that the mediator runs, then invite again"));
+                let is_own = mediator == self.own_mediator;
+                if is_own && !self.mailbox.is_answered() && !self.is_cut_off() {
+                    return Err(self.no_mediator(&format!("it ended the connection: {why}")));
                 }
-                if mediator == self.own_mediator {
-                    reporter.report(&Report::Warning(message));
+                if relay == Some(mediator) || (self.run.is_none() && is_own) {
+                    self.own_mediator_lost(&why, reporter)?;
+                } else if is_own {
+                    reporter.report(&Report::Warning(format!("lost the connection to the mediator: {why}")));
                 }
             }
         }
@@ -81,7 +96,11 @@ impl Engine {
             Ok(opened) => opened,
             Err(error) => {
                 tracing::warn!(%error, "an envelope from the mediator was refused");
-                return Ok(());
+                // Nobody else can write to us before the mailbox stands.
+                return match mediator == self.own_mediator && !self.mailbox.is_answered() {
+                    true => Err(self.no_mediator("its answer is no message for us")),
+                    false => Ok(()),
+                };
             }
         };
         // Only the mediator itself talks to us here; other parties' messages come inside its deliveries.
@@ -98,6 +117,11 @@ impl Engine {
         message: &Message,
         reporter: &mut dyn Reporter,
     ) -> Result<(), Failure> {
+        if mediator == self.own_mediator && !self.mailbox.is_live() {
+            // Its answers say when they were written. Later ones may have waited somewhere; the first ones did not.
+            let theirs = message.created_time.unwrap_or_else(unix_now);
+            clock::compare(unix_now(), "the mediator's", theirs)?;
+        }
         if let Ok(opened) = Opened::try_from(message) {
             return self.circuit_opened(mediator, message.thread(), &opened);
         }
@@ -115,12 +139,11 @@ impl Engine {
             if let Some(failure) = self.mailbox.refused(&report, message.pthid.as_deref()) {
                 return Err(failure);
             }
-            if report.code == NOT_REGISTERED && self.room.as_ref().is_some_and(Room::waits_for_host) {
-                return Err(Failure::new(
-                    Kind::HostSilent,
-                    "the host is not at its mediator: its `didagent invite` has ended",
-                )
-                .hint("ask the host for a new invitation"));
+            if self.party_unregistered(&report, message.pthid.as_deref()) {
+                return Ok(());
+            }
+            if self.run.is_none() {
+                self.ends_waiting(&report)?;
             }
             let comment = showable(report.comment.as_deref().unwrap_or(&report.code));
             reporter.report(&Report::Warning(format!("the mediator reports: {comment}")));
@@ -133,6 +156,7 @@ impl Engine {
             Step::Send(message) => self.send_to_mediator(message, mediator).await?,
             Step::Live => {
                 self.mailbox_by = None;
+                self.mediator_back(reporter);
                 self.enter_room(reporter)?;
             }
             Step::Mail { messages, receipt } => {
@@ -144,6 +168,62 @@ impl Engine {
             Step::Nothing => {}
         }
         Ok(())
+    }
+
+    /// Notes that the mediator does not know a party to which we wrote; `false` if that means nothing any more.
+    fn party_unregistered(&mut self, report: &ProblemReport, thread: Option<&str>) -> bool {
+        let at = self.forwards.iter().position(|(forward, _)| Some(forward.as_str()) == thread);
+        let Some((_, did)) = at.and_then(|at| self.forwards.remove(at)) else { return false };
+        let Some(room) = self.room.as_mut().filter(|room| room.is_lobby()) else { return false };
+        if report.code != NOT_REGISTERED {
+            return false;
+        }
+        room.handle(Input::Unregistered(&did), now(), &mut self.rng);
+        true
+    }
+
+    /// Problems after which nothing arrives any more, though the connection stands.
+    fn ends_waiting(&self, report: &ProblemReport) -> Result<(), Failure> {
+        match report.code.as_str() {
+            LIVE_MOVED => Err(Failure::new(
+                Kind::HomeHeld,
+                "another didagent with this home's identity connected to the mediator and takes the mail",
+            )
+            .hint("end one of the two; a copy of a home cannot be used at the same time: --home DIR")),
+            EXPIRED => match report.args.first().and_then(|theirs| theirs.parse().ok()) {
+                Some(theirs) => clock::compare(unix_now(), "the mediator's", theirs),
+                None => Ok(()),
+            },
+            _ => Ok(()),
+        }
+    }
+
+    /// What answers at our mediator's address is not our mediator, and why.
+    fn no_mediator(&self, why: &str) -> Failure {
+        let address = websocket_address(&self.own_mediator).unwrap_or_default();
+        let message = format!("what answers at {address} is not the mediator of the link: {why}");
+        Failure::new(Kind::MediatorForeign, message).hint("ask for the link again, or check who runs the mediator")
+    }
+
+    /// The mailbox was not set up in time.
+    pub(super) fn no_mailbox(&self) -> Failure {
+        let address = websocket_address(&self.own_mediator).unwrap_or_default();
+        let seconds = MAILBOX.as_secs();
+        if self.mailbox.is_answered() {
+            let message = format!("the mediator at {address} is too slow: it set up no mailbox within {seconds} s");
+            return Failure::new(Kind::MediatorUnreachable, message).hint("the same again on a better connection");
+        }
+        let message = format!(
+            "what answers at {address} set up no mailbox within {seconds} s: it is another mediator than before \
+             or than the link says, or very slow"
+        );
+        // The usual reason: it was restarted.
+        let data = "a mediator stays the same only if it is started with --data DIR";
+        let then = match self.outage {
+            Some(_) => self.after_outage(),
+            None => "ask for its link again",
+        };
+        Failure::new(Kind::MediatorForeign, message).hint(format!("{then}; {data}"))
     }
 
     /// Opens one party's message and gives it to the room.
@@ -190,7 +270,7 @@ impl Engine {
 
     /// Returns the address that stands in front of a room's link: the mediator's own.
     fn link_base(&self) -> Result<String, Failure> {
-        let address = crate::core::post::websocket_address(&self.own_mediator)
+        let address = websocket_address(&self.own_mediator)
             .map_err(|error| Failure::new(Kind::LinkDamaged, error.to_string()))?;
         // ws becomes http, wss becomes https.
         Ok(format!("http{}", address.trim_start_matches("ws")))
@@ -238,7 +318,13 @@ impl Engine {
         let Some(parcel) = self.sealed_for(message, to)? else { return Ok(()) };
         self.link_to(&parcel.mediator)?;
         match self.links.get(&parcel.mediator) {
-            Some(link) if parcel.mediator == self.own_mediator => link.send(parcel.text).await,
+            Some(link) if parcel.mediator == self.own_mediator => {
+                if self.forwards.len() >= MAX_FORWARDS {
+                    self.forwards.pop_front();
+                }
+                self.forwards.push_back((parcel.thread, to.to_owned()));
+                link.send(parcel.text).await;
+            }
             Some(link) if link.send_if_room(parcel.text) => {}
             _ => tracing::warn!("a message to a party was dropped: its mediator takes no more"),
         }
@@ -279,9 +365,11 @@ impl Engine {
         Ok(())
     }
 
-    /// Connects to a mediator unless it is connected already.
+    /// Connects to a mediator unless it is connected already. Our own is connected from the start; when it was lost, it needs
+    /// more than a socket.
     fn link_to(&mut self, mediator: &str) -> Result<(), Failure> {
-        if self.links.contains_key(mediator) || self.links.len() >= MAX_LINKS {
+        let is_own = mediator == self.own_mediator;
+        if is_own || self.links.contains_key(mediator) || self.links.len() >= MAX_LINKS {
             return Ok(());
         }
         // The mediator in an invitation was chosen by our person together with the invitation.

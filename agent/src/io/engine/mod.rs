@@ -9,10 +9,11 @@
 //! line becomes [`Plan`] (`cli`).
 
 mod mail;
+mod reconnect;
 mod run;
 mod start;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -22,6 +23,7 @@ use didagent_session::Session;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep_until, timeout};
 
+use crate::core::backoff::Outage;
 use crate::core::connect::Mailbox;
 use crate::core::contacts::Acquaintance;
 use crate::core::identity::{ConnectionDid, Identity};
@@ -115,6 +117,10 @@ struct Engine {
     links: HashMap<String, MediatorLink>,
     mailbox: Mailbox,
     mailbox_by: Option<Instant>,
+    /// The last outage of our mediator.
+    outage: Option<Outage>,
+    /// Messages to parties that our mediator took: the thread in which it reports a problem, and the party.
+    forwards: VecDeque<(String, String)>,
     room: Option<Room>,
     /// Messages that were read already.
     seen: Seen,
@@ -203,14 +209,14 @@ impl Engine {
             };
             let blamed = self.run.as_ref().and_then(Run::blame_deadline);
             let expiry = self.room_expiry();
-            let deadline = [deadline, self.mailbox_by, expiry, blamed].into_iter().flatten().min();
+            let deadline = [deadline, self.mailbox_by, self.reconnect_at(), expiry, blamed].into_iter().flatten().min();
             let far = Instant::now() + Duration::from_secs(3600);
             let happened = tokio::select! {
                 () = ends.next() => return End::Interrupted,
                 Some(event) = self.from_peers.recv() => self.on_peer(event).await,
                 Some((mediator, heard)) = self.from_mediators.recv() => self.on_mediator(&mediator, heard, reporter).await,
                 happened = next_of_run(&mut self.run) => Ok(self.on_run(happened, reporter)),
-                () = sleep_until(deadline.unwrap_or(far).into()) => self.deadline_passed(),
+                () = sleep_until(deadline.unwrap_or(far).into()) => self.deadline_passed().await,
             };
             match happened {
                 Ok(None) => {}
@@ -220,15 +226,12 @@ impl Engine {
         }
     }
 
-    fn deadline_passed(&mut self) -> Result<Option<End>, Failure> {
+    async fn deadline_passed(&mut self) -> Result<Option<End>, Failure> {
         let now = now();
         if self.mailbox_by.is_some_and(|by| by <= now.instant) {
-            return Err(Failure::new(
-                Kind::MediatorForeign,
-                format!("the mediator did not set up a mailbox within {} s", MAILBOX.as_secs()),
-            )
-            .hint("check the mediator's link, and whether the mediator still has the same identity"));
+            return Err(self.no_mailbox());
         }
+        self.reconnect().await?;
         if let Some(failure) = self.run.as_mut().and_then(|run| run.blame_due(now.instant)) {
             return Err(failure);
         }

@@ -1,6 +1,6 @@
 //! The start: everything that can fail before anybody else is involved.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -92,6 +92,8 @@ pub(super) async fn start(plan: Plan, reporter: &mut dyn Reporter) -> Result<Eng
         own_mediator: own_mediator.clone(),
         mailbox,
         mailbox_by: Some(Instant::now() + MAILBOX),
+        outage: None,
+        forwards: VecDeque::new(),
         room: None,
         seen: Seen::default(),
         entry: Some(Entry { member, role: plan.role, invitation, goal, command }),
