@@ -233,23 +233,3 @@ fn a_mediator_that_dies_in_a_run_ends_it_everywhere() {
         assert!(party.assert_stopped(125, "E0302").contains("mediator"), "{party:#?}");
     }
 }
-
-#[test]
-fn a_mediator_that_stops_or_dies_in_the_lobby_ends_it_for_host_and_guest() {
-    for kill in [true, false] {
-        let mut stage = Stage::new();
-        let mut host = stage.invite("alice", 3).program(rounds()).start();
-        let link = text(&host.wait_for("room.invitation"), "link").to_owned();
-        let mut guest = stage.join("bob", &link).program(rounds()).start();
-        guest.wait_for("room.seats");
-        let mediator = stage.mediator.take().unwrap();
-        if kill {
-            mediator.kill()
-        } else {
-            mediator.stop()
-        }
-        for party in [host, guest] {
-            party.finish().assert_error(5, "E0302");
-        }
-    }
-}

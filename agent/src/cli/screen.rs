@@ -61,7 +61,9 @@ impl Reporter for Screen {
             Report::MediatorBack if self.seats.is_some() => {
                 eprintln!("  the mediator is back; the link works again");
             }
-            Report::MediatorBack => eprintln!("  the mediator is back; asking the host for the seat again ..."),
+            Report::MediatorBack => {
+                eprintln!("  the mediator is back; asking the host for the seat again ...")
+            }
             Report::Ready { roster, ours, paths, acquaintances, .. } => {
                 for line in table(roster, *ours, paths, acquaintances) {
                     eprintln!("{line}");

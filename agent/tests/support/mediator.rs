@@ -26,10 +26,27 @@ impl Mediator {
         Self::start_with(binary, &["--public-url", &format!("http://127.0.0.1:{public_port}")])
     }
 
+    /// Starts a mediator on this port, or with 0 on a free one, that keeps its keys in `data`: started again with both, it is
+    /// the same mediator.
+    pub fn start_lasting(binary: &Path, port: u16, data: &Path) -> Self {
+        Self::listen_with(binary, port, &["--data", data.to_str().unwrap()], |_| {})
+    }
+
+    /// Starts a mediator on this port whose command `change` has changed.
+    pub fn start_on(binary: &Path, port: u16, change: impl Fn(&mut Command)) -> Self {
+        Self::listen_with(binary, port, &[], change)
+    }
+
     fn start_with(binary: &Path, more: &[&str]) -> Self {
+        Self::listen_with(binary, 0, more, |_| {})
+    }
+
+    fn listen_with(binary: &Path, port: u16, more: &[&str], change: impl Fn(&mut Command)) -> Self {
         let mut command = Command::new(binary);
         // Only its log says on which port it really listens.
-        command.args(["--log", "didagent_mediator=info", "mediator", "serve", "--listen", "127.0.0.1:0"]);
+        command.args(["--log", "didagent_mediator=info", "mediator", "serve", "--listen"]);
+        command.arg(format!("127.0.0.1:{port}"));
+        change(&mut command);
         let mut process = Process::start("the mediator", command.args(more).stdin(Stdio::null()));
         let link =
             process.next_line().unwrap_or_else(|| panic!("the mediator gave no link: {}", process.stderr()));

@@ -2,6 +2,7 @@
 //!
 //! * [`process`]: any child process: its lines, its exit code, an end with the test.
 //! * [`mediator`]: `didagent mediator serve`.
+//! * [`hostile`]: something else at the address of a mediator.
 //! * [`party`]: `didagent invite` and `didagent join`, their events and how they ended.
 //! * [`stage`]: a folder, a mediator and the parties of one test.
 //! * [`proxy`]: what an eavesdropper between agents and mediator sees.
@@ -16,6 +17,7 @@
 //! | `DIDAGENT_NULL_CIPHER_BIN` | a `didagent` built with the feature `null-cipher` |
 #![allow(dead_code, unreachable_pub, reason = "every test file uses its part")]
 
+pub mod hostile;
 pub mod mediator;
 pub mod party;
 pub mod process;

@@ -21,6 +21,7 @@ pub struct Agent {
     command: Vec<OsString>,
     json: bool,
     own_group: bool,
+    environment: Vec<(OsString, OsString)>,
 }
 
 impl Agent {
@@ -28,7 +29,16 @@ impl Agent {
     pub fn new(binary: PathBuf, home: PathBuf, name: &str, words: &[&str]) -> Self {
         let words = words.iter().map(OsString::from).collect();
         let command = Vec::new();
-        Self { binary, home, name: name.to_owned(), words, command, json: true, own_group: false }
+        Self {
+            binary,
+            home,
+            name: name.to_owned(),
+            words,
+            command,
+            json: true,
+            own_group: false,
+            environment: Vec::new(),
+        }
     }
 
     /// Adds words to the command line, in front of the program.
@@ -55,6 +65,12 @@ impl Agent {
         self
     }
 
+    /// Sets a variable of its environment.
+    pub fn variable(mut self, name: &str, value: impl Into<OsString>) -> Self {
+        self.environment.push((name.into(), value.into()));
+        self
+    }
+
     /// Starts it.
     pub fn start(self) -> Party {
         let mut command = bare(&self.binary);
@@ -68,7 +84,7 @@ impl Agent {
         if self.own_group {
             std::os::unix::process::CommandExt::process_group(&mut command, 0);
         }
-        let process = Process::start(&self.name, command.stdin(Stdio::null()));
+        let process = Process::start(&self.name, command.envs(self.environment).stdin(Stdio::null()));
         Party { name: self.name, home: self.home, process, events: Vec::new() }
     }
 

@@ -37,7 +37,8 @@ impl Stage {
         (Self::with_mediator(binary, mediator), proxy)
     }
 
-    fn with_mediator(binary: PathBuf, mediator: Mediator) -> Self {
+    /// A stage with this mediator.
+    pub fn with_mediator(binary: PathBuf, mediator: Mediator) -> Self {
         let link = mediator.link.clone();
         Self { folder: tempfile::tempdir().unwrap(), binary, mediator: Some(mediator), link }
     }

@@ -261,15 +261,17 @@ pub(super) fn send_roster(
     }
 }
 
-/// Answers a `join` that comes after the room was closed, and says whether it was one.
+/// Answers a `join` that comes after the room was closed, and says whether it was one. A party of the room that asked again
+/// after an outage gets its answer with the roster.
 pub(super) fn refuse_late_join(
+    roster: &Roster,
     sender: &Authenticated,
     message: &Message,
     rng: &mut impl CryptoRng,
     outputs: &mut VecDeque<Output>,
 ) -> bool {
     let is_join = Join::try_from(message).is_ok();
-    if is_join {
+    if is_join && roster.party_of(&sender.did).is_none() {
         outputs.push_back(refuse(sender, message, refusal::FULL, "the room is full", rng));
     }
     is_join

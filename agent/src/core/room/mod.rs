@@ -19,6 +19,7 @@
 //! Not its concern: sockets and sealing (`io`, `post`), the bytes of sessions, what the program does.
 
 mod forming;
+pub mod leave;
 mod lobby;
 pub mod roster;
 #[cfg(test)]
@@ -35,11 +36,11 @@ use didagent_didcomm::protocols::room::Leave;
 use didagent_session::Established;
 use rand_core::CryptoRng;
 
-use crate::core::connect::showable;
 use crate::core::identity::{ConnectionDid, Identity};
 use crate::core::invite::{Invitation, new_id};
 use crate::failure::Failure;
 use forming::Forming;
+pub use leave::describe_leave;
 use lobby::{GuestLobby, HostLobby};
 use roster::Roster;
 
@@ -195,36 +196,6 @@ pub enum Event {
     },
 }
 
-/// Codes of `leave`.
-pub mod leave {
-    /// The program ended well.
-    pub const DONE: &str = "done";
-    /// The program failed; the exit code says how.
-    pub const PROGRAM_FAILED: &str = "program-failed";
-    /// A person ended the command.
-    pub const INTERRUPTED: &str = "interrupted";
-    /// Another party was lost.
-    pub const PEER_LOST: &str = "peer-lost";
-    /// Something else failed here.
-    pub const FAILED: &str = "failed";
-}
-
-/// Says in a sentence that a party left, and why. The party's own words are made fit for a screen.
-pub fn describe_leave(who: &str, body: &Leave) -> String {
-    let comment = body.comment.as_deref().map(showable).filter(|comment| !comment.is_empty());
-    match (body.code.as_str(), comment) {
-        (leave::INTERRUPTED, _) => format!("{who} was interrupted (Ctrl-C)"),
-        (leave::PROGRAM_FAILED, _) => {
-            let code = body.exit_code.map_or(String::new(), |code| format!(" with exit code {code}"));
-            format!("the program of {who} failed{code}")
-        }
-        (leave::PEER_LOST, Some(comment)) => format!("{who} stopped: {comment}"),
-        (leave::PEER_LOST, None) => format!("{who} stopped because it lost another party"),
-        (_, Some(comment)) => format!("{who} stopped: {comment}"),
-        (_, None) => format!("{who} stopped because something failed there"),
-    }
-}
-
 /// A room, seen by one party.
 #[derive(Debug)]
 pub struct Room {
@@ -355,7 +326,7 @@ impl Room {
                 }
             }
             Phase::Forming(forming) => {
-                if lobby::refuse_late_join(sender, message, rng, outputs) {
+                if lobby::refuse_late_join(forming.roster(), sender, message, rng, outputs) {
                     return;
                 }
                 let context = (&self.member, &self.invitation);
@@ -364,7 +335,7 @@ impl Room {
                 }
             }
             Phase::Running(roster) => {
-                if lobby::refuse_late_join(sender, message, rng, outputs) {
+                if lobby::refuse_late_join(roster, sender, message, rng, outputs) {
                     return;
                 }
                 let (Some(party), Ok(body)) = (roster.party_of(&sender.did), Leave::try_from(message)) else {
@@ -379,7 +350,9 @@ impl Room {
     /// Moves on when a phase is complete.
     fn advance(&mut self, now: Now, rng: &mut impl CryptoRng) {
         let roster = match &mut self.phase {
-            Phase::Host(lobby) if lobby.is_complete(now.instant) => match lobby.close(&self.member, &self.invitation) {
+            Phase::Host(lobby) if lobby.is_complete(now.instant) => match lobby
+                .close(&self.member, &self.invitation)
+            {
                 Ok(roster) => {
                     lobby::send_roster(&roster, &self.member, self.invitation.room(), rng, &mut self.outputs);
                     Some(roster)

@@ -1,5 +1,7 @@
 //! Whole rooms without a network: every message is really sealed and opened, sessions come up when the test says so.
 
+mod outage;
+
 use std::collections::{BTreeSet, VecDeque};
 
 use didagent_didcomm::did::OfflineResolver;

@@ -202,7 +202,8 @@ impl Engine {
     fn no_mediator(&self, why: &str) -> Failure {
         let address = websocket_address(&self.own_mediator).unwrap_or_default();
         let message = format!("what answers at {address} is not the mediator of the link: {why}");
-        Failure::new(Kind::MediatorForeign, message).hint("ask for the link again, or check who runs the mediator")
+        Failure::new(Kind::MediatorForeign, message)
+            .hint("ask for the link again, or check who runs the mediator")
     }
 
     /// The mailbox was not set up in time.
@@ -210,8 +211,10 @@ impl Engine {
         let address = websocket_address(&self.own_mediator).unwrap_or_default();
         let seconds = MAILBOX.as_secs();
         if self.mailbox.is_answered() {
-            let message = format!("the mediator at {address} is too slow: it set up no mailbox within {seconds} s");
-            return Failure::new(Kind::MediatorUnreachable, message).hint("the same again on a better connection");
+            let message =
+                format!("the mediator at {address} is too slow: it set up no mailbox within {seconds} s");
+            return Failure::new(Kind::MediatorUnreachable, message)
+                .hint("the same again on a better connection");
         }
         let message = format!(
             "what answers at {address} set up no mailbox within {seconds} s: it is another mediator than before \

@@ -209,7 +209,8 @@ impl Engine {
             };
             let blamed = self.run.as_ref().and_then(Run::blame_deadline);
             let expiry = self.room_expiry();
-            let deadline = [deadline, self.mailbox_by, self.reconnect_at(), expiry, blamed].into_iter().flatten().min();
+            let deadline =
+                [deadline, self.mailbox_by, self.reconnect_at(), expiry, blamed].into_iter().flatten().min();
             let far = Instant::now() + Duration::from_secs(3600);
             let happened = tokio::select! {
                 () = ends.next() => return End::Interrupted,

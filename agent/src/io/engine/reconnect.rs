@@ -23,7 +23,9 @@ impl Engine {
         reporter: &mut dyn Reporter,
     ) -> Result<(), Failure> {
         if !self.room.as_ref().is_some_and(Room::is_lobby) {
-            return Err(lost(why).hint("check that the mediator runs, then invite again"));
+            return Err(
+                lost(why).hint("check that the mediator runs; then the host runs `didagent invite` again")
+            );
         }
         let now = now();
         let news = self.outage.as_ref().is_none_or(|outage| !outage.lasts());

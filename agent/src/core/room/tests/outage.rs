@@ -1,0 +1,160 @@
+//! A lobby whose mediator was restarted: it forgot everybody, and mail that waited is gone.
+
+use super::*;
+
+impl Table {
+    /// Lets time pass for one party.
+    fn later(&mut self, at: usize, seconds: u64) {
+        self.passed += Duration::from_secs(seconds);
+        self.input(at, Input::Timeout);
+    }
+
+    fn did(&self, at: usize) -> String {
+        self.seats[at].room.member().connection.did.clone()
+    }
+
+    /// What waits in mailboxes is lost.
+    fn restart_mediator(&mut self) {
+        self.mail.clear();
+        for at in 0..self.seats.len() {
+            self.input(at, Input::MediatorLost);
+        }
+    }
+}
+
+#[test]
+fn host_and_guests_that_come_back_have_the_seats_that_they_had() {
+    let mut table = Table::new(3);
+    table.join(member(2, None));
+    // The first request is lost with the mediator.
+    table.restart_mediator();
+    table.input(0, Input::MediatorBack);
+    table.carry();
+    table.input(1, Input::MediatorBack);
+    table.carry();
+    assert_eq!(table.seats[0].room.missing(), 1);
+    for _ in 0..2 {
+        table.restart_mediator();
+        table.input(1, Input::MediatorBack);
+        table.input(0, Input::MediatorBack);
+        table.carry();
+        assert_eq!(table.seats[0].room.missing(), 1, "the same guest again");
+    }
+    table.join(member(3, None));
+    table.carry();
+    assert!(table.seats[0].connected.is_empty(), "the room settles first");
+    table.later(0, SETTLED);
+    table.carry();
+    table.connect();
+    table.carry();
+    assert!(table.seats.iter().all(|seat| seat.ready.is_some() && seat.failed.is_none()));
+}
+
+/// Longer than a host waits before it closes a room again.
+const SETTLED: u64 = 3;
+
+#[test]
+fn a_room_is_not_closed_while_somebody_with_a_seat_is_away() {
+    let mut table = Table::new(3);
+    table.join(member(2, None));
+    table.carry();
+    table.restart_mediator();
+    table.input(0, Input::MediatorBack);
+    table.mail.clear();
+    let bob = table.did(1);
+    table.input(0, Input::Unregistered(&bob));
+    table.join(member(3, None));
+    table.carry();
+    table.later(0, SETTLED);
+    assert_eq!((table.seats[0].room.missing(), table.seats[0].connected.len()), (0, 0));
+    table.input(1, Input::MediatorBack);
+    table.carry();
+    table.connect();
+    table.carry();
+    assert!(table.seats.iter().all(|seat| seat.ready.is_some()));
+}
+
+#[test]
+fn whoever_does_not_come_back_loses_its_seat_to_somebody_else() {
+    let mut table = Table::new(3);
+    table.join(member(2, None));
+    table.carry();
+    let bob = table.did(1);
+    table.restart_mediator();
+    table.input(0, Input::MediatorBack);
+    table.input(0, Input::Unregistered(&bob));
+    table.later(0, 29);
+    assert_eq!(table.seats[0].room.missing(), 1, "it may still come");
+    table.later(0, 2);
+    assert_eq!(table.seats[0].room.missing(), 2);
+    let left = |event: &Event| matches!(event, Event::Left { name } if name == "party 2");
+    assert!(table.seats[0].events.iter().any(left));
+    // A stranger's address changes nothing.
+    table.input(0, Input::Unregistered("did:peer:2.Ez6LSnobody"));
+    table.later(0, 60);
+    assert_eq!(table.seats[0].room.missing(), 2);
+}
+
+#[test]
+fn a_guest_asks_again_while_the_host_is_not_back_and_then_gives_up() {
+    let mut table = Table::new(3);
+    let host = table.did(0);
+    table.join(member(2, None));
+    table.mail.clear();
+    let mut asked = 0;
+    for _ in 0..60 {
+        table.input(1, Input::Unregistered(&host));
+        if table.seats[1].failed.is_some() {
+            break;
+        }
+        table.later(1, 1);
+        asked += table.mail.drain(..).count();
+    }
+    let failure = table.seats[1].failed.clone().unwrap();
+    assert_eq!(failure.kind, Kind::HostSilent);
+    assert!((10..=20).contains(&asked), "{asked}");
+}
+
+#[test]
+fn a_guest_whose_host_comes_back_gets_its_seat() {
+    let mut table = Table::new(3);
+    let host = table.did(0);
+    table.join(member(2, None));
+    table.mail.clear();
+    for _ in 0..5 {
+        table.input(1, Input::Unregistered(&host));
+        assert!(table.seats[1].room.waits_for_host());
+        table.mail.clear();
+        table.later(1, 1);
+    }
+    table.carry();
+    assert!(!table.seats[1].room.waits_for_host());
+    table.later(1, 60);
+    assert!(table.seats[1].failed.is_none());
+}
+
+#[test]
+fn a_guest_without_a_mediator_does_not_blame_the_host() {
+    let mut table = Table::new(3);
+    table.join(member(2, None));
+    table.restart_mediator();
+    table.later(1, 60);
+    assert!(table.seats[1].failed.is_none());
+    // Once it is back, the host must answer.
+    table.input(1, Input::MediatorBack);
+    table.mail.clear();
+    table.later(1, 31);
+    assert_eq!(table.seats[1].failed.as_ref().unwrap().kind, Kind::HostSilent);
+}
+
+#[test]
+fn a_request_that_crosses_the_roster_is_not_refused() {
+    let mut table = Table::new(2);
+    table.join(member(2, None));
+    // The connection broke and came back: the same guest asks twice, and both arrive.
+    table.input(1, Input::MediatorBack);
+    table.carry();
+    table.connect();
+    table.carry();
+    assert!(table.seats.iter().all(|seat| seat.ready.is_some() && seat.failed.is_none()));
+}
