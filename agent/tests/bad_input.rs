@@ -34,7 +34,11 @@ fn assert_message(ended: &Ended, exit: i32, code: &str) -> String {
 
 /// A room that waits, its host, and its link.
 fn waiting_room(stage: &Stage, parties: usize) -> (support::party::Party, String) {
-    let mut host = stage.invite("alice", parties).start();
+    waiting_room_of(stage, "alice", parties)
+}
+
+fn waiting_room_of(stage: &Stage, name: &str, parties: usize) -> (support::party::Party, String) {
+    let mut host = stage.invite(name, parties).start();
     let link = text(&host.wait_for("room.invitation"), "link").to_owned();
     (host, link)
 }
@@ -236,10 +240,11 @@ fn a_program_that_is_not_python_is_warned_about_and_runs() {
 #[test]
 fn a_home_is_held_by_one_command_at_a_time_and_says_by_which() {
     let stage = Stage::new();
-    let (host, link) = waiting_room(&stage, 2);
+    let (host, _) = waiting_room(&stage, 2);
     let holder = format!("`didagent invite` (process {})", host.process.pid());
     assert!(refused(stage.invite("alice", 2), 1, "E0701").contains(&holder));
-    assert!(refused(stage.join("alice", &link), 1, "E0701").contains(&holder));
+    let (_other, other_link) = waiting_room_of(&stage, "bob", 2);
+    assert!(refused(stage.join("alice", &other_link), 1, "E0701").contains(&holder));
     // Asking for the identity takes nothing from anybody.
     let shown =
         run("identity", bare(&didagent()).arg("--home").arg(stage.home("alice")).args(["identity", "show"]));

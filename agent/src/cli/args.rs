@@ -51,6 +51,7 @@ pub(super) enum Command {
   didagent join - < link.txt           reads the link from stdin")]
     Join {
         /// The link; `-` or nothing reads it from stdin
+        #[arg(env = "DIDAGENT_LINK", hide_env_values = true)]
         link: Option<String>,
         #[command(flatten)]
         room: RoomArgs,

@@ -91,7 +91,7 @@ async fn read_link(argument: Option<String>, json: bool) -> Result<String, Failu
             if given.is_none() && !json {
                 eprintln!("paste the invitation link:");
             }
-            io::read_line_from_stdin().await
+            io::read_link_from_stdin().await
         }
     }
 }

@@ -11,7 +11,9 @@ use didagent_didcomm::protocols::out_of_band::{self, InvitationError, Invitation
 use didagent_didcomm::protocols::types::{GOAL_MEDIATE, GOAL_ROOM, PROFILE_DIDCOMM_V2};
 use rand_core::CryptoRng;
 
+use crate::core::clock::{duration, utc};
 use crate::core::identity::ConnectionDid;
+use crate::core::pasted::link_in;
 use crate::failure::{Failure, Kind};
 
 /// How long a room's link works unless `--expires` says otherwise, in seconds: long enough for people to find the
@@ -132,7 +134,8 @@ pub(crate) fn new_id(rng: &mut impl CryptoRng) -> String {
 }
 
 fn read_link(link: &str, goal: &str, what: &str, now: u64) -> Result<out_of_band::Invitation, Failure> {
-    let inner = out_of_band::Invitation::from_url(link.trim()).map_err(|error| link_failure(&error))?;
+    let inner =
+        out_of_band::Invitation::from_url(&link_in(link)).map_err(|error| link_failure(&error, now))?;
     match inner.goal_code() {
         Some(code) if code == goal => {}
         other => {
@@ -145,10 +148,21 @@ fn read_link(link: &str, goal: &str, what: &str, now: u64) -> Result<out_of_band
                 ),
                 None => "something without a goal code".to_owned(),
             };
-            return Err(Failure::new(Kind::LinkForeign, format!("this is a link to {other}, not to {what}")));
+            let failure =
+                Failure::new(Kind::LinkForeign, format!("this is a link to {other}, not to {what}"));
+            return Err(failure.hint(match (goal, inner.goal_code()) {
+                (GOAL_ROOM, Some(GOAL_MEDIATE)) => {
+                    "ask the host for the link that `didagent invite` printed; this one is for `--mediator`"
+                }
+                (GOAL_MEDIATE, Some(GOAL_ROOM)) => {
+                    "to take part in that room: didagent join LINK; `didagent mediator serve` prints a mediator's link"
+                }
+                (GOAL_ROOM, _) => "ask the host for the link that `didagent invite` printed",
+                _ => "give the link that `didagent mediator serve` printed",
+            }));
         }
     }
-    inner.check_expiry(now).map_err(|error| link_failure(&error))?;
+    inner.check_expiry(now).map_err(|error| link_failure(&error, now))?;
     Ok(inner)
 }
 
@@ -157,36 +171,37 @@ fn damaged(why: &str) -> Failure {
         .hint("ask for the link again and paste all of it")
 }
 
-fn link_failure(error: &InvitationError) -> Failure {
-    let again = "ask for the link again and paste all of it";
+fn link_failure(error: &InvitationError, now: u64) -> Failure {
     match error {
-        InvitationError::NotALink => Failure::new(Kind::LinkNotALink, error.to_string())
-            .hint("paste the whole line that starts with http, in quotes"),
-        InvitationError::ShortForm => Failure::new(Kind::LinkNotALink, error.to_string()),
-        InvitationError::NotAnInvitation { .. } => Failure::new(Kind::LinkForeign, error.to_string()),
+        InvitationError::NotALink => Failure::new(
+            Kind::LinkNotALink,
+            "this is not an invitation link: it has no http...?_oob=... in it",
+        )
+        .hint("paste the whole line that starts with http, in quotes"),
+        InvitationError::ShortForm => Failure::new(Kind::LinkNotALink, error.to_string())
+            .hint("ask for the long link, with `_oob=` in it"),
+        InvitationError::NotAnInvitation { .. } => Failure::new(Kind::LinkForeign, error.to_string())
+            .hint("ask the host for the link that `didagent invite` printed"),
         InvitationError::Expired { seconds_ago } => {
-            let ago = if *seconds_ago < 120 {
-                format!("{seconds_ago} seconds")
-            } else {
-                format!("{} minutes", seconds_ago / 60)
-            };
-            Failure::new(Kind::LinkExpired, format!("the invitation expired {ago} ago"))
+            let (ago, here) = (duration(*seconds_ago), utc(now));
+            Failure::new(Kind::LinkExpired, format!("the invitation expired {ago} ago; here it is {here}"))
                 .hint("ask the host to run `didagent invite` again")
         }
-        _ => Failure::new(Kind::LinkDamaged, error.to_string()).hint(again),
+        _ => Failure::new(Kind::LinkDamaged, error.to_string())
+            .hint("ask for the link again and paste all of it"),
     }
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::core::identity::Identity;
     use crate::core::test_rng;
 
     const BASE: &str = "https://mediator.example/";
-    const NOW: u64 = 1_800_000_000;
+    pub(crate) const NOW: u64 = 1_800_000_000;
 
-    fn mediator() -> String {
+    pub(crate) fn mediator() -> String {
         didagent_didcomm::did::peer2::encode(
             &Identity::generate(&mut test_rng(2)).agreement().public(),
             &[9; 32],
@@ -194,7 +209,7 @@ mod tests {
         )
     }
 
-    fn link() -> String {
+    pub(crate) fn link() -> String {
         let host = Identity::generate(&mut test_rng(1)).connection(&mediator());
         Invitation::create(&host, "MPyC", NOW, NOW + 60, &mut test_rng(3)).unwrap().link(BASE).unwrap()
     }
@@ -235,6 +250,52 @@ mod tests {
                 "character {at}"
             );
         }
+    }
+
+    /// What the check in the fragment is for: whatever one character of a link becomes, the link leads to the same room or
+    /// nowhere.
+    #[test]
+    fn no_changed_character_leads_to_another_room() {
+        let link = link();
+        let right = Invitation::read(&link, NOW).unwrap();
+        for at in 0..link.len() {
+            for other in ['A', 'z', '0', '-', '_', '=', '#', '&', '%', '.', ' ', '<', '"', '\u{200b}'] {
+                let changed = format!("{}{other}{}", &link[..at], &link[at + 1..]);
+                match Invitation::read(&changed, NOW) {
+                    Ok(read) => {
+                        assert_eq!((read.hash(), read.room()), (right.hash(), right.room()), "{changed}")
+                    }
+                    Err(failure) => assert!(
+                        matches!(failure.kind, Kind::LinkDamaged | Kind::LinkNotALink),
+                        "{changed}: {failure}"
+                    ),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn an_http_page_and_another_programs_link_are_told_apart() {
+        let oob = |message: serde_json::Value| {
+            let text = didagent_didcomm::protocols::b64url_encode(message.to_string());
+            Invitation::read(&format!("https://example.org/?_oob={text}"), NOW).unwrap_err()
+        };
+        let connect = serde_json::json!({
+            "type": "https://didcomm.org/out-of-band/2.0/invitation", "id": "1", "from": mediator(),
+            "body": {"goal_code": "issue-vc", "goal": "a credential"},
+        });
+        let failure = oob(connect);
+        assert_eq!(failure.kind, Kind::LinkForeign);
+        assert!(failure.message.contains("issue-vc"), "{failure}");
+        let failure = oob(serde_json::json!({
+            "@type": "https://didcomm.org/connections/1.0/invitation", "@id": "1", "label": "Faber",
+        }));
+        assert!(matches!(failure.kind, Kind::LinkForeign | Kind::LinkDamaged), "{failure}");
+        let page = Invitation::read("https://example.org/", NOW).unwrap_err();
+        assert_eq!(page.kind, Kind::LinkNotALink);
+        let short = Invitation::read("https://example.org/?_oobid=5f0e", NOW).unwrap_err();
+        assert_eq!(short.kind, Kind::LinkNotALink);
+        assert!([page, short].iter().all(|failure| failure.hint.is_some()));
     }
 
     #[test]

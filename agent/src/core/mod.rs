@@ -14,6 +14,7 @@ pub mod contacts;
 pub mod identity;
 pub mod invite;
 pub mod pairing;
+pub(crate) mod pasted;
 pub mod post;
 pub mod room;
 pub mod seen;

@@ -6,6 +6,7 @@ mod dial;
 pub mod engine;
 pub mod home;
 pub(crate) mod local_api;
+mod mediator_time;
 pub(crate) mod os;
 mod peer;
 mod program;
@@ -15,6 +16,7 @@ mod websocket;
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use crate::core::pasted::is_whole;
 use crate::failure::{Failure, Kind};
 
 /// The system's random generator. Checked once to work, so that later use cannot fail in the middle of a protocol.
@@ -72,17 +74,27 @@ pub(crate) fn user_name() -> String {
     name.filter(|name| crate::core::room::roster::is_showable(name)).unwrap_or_else(|| "party".to_owned())
 }
 
-/// Longest line that is read from stdin, in bytes: a link has at most 16 KiB.
-const MAX_STDIN_LINE: u64 = 64 * 1024;
+/// Most that is read from stdin, in bytes: a link has at most 16 KiB.
+const MAX_STDIN: u64 = 64 * 1024;
 
-/// Reads one line from stdin.
+/// Reads a link from stdin: one line that a person pastes, or what a file has up to the end of the link.
 ///
 /// # Errors
-/// [`Kind::LinkNotALink`] when stdin ends before a line.
-pub(crate) async fn read_line_from_stdin() -> Result<String, Failure> {
+/// [`Kind::LinkNotALink`] when there is nothing.
+pub(crate) async fn read_link_from_stdin() -> Result<String, Failure> {
+    use std::io::IsTerminal as _;
     use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _};
-    let mut lines = tokio::io::BufReader::new(tokio::io::stdin().take(MAX_STDIN_LINE)).lines();
-    let line = lines.next_line().await.ok().flatten().unwrap_or_default();
+    // Whoever types waits for an answer after each line.
+    let at_terminal = std::io::stdin().is_terminal();
+    let mut lines = tokio::io::BufReader::new(tokio::io::stdin().take(MAX_STDIN)).lines();
+    let mut line = String::new();
+    while let Ok(Some(next)) = lines.next_line().await {
+        line.push_str(&next);
+        line.push('\n');
+        if at_terminal || is_whole(&line) {
+            break;
+        }
+    }
     if line.trim().is_empty() {
         return Err(Failure::new(Kind::LinkNotALink, "no link was given")
             .hint("paste the whole line that starts with http, or give it as an argument in quotes"));

@@ -97,7 +97,14 @@ impl Agent {
 /// A `didagent` command without anything of the tests' own environment that would change what it does.
 pub fn bare(binary: &std::path::Path) -> Command {
     let mut command = Command::new(binary);
-    for variable in ["DIDAGENT_HOME", "DIDAGENT_LOG", "DIDAGENT_MEDIATOR", "DIDAGENT_PYTHON", "MPYC_NOPRSS"] {
+    for variable in [
+        "DIDAGENT_HOME",
+        "DIDAGENT_LINK",
+        "DIDAGENT_LOG",
+        "DIDAGENT_MEDIATOR",
+        "DIDAGENT_PYTHON",
+        "MPYC_NOPRSS",
+    ] {
         command.env_remove(variable);
     }
     command

@@ -260,6 +260,10 @@ impl Engine {
                 Room::host(entry.member, invitation, parties)
             }
             (Role::Guest { .. }, Some(invitation)) => {
+                // Our clock agrees with our mediator's, so one of them in the future is the host's.
+                if let Some(created) = invitation.created().filter(|created| *created > now.unix) {
+                    clock::compare(now.unix, "the host's", created)?;
+                }
                 reporter.report(&Report::Joining);
                 Room::guest(entry.member, invitation, now, &mut self.rng)
             }

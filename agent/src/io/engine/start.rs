@@ -7,6 +7,7 @@ use std::time::Instant;
 use tokio::sync::{mpsc, watch};
 
 use super::{Engine, Entry, MAILBOX, Plan, Role};
+use crate::core::clock;
 use crate::core::connect::Mailbox;
 use crate::core::invite::{Invitation, read_mediator_link};
 use crate::core::room::{Member, roster};
@@ -14,6 +15,7 @@ use crate::core::seen::Seen;
 use crate::failure::{Failure, Kind};
 use crate::io::home::MediatorChoice;
 use crate::io::local_api::{self, Shown};
+use crate::io::mediator_time::mediator_time;
 use crate::io::program::Program;
 use crate::io::{system_rng, unix_now, websocket};
 use crate::report::{Report, Reporter};
@@ -26,7 +28,7 @@ pub(super) async fn start(plan: Plan, reporter: &mut dyn Reporter) -> Result<Eng
     check_name(&plan.name)?;
     // What a person typed wrong is said before anything is asked of the network.
     let invitation = match &plan.role {
-        Role::Guest { link } => Some(Invitation::read(link, unix_now())?),
+        Role::Guest { link } => Some(read_invitation(link).await?),
         Role::Host { .. } => None,
     };
     let given = plan.mediator.as_deref().map(|link| read_mediator_link(link, unix_now())).transpose()?;
@@ -42,6 +44,17 @@ pub(super) async fn start(plan: Plan, reporter: &mut dyn Reporter) -> Result<Eng
             "THIS BUILD ENCRYPTS NOTHING. It exists for a test and never talks to a real didagent."
                 .to_owned(),
         ));
+    }
+
+    // The host's own home is held, which would be a true answer and a useless one.
+    if let (Some(invitation), Some(identity)) = (&invitation, plan.home.identity()?)
+        && identity.connection(invitation.mediator()).did == invitation.host()
+    {
+        return Err(Failure::new(
+            Kind::RoomRefused,
+            "this link is this home's own invitation, and whoever invites takes part already",
+        )
+        .hint("send the link to the others; to be one more party on this machine: --home DIR"));
     }
 
     let lock = plan.home.lock(match plan.role {
@@ -119,6 +132,20 @@ pub(super) async fn start(plan: Plan, reporter: &mut dyn Reporter) -> Result<Eng
     };
     engine.send_to_mediator(request, &own_mediator).await?;
     Ok(engine)
+}
+
+/// Reads a room's link. One that has expired only by a clock of ours that is wrong is told from an old one by the mediator's.
+async fn read_invitation(link: &str) -> Result<Invitation, Failure> {
+    let now = unix_now();
+    match Invitation::read(link, now) {
+        Err(failure) if failure.kind == Kind::LinkExpired => {
+            // At this time no link has expired.
+            let theirs = mediator_time(Invitation::read(link, 0)?.mediator()).await;
+            clock::compare(now, "the mediator's", theirs.unwrap_or(now))?;
+            Err(failure)
+        }
+        read => read,
+    }
 }
 
 fn check_name(name: &str) -> Result<(), Failure> {
