@@ -44,11 +44,18 @@ pub fn main() -> ExitCode {
 }
 
 async fn dispatch(cli: Cli) -> u8 {
+    // These need no home: it may have no default, and the supervisor is told everything by the engine.
+    let command = match cli.command {
+        Command::Demo(args) => return demo::run(args).await,
+        Command::Explain { code } => return data(explain(&code)),
+        Command::Supervise { socket, command } => return supervise::supervise(&socket, &command).await,
+        command => command,
+    };
     let home = match Home::at(cli.home) {
         Ok(home) => home,
         Err(failure) => return fail(&failure),
     };
-    match cli.command {
+    match command {
         Command::Invite { parties, expires, room } => {
             let role = Role::Host { parties: usize::from(parties), expires_in: expires.as_secs() };
             take_part(home, role, room).await
@@ -60,12 +67,9 @@ async fn dispatch(cli: Cli) -> u8 {
         Command::Ports => data(local_api::ports(&home).await.map(|ports| ports.join(" "))),
         Command::Identity { command } => data(identity(&home, &command)),
         Command::Contacts { json } => data(contacts(&home, json)),
-        Command::Demo(args) => demo::run(args).await,
-        Command::Mediator { .. } => {
-            fail(&Failure::new(Kind::Other, "the mediator was to be started earlier"))
+        Command::Demo(_) | Command::Explain { .. } | Command::Supervise { .. } | Command::Mediator { .. } => {
+            fail(&Failure::new(Kind::Other, "this command was to be started earlier"))
         }
-        Command::Explain { code } => data(explain(&code)),
-        Command::Supervise { socket, command } => supervise::supervise(&socket, &command).await,
     }
 }
 

@@ -16,7 +16,7 @@ use crate::core::room::ThresholdRule;
 use crate::failure::{Failure, Kind};
 use crate::io::home::RunDir;
 use crate::io::os;
-use crate::io::supervise::spawn_failure;
+use crate::io::supervise::{self, spawn_failure};
 
 /// How long Python may take to say whether it has MPyC: a cold start from a slow disk takes seconds.
 const PROBE: Duration = Duration::from_secs(60);
@@ -106,6 +106,7 @@ impl Program {
         if capture {
             supervisor.stdin(Stdio::null()).stdout(Stdio::piped());
         }
+        os::adopt_orphans();
         let mut child = supervisor.spawn().map_err(|error| {
             Failure::new(Kind::Other, format!("the supervisor cannot be started: {error}"))
         })?;
@@ -128,14 +129,20 @@ pub(crate) struct Running {
 }
 
 impl Running {
-    /// Waits for the end of `child` and returns the exit code as a shell gives it.
+    /// Waits for the end of `child`, the supervisor, and returns the program's exit code as a shell gives it.
     pub(crate) async fn code(child: &mut Child) -> u8 {
-        child.wait().await.map_or(1, os::shell_code)
+        let status = child.wait().await;
+        // A supervisor ends with an exit code. One that was killed has left the program to us.
+        if status.as_ref().map_or(true, |status| status.code().is_none()) {
+            supervise::end_what_is_left().await;
+        }
+        status.map_or(1, os::shell_code)
     }
 
-    /// Kills a supervisor that hangs. The program then goes on until its peers are gone; nothing better is left to do.
+    /// Kills a supervisor that hangs, and the program with it.
     pub(crate) async fn kill(&mut self) {
         let _ = self.child.kill().await;
+        supervise::end_what_is_left().await;
     }
 }
 

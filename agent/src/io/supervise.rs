@@ -15,7 +15,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use tokio::process::{Child, Command};
-use tokio::time::timeout;
+use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::failure::{Failure, Kind};
 use crate::io::local_api::Supervision;
@@ -23,6 +23,12 @@ use crate::io::os;
 
 /// How long a program may take to end after it was asked to; then it is killed.
 const GRACE: Duration = Duration::from_secs(3);
+
+/// Pause between two looks at what the program left behind.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// How often what the program left behind is killed; twice is enough for anything but a fork bomb.
+const KILLS: usize = 50;
 
 /// Runs `command` until it ends, the engine asks to stop it, or the engine is gone. Returns the program's exit code as a
 /// shell would.
@@ -42,6 +48,8 @@ async fn run(socket: &Path, command: &[OsString]) -> Result<u8, Failure> {
         |error: io::Error| Failure::new(Kind::Other, format!("the program cannot be supervised: {error}"));
     let mut ends = os::EndRequests::listen().map_err(other)?;
     let mut supervision = Supervision::attach(socket).await.map_err(other)?;
+    let modes = os::TerminalModes::note();
+    os::adopt_orphans();
     let mut child = spawn(command)?;
     let status = loop {
         tokio::select! {
@@ -50,6 +58,12 @@ async fn run(socket: &Path, command: &[OsString]) -> Result<u8, Failure> {
             () = ends.next() => {}
         }
     };
+    if let Some(modes) = modes
+        && status.as_ref().map_or(true, |status| status.code().is_none())
+    {
+        // A program that a signal ended, while it asked for a password for example, could not put them back itself.
+        modes.restore();
+    }
     status.map(os::shell_code).map_err(other)
 }
 
@@ -59,8 +73,8 @@ fn spawn(command: &[OsString]) -> Result<Child, Failure> {
     let mut command = Command::new(program);
     command.args(arguments).kill_on_drop(true);
     if !std::io::stdin().is_terminal() {
-        // What it starts can then be ended with it. Not at a terminal: there only the terminal's own group may read what a
-        // person types, and Ctrl-C reaches that group anyway.
+        // What it starts can then be ended with it, on every system. Not at a terminal: there only the terminal's own group
+        // may read what a person types, and Ctrl-C reaches that group anyway.
         os::own_group(&mut command);
     }
     command.spawn().map_err(|error| spawn_failure(program, &error))
@@ -76,18 +90,37 @@ pub(crate) fn spawn_failure(program: &OsString, error: &io::Error) -> Failure {
     }
 }
 
+/// Ends the program and everything that it started, whatever became of the processes in between: asks, waits, kills.
 async fn stop(child: &mut Child) -> io::Result<std::process::ExitStatus> {
     let pid = child.id();
     // It may have ended just now; the wait below says so.
     let _ = pid.map(os::ask_group_to_end);
-    let status = match timeout(GRACE, child.wait()).await {
+    os::ask_descendants_to_end();
+    let deadline = Instant::now() + GRACE;
+    let asked = timeout_at(deadline, child.wait()).await;
+    while asked.is_ok() && os::has_descendants() && Instant::now() < deadline {
+        sleep(LOOK).await;
+    }
+    let status = match asked {
         Ok(status) => status,
         Err(_) => {
             child.start_kill()?;
             child.wait().await
         }
     };
-    // Whatever it started and left behind.
     let _ = pid.map(os::kill_group);
+    end_what_is_left().await;
     status
+}
+
+/// Kills every process below this one.
+pub(crate) async fn end_what_is_left() {
+    // One that forks while it is being killed is found the next time.
+    for _ in 0..KILLS {
+        if !os::has_descendants() {
+            break;
+        }
+        os::kill_descendants();
+        sleep(LOOK).await;
+    }
 }

@@ -3,7 +3,11 @@
 #[cfg(unix)]
 mod unix;
 #[cfg(unix)]
+mod unix_processes;
+#[cfg(unix)]
 pub(crate) use unix::*;
+#[cfg(unix)]
+pub(crate) use unix_processes::*;
 
 #[cfg(not(unix))]
 compile_error!("io/os has no module for this operating system yet");
