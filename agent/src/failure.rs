@@ -63,6 +63,8 @@ failures! {
     PeerLost = "E0405", 7, "Another party left or its connection broke; the message names it and says why.";
     PeerFailed = "E0406", 7, "Another party's program failed; the message names it and has its exit code.";
     Agreement = "E0407", 4, "The parties do not agree about what to run; the message names the item and the party.";
+    EndedEarly = "E0411", 7, "Another party's program has ended while MPyC here still needs it, so this program would wait for ever and was stopped. The programs or their arguments differ, or the other one gave up without an error.";
+    Standstill = "E0412", 7, "This machine stood still, asleep or suspended, for so long that the other parties counted it as lost. Nobody else is to blame. Keep it awake during a run.";
     HandshakeFailed = "E0501", 8, "The session handshake with a party failed: the keys or the facts that both sides hash differ.";
     PythonMissing = "E0601", 2, "No python3 with the venv module was found. The message has the line that installs it.";
     MpycMissing = "E0602", 2, "The Python that would run the program has no MPyC. The message has the line that installs it.";

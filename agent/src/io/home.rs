@@ -27,6 +27,9 @@ use crate::io::{os, system_rng};
 /// A file of ours is a few KB, the contacts at most about 5 MB: whatever is larger was not written by us.
 const MAX_FILE_BYTES: u64 = 16 * 1024 * 1024;
 
+/// The file next to the launcher in which it notes whether the program is inside MPyC, `spec/bridge.md`, "Launcher".
+const MPYC_STATE: &str = "mpyc";
+
 /// A home folder.
 #[derive(Debug, Clone)]
 pub struct Home {
@@ -239,11 +242,21 @@ impl RunDir {
     /// # Errors
     /// [`Kind::HomeUnusable`] when it cannot be written.
     pub fn write_launcher(&self) -> Result<PathBuf, Failure> {
-        let path = self.path.join("launcher.py");
-        os::create_private_file(&path)
-            .and_then(|mut file| file.write_all(LAUNCHER_SOURCE.as_bytes()))
-            .map_err(|error| unusable("write", &path, &error))?;
-        Ok(path)
+        let write = |name: &str, bytes: &[u8]| {
+            let path = self.path.join(name);
+            os::create_private_file(&path)
+                .and_then(|mut file| file.write_all(bytes))
+                .map_err(|error| unusable("write", &path, &error))?;
+            Ok(path)
+        };
+        write(MPYC_STATE, b"0")?;
+        write("launcher.py", LAUNCHER_SOURCE.as_bytes())
+    }
+
+    /// Says whether the program is inside MPyC, from its start to the end of its shutdown. `false` also for a program that does
+    /// not run under the launcher.
+    pub(crate) fn is_in_mpyc(&self) -> bool {
+        std::fs::read(self.path.join(MPYC_STATE)).is_ok_and(|state| state.starts_with(b"1"))
     }
 }
 

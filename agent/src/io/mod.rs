@@ -11,6 +11,7 @@ pub(crate) mod os;
 mod peer;
 mod program;
 mod python_env;
+mod standstill;
 pub(crate) mod supervise;
 mod websocket;
 

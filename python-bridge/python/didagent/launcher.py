@@ -10,6 +10,10 @@ MPyC opens its port on every address of the machine and believes whoever connect
 asks for every address (host None, '', '0.0.0.0' or '::') gets 127.0.0.1. Otherwise the program finds everything as if
 Python ran it directly: sys.argv, sys.path, __main__, exit status and tracebacks.
 
+Beside that, a file called `mpyc` next to this one, if there is one, says whether the program is inside MPyC: 1 from the start
+of MPyC's runtime to the end of its shutdown, otherwise 0. Who bridges the program can then tell one that waits for a party
+that is gone from one that has all it needs.
+
 Only asyncio is covered, with any event loop that derives from asyncio's AbstractEventLoop, so uvloop too. A program
 that opens sockets by other means does what it did before. Standard library only, Python 3.9 or later.
 """
@@ -17,6 +21,7 @@ that opens sockets by other means does what it did before. Standard library only
 import asyncio
 import functools
 import importlib.machinery
+import importlib.util
 import ipaddress
 import linecache
 import os
@@ -78,6 +83,65 @@ def means_every_address(host):
         return socket.inet_aton(host) == bytes(4)  # '0' and its like
     except OSError:
         return False
+
+
+class RuntimeFinder:
+    """Find mpyc.runtime where Python does, and watch its class Runtime once it is loaded."""
+
+    def __init__(self, state):
+        self.state = state
+
+    def find_spec(self, name, path=None, target=None):
+        if name != 'mpyc.runtime':
+            return None
+        sys.meta_path.remove(self)
+        spec = importlib.util.find_spec(name)
+        if spec is not None and hasattr(spec.loader, 'exec_module'):
+            load = spec.loader.exec_module
+
+            def exec_module(module):
+                load(module)
+                watch(getattr(module, 'Runtime', None), self.state)
+
+            spec.loader.exec_module = exec_module
+        return spec
+
+
+def watch(runtime, state):
+    """Have the file say 1 as soon as the runtime starts, and 0 when it has shut down."""
+
+    def note(digit):
+        try:
+            with open(state, 'r+') as file:
+                file.write(digit)
+        except OSError:
+            pass  # the folder may be gone or full; the program is none of that
+
+    def noted(name, before, after):
+        original = getattr(runtime, name, None)
+        if original is None:
+            return
+
+        @functools.wraps(original)
+        async def method(self, *args, **kwargs):
+            if before:
+                note('1')
+            result = await original(self, *args, **kwargs)
+            if after:
+                note('0')
+            return result
+
+        setattr(runtime, name, method)
+
+    noted('start', True, False)
+    noted('shutdown', False, True)
+    noted('__aexit__', False, True)  # after an exception it closes the connections by itself
+
+
+def watch_mpyc():
+    state = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'mpyc')
+    if os.path.isfile(state):
+        sys.meta_path.insert(0, RuntimeFinder(state))
 
 
 def run(arguments):
@@ -170,6 +234,7 @@ def hide_launcher():
 
 if __name__ == '__main__':
     keep_servers_local()
+    watch_mpyc()
     try:
         run(sys.argv[1:])
     except SystemExit:

@@ -90,6 +90,21 @@ fn reserve(port: u16) -> io::Result<Reservation> {
     if mpyc_could_listen(port)? { Ok(Reservation(None)) } else { Err(io::ErrorKind::AddrInUse.into()) }
 }
 
+/// Whether somebody listens on `port` of 127.0.0.1 or of all addresses: MPyC does while its runtime starts. `None` where the
+/// system cannot tell.
+pub(super) fn is_listened_on(port: u16) -> Option<bool> {
+    // Sockets that ask to share a port may be bound beside each other until one listens; this one never does.
+    let socket = TcpSocket::new_v4().ok()?;
+    socket.set_reuseaddr(true).ok()?;
+    if !cfg!(unix) {
+        return None;
+    }
+    match socket.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port))) {
+        Ok(()) => Some(false),
+        Err(error) => is_taken(&error).then_some(true),
+    }
+}
+
 fn exclusive(port: u16) -> io::Result<TcpSocket> {
     let socket = TcpSocket::new_v4()?;
     socket.bind(SocketAddr::from((Ipv4Addr::LOCALHOST, port)))?;
@@ -167,6 +182,18 @@ mod tests {
         let (plan, _bound) = bind(1, 2, &[], 4).unwrap();
         for address in [Ipv4Addr::LOCALHOST, Ipv4Addr::UNSPECIFIED] {
             StdListener::bind((address, plan.own_port())).unwrap();
+        }
+    }
+
+    #[tokio::test]
+    async fn a_reserved_port_is_listened_on_once_mpyc_does() {
+        let (plan, _bound) = bind(1, 2, &[], 7).unwrap();
+        assert_eq!(is_listened_on(plan.own_port()), Some(false));
+        for address in [Ipv4Addr::LOCALHOST, Ipv4Addr::UNSPECIFIED] {
+            let mpyc = StdListener::bind((address, plan.own_port())).unwrap();
+            assert_eq!(is_listened_on(plan.own_port()), Some(true));
+            drop(mpyc);
+            assert_eq!(is_listened_on(plan.own_port()), Some(false));
         }
     }
 

@@ -47,8 +47,9 @@ pub struct Bridge {
     peers: Vec<Option<PeerHandle>>,
     events: mpsc::Sender<BridgeEvent>,
     unread: Option<mpsc::Receiver<BridgeEvent>>,
+    own_port: u16,
     /// Held for as long as MPyC may listen again: no other bridge takes the port.
-    _own_port: bind::Reservation,
+    _reservation: bind::Reservation,
 }
 
 struct PeerHandle {
@@ -91,7 +92,7 @@ impl Bridge {
 
     /// [`Self::start`] with options.
     pub fn start_with<M: Mesh>(listeners: BoundListeners, mesh: M, options: BridgeOptions) -> Self {
-        let BoundListeners { plan, listeners, own_port } = listeners;
+        let BoundListeners { plan, listeners, own_port: reservation } = listeners;
         let mesh = Arc::new(mesh);
         let (events, unread) = mpsc::channel(EVENTS);
         let mut workers = JoinSet::new();
@@ -114,7 +115,7 @@ impl Bridge {
             peers.push(Some(PeerHandle { totals: Arc::clone(&peer.totals), streams: None }));
             workers.spawn(outgoing::serve(listener, peer, Arc::clone(&mesh)));
         }
-        Self { workers, peers, events, unread: Some(unread), _own_port: own_port }
+        Self { workers, peers, events, unread: Some(unread), own_port: plan.own_port(), _reservation: reservation }
     }
 
     /// Takes a stream that the authenticated party `peer`, an index below the own one, opened.
@@ -149,6 +150,13 @@ impl Bridge {
     pub fn counts(&self, peer: usize) -> Counts {
         let handle = self.peers.get(peer).and_then(Option::as_ref);
         handle.map(|handle| handle.totals.counts()).unwrap_or_default()
+    }
+
+    /// Says whether the own MPyC listens, which it does while its runtime starts and waits for earlier parties. `None` where the
+    /// system cannot tell.
+    #[must_use]
+    pub fn is_mpyc_listening(&self) -> Option<bool> {
+        bind::is_listened_on(self.own_port)
     }
 
     /// Stops: closes the listeners and resets every connection. When it returns, all ports are free again.

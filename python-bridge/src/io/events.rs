@@ -16,7 +16,7 @@ pub enum BridgeError {
     #[error("cannot open a local socket")]
     Socket(#[source] io::Error),
     /// No free port was found.
-    #[error("no free local port between {} and {}", crate::plan::PORTS.start, crate::plan::PORTS.end)]
+    #[error("no free local port from {} to {}", crate::plan::PORTS.start, crate::plan::PORTS.end - 1)]
     NoFreePort,
 }
 

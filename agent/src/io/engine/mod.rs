@@ -12,6 +12,7 @@ mod mail;
 mod reconnect;
 mod run;
 mod start;
+mod vain;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
@@ -20,6 +21,7 @@ use std::time::{Duration, Instant};
 use didagent_bridge::io::BridgeEvent;
 use didagent_didcomm::protocols::room::Leave;
 use didagent_session::Session;
+use futures_util::FutureExt as _;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep_until, timeout};
 
@@ -37,6 +39,7 @@ use crate::io::local_api::{Serving, Shown};
 use crate::io::os::EndRequests;
 use crate::io::peer::{FromPeer, Peer, SessionStream};
 use crate::io::program::Program;
+use crate::io::standstill::Standstill;
 use crate::io::websocket::{FromMediator, MediatorLink};
 use crate::io::{SystemRng, unix_now};
 use crate::report::{PathReport, Report, Reporter};
@@ -144,6 +147,9 @@ struct Engine {
     from_peers: mpsc::UnboundedReceiver<(usize, FromPeer)>,
     to_engine_from_peers: mpsc::UnboundedSender<(usize, FromPeer)>,
     shown: watch::Sender<Shown>,
+    standstill: Standstill,
+    /// What people should know, but is no end.
+    notices: Vec<String>,
     rng: SystemRng,
     _serving: Serving,
     run_dir: RunDir,
@@ -207,17 +213,28 @@ impl Engine {
                 Ok(Drained::End(end)) => return end,
                 Err(failure) => return End::Failed(failure),
             };
-            let blamed = self.run.as_ref().and_then(Run::blame_deadline);
+            for notice in self.notices.drain(..) {
+                reporter.report(&Report::Warning(notice));
+            }
+            let run_wants = self.run.as_ref().and_then(Run::deadline);
             let expiry = self.room_expiry();
-            let deadline =
-                [deadline, self.mailbox_by, self.reconnect_at(), expiry, blamed].into_iter().flatten().min();
-            let far = Instant::now() + Duration::from_secs(3600);
+            let reconnect = self.reconnect_at();
+            let deadlines = [deadline, self.mailbox_by, reconnect, expiry, run_wants];
+            let deadline = deadlines.into_iter().flatten().min();
+            let deadline = deadline.unwrap_or_else(|| Instant::now() + Duration::from_secs(3600));
+            let deadline = self.standstill.postponed(deadline);
             let happened = tokio::select! {
                 () = ends.next() => return End::Interrupted,
                 Some(event) = self.from_peers.recv() => self.on_peer(event).await,
                 Some((mediator, heard)) = self.from_mediators.recv() => self.on_mediator(&mediator, heard, reporter).await,
-                happened = next_of_run(&mut self.run) => Ok(self.on_run(happened, reporter)),
-                () = sleep_until(deadline.unwrap_or(far).into()) => self.deadline_passed().await,
+                happened = next_of_run(&mut self.run) => {
+                    // Ctrl-C at a terminal reaches the program too, and it may be the first to act on it.
+                    if matches!(happened, Happened::Ended(_)) && ends.next().now_or_never().is_some() {
+                        return End::Interrupted;
+                    }
+                    Ok(self.on_run(happened, reporter))
+                }
+                () = sleep_until(deadline.into()) => self.deadline_passed().await,
             };
             match happened {
                 Ok(None) => {}
@@ -236,6 +253,7 @@ impl Engine {
         if let Some(failure) = self.run.as_mut().and_then(|run| run.blame_due(now.instant)) {
             return Err(failure);
         }
+        self.look_for_vain_wait(now.instant)?;
         if let Some(room) = &mut self.room {
             room.handle(Input::Timeout, now, &mut self.rng);
         }
@@ -318,6 +336,10 @@ impl Engine {
             FromPeer::Rtt(rtt) => {
                 self.rtts.insert(index, rtt);
             }
+            FromPeer::Silent(silence) => {
+                let who = self.roster.as_ref().map(|roster| describe(roster, index)).unwrap_or_default();
+                self.notices.push(format!("no contact with {who} for {} s", silence.as_secs()));
+            }
             FromPeer::Stream(stream) => match &self.run {
                 Some(run) => run.bridge.incoming(index, stream).await,
                 // Each peer holds at most eight, so this is bounded.
@@ -365,14 +387,15 @@ impl Engine {
     async fn finish(mut self, end: End, reporter: &mut dyn Reporter) -> u8 {
         let (goodbye, code) = match self.run.take() {
             Some(run) => {
-                let exited = self.end_run(run, end, reporter).await;
+                let mut exited = self.end_run(run, end, reporter).await;
+                exited.reason = exited.reason.map(|failure| self.or_standstill(failure));
                 let goodbye = goodbye_after(exited.reason.as_ref(), exited.code);
                 reporter.report(&Report::RunExited(exited.clone()));
                 (goodbye, exited.code)
             }
             None => {
                 let failure = match end {
-                    End::Failed(failure) => failure,
+                    End::Failed(failure) => self.or_standstill(failure),
                     End::Interrupted | End::Program { .. } | End::OthersDone => interrupted(),
                 };
                 let code = failure.kind.exit();
@@ -383,6 +406,26 @@ impl Engine {
         };
         let _ = timeout(GOODBYE, self.say_goodbye(goodbye)).await;
         code
+    }
+
+    /// Puts a loss down to this machine's own standstill, if there was one: the others went on without us, and whichever news of
+    /// that came first looks as if somebody else were to blame.
+    fn or_standstill(&self, failure: Failure) -> Failure {
+        let is_loss = matches!(
+            failure.kind,
+            Kind::PeerLost | Kind::PeerFailed | Kind::MediatorLost | Kind::NotReady | Kind::HostSilent
+        );
+        match self.standstill.recent().filter(|_| is_loss) {
+            None => failure,
+            Some(length) => Failure::new(
+                Kind::Standstill,
+                format!(
+                    "this machine stood still for {} s (sleep?), and the others went on without it",
+                    length.as_secs()
+                ),
+            )
+            .hint("keep this machine awake, and ask the host for a new invitation"),
+        }
     }
 
     async fn say_goodbye(&mut self, body: Leave) {
@@ -424,7 +467,9 @@ fn goodbye_after(failure: Option<&Failure>, code: u8) -> Leave {
         None if code == 0 => (leave::DONE, None),
         None => (leave::PROGRAM_FAILED, None),
         Some((Kind::Interrupted, _)) => (leave::INTERRUPTED, None),
-        Some((Kind::PeerLost | Kind::PeerFailed, message)) => (leave::PEER_LOST, Some(message)),
+        Some((Kind::PeerLost | Kind::PeerFailed | Kind::EndedEarly, message)) => {
+            (leave::PEER_LOST, Some(message))
+        }
         Some((Kind::Agreement | Kind::RosterRefused | Kind::HandshakeFailed | Kind::NotReady, message)) => {
             (leave::FAILED, Some(message))
         }

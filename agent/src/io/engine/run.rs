@@ -9,6 +9,7 @@ use didagent_didcomm::protocols::room::Leave;
 use tokio::sync::mpsc;
 use tokio::time::{timeout, timeout_at};
 
+use super::vain::VainWait;
 use super::{End, Engine, interrupted, now};
 use crate::core::room::roster::Roster;
 use crate::core::room::{describe, describe_leave, leave};
@@ -43,16 +44,17 @@ const STOPPED: u8 = 125;
 pub(super) struct Run {
     pub(super) bridge: Bridge,
     events: mpsc::Receiver<BridgeEvent>,
-    program: Option<Running>,
+    pub(super) program: Option<Running>,
     started: Instant,
     /// Connections that stand.
-    active: usize,
+    pub(super) active: usize,
     /// Connections that ended with a FIN in each direction.
-    finished: usize,
+    pub(super) finished: usize,
     /// Parties that said that they are done.
-    done: BTreeSet<usize>,
+    pub(super) done: BTreeSet<usize>,
     /// Who seems to be to blame.
     blame: Option<Blame>,
+    pub(super) vain: VainWait,
 }
 
 /// A suspicion: something points at a party, but better news may be on its way.
@@ -127,8 +129,10 @@ impl Run {
         }
     }
 
-    pub(super) fn blame_deadline(&self) -> Option<Instant> {
-        self.blame.as_ref().map(|blame| blame.until)
+    /// Returns when to look again, at a suspicion or for a program that waits in vain.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        let blamed = self.blame.as_ref().map(|blame| blame.until);
+        [blamed, self.vain.next_look(!self.done.is_empty())].into_iter().flatten().min()
     }
 
     /// Returns the failure of a run whose culprit is certain by now; a suspicion that came to nothing is dropped.
@@ -158,9 +162,11 @@ impl Engine {
         let ours = ours
             .map(|party| party.index)
             .ok_or_else(|| Failure::new(Kind::Other, "the roster lost this party"))?;
-        let (plan, listeners) = Bridge::bind(ours, m, &[], random_u64(&mut self.rng))
-            .await
-            .map_err(|error| Failure::new(Kind::PortsBusy, format!("no local ports for MPyC: {error}")))?;
+        let (plan, listeners) =
+            Bridge::bind(ours, m, &[], random_u64(&mut self.rng)).await.map_err(|error| {
+                Failure::new(Kind::PortsBusy, format!("no local ports for MPyC: {error}"))
+                    .hint("ss -tlnp    (shows who holds them; end those programs, then invite again)")
+            })?;
         reporter.report(&Report::Ready {
             ours,
             paths: self.paths(&roster),
@@ -199,6 +205,7 @@ impl Engine {
             finished: 0,
             done: BTreeSet::new(),
             blame: None,
+            vain: VainWait::new(started),
         });
         Ok(())
     }
@@ -265,6 +272,7 @@ impl Engine {
         let had_program = run.program.is_some();
         let (code, program, reason) = match end {
             End::Program { code: 0 } => {
+                self.warn_of_early_end(&run, reporter);
                 self.wait_for_last_bytes(&mut run, reporter).await;
                 (0, Some(0), None)
             }
@@ -333,7 +341,8 @@ impl Engine {
                     }
                 }
                 () = tokio::time::sleep_until(deadline) => {
-                    return self.run.as_ref().and_then(|run| run.blame.as_ref()).map(|blame| blame.failure.clone());
+                    let blamed = self.run.as_ref().and_then(|run| run.blame.as_ref());
+                    return blamed.map(|blame| blame.failure.clone()).or_else(|| self.ended_early());
                 }
             };
             if let Err(failure) = happened {

@@ -17,6 +17,7 @@ use crate::io::home::MediatorChoice;
 use crate::io::local_api::{self, Shown};
 use crate::io::mediator_time::mediator_time;
 use crate::io::program::Program;
+use crate::io::standstill::Standstill;
 use crate::io::{system_rng, unix_now, websocket};
 use crate::report::{Report, Reporter};
 
@@ -125,6 +126,8 @@ pub(super) async fn start(plan: Plan, reporter: &mut dyn Reporter) -> Result<Eng
         from_peers,
         to_engine_from_peers,
         shown: sender,
+        standstill: Standstill::watch(),
+        notices: Vec::new(),
         rng,
         _serving: serving,
         run_dir,

@@ -131,8 +131,10 @@ mod tests {
     #[test]
     fn descendants_are_found_at_any_depth_and_others_are_not() {
         let all = [(2, 1, false), (3, 2, false), (4, 3, true), (5, 1, false), (6, 5, false), (7, 2, true)];
-        let mut found: Vec<_> =
-            below(2, &all).into_iter().map(|process| (process.pid, process.is_child, process.ended)).collect();
+        let mut found: Vec<_> = below(2, &all)
+            .into_iter()
+            .map(|process| (process.pid, process.is_child, process.ended))
+            .collect();
         found.sort_unstable();
         assert_eq!(found, [(3, true, false), (4, false, true), (7, true, true)]);
         assert_eq!(below(9, &all), []);

@@ -36,6 +36,8 @@ pub(crate) enum FromPeer {
     Up,
     /// The path was measured.
     Rtt(Duration),
+    /// Nothing was heard of the peer for so long, although it is pinged. It is not lost yet.
+    Silent(Duration),
     /// The peer opened a stream of our round.
     Stream(SessionStream),
     /// The session is over.

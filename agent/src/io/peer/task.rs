@@ -35,6 +35,12 @@ const PING_EVERY: Duration = Duration::from_secs(2);
 /// longer pause needs resumption, which this version of the session does not have.
 const PEER_DEAD: Duration = Duration::from_secs(8);
 
+/// After so long people are told that nothing is heard of a peer.
+const PEER_SILENT: Duration = Duration::from_secs(4);
+
+/// A deadline that is noticed so much too late means that we ourselves stood still: then a peer had no chance to be heard.
+const STOOD_STILL: Duration = Duration::from_secs(2);
+
 pub(super) struct Task {
     shared: Arc<Shared>,
     circuit: Circuit,
@@ -45,6 +51,10 @@ pub(super) struct Task {
     /// A PING was not answered yet.
     pinged: bool,
     up: bool,
+    /// From here on silence counts: when we last woke from a standstill.
+    listening: Instant,
+    /// People were told that the peer is silent.
+    told_silent: bool,
 }
 
 /// What the session wants next.
@@ -61,7 +71,17 @@ impl Task {
         events: mpsc::UnboundedSender<(usize, FromPeer)>,
         index: usize,
     ) -> Self {
-        Self { shared, circuit, events, index, credit: 0, pinged: false, up: false }
+        Self {
+            shared,
+            circuit,
+            events,
+            index,
+            credit: 0,
+            pinged: false,
+            up: false,
+            listening: Instant::now(),
+            told_silent: false,
+        }
     }
 
     pub(super) async fn run(mut self) {
@@ -107,6 +127,9 @@ impl Task {
                 () = self.shared.wake.notified() => {}
                 () = sleep_until(deadline.into()) => {
                     let now = Instant::now();
+                    if now.saturating_duration_since(deadline) >= STOOD_STILL {
+                        self.listening = now;
+                    }
                     if let Some(over) = self.time_passed(now, &mut next_ping) {
                         break over;
                     }
@@ -224,9 +247,14 @@ impl Task {
     fn time_passed(&mut self, now: Instant, next_ping: &mut Instant) -> Option<Ended> {
         let mut state = self.shared.lock();
         // Any record that verified counts: a PING may queue behind a megabyte on a slow link.
-        if self.up && now.saturating_duration_since(state.session.last_heard()) >= PEER_DEAD {
+        let silence = now.saturating_duration_since(state.session.last_heard().max(self.listening));
+        if self.up && silence >= PEER_DEAD {
             return Some(Ended::Lost(format!("it has not answered for {} s", PEER_DEAD.as_secs())));
         }
+        if self.up && silence >= PEER_SILENT && !self.told_silent {
+            self.tell(FromPeer::Silent(silence));
+        }
+        self.told_silent = silence >= PEER_SILENT;
         let _ = state.session.handle(Input::Timeout, now);
         if now >= *next_ping {
             *next_ping = now + PING_EVERY;
