@@ -8,6 +8,7 @@ use std::ffi::OsString;
 use std::time::Duration;
 
 use support::party::{Ended, Party, text};
+use support::process::signal;
 use support::stage::Stage;
 use support::system::{is_running, processes_that_know};
 use support::{average, holds_within, program, python_command, until};
@@ -68,21 +69,67 @@ fn a_killed_agent_takes_its_mpyc_along_and_the_others_stop_and_name_it() {
 }
 
 #[test]
-fn an_agent_that_stands_still_is_lost_to_the_others() {
+fn a_machine_that_stands_still_is_shown_then_lost_and_blames_nobody_when_it_wakes() {
     let stage = Stage::new();
     let mut parties = three_in_a_run(&stage);
-    let (victim, _) = parties.remove(1);
-    victim.process.signal("STOP");
+    let (victim, mpyc) = parties.remove(1);
+    victim.process.signal_group("STOP");
+    signal("STOP", &mpyc.to_string());
     // It takes 8 s of silence until a peer counts as lost, so `SOON` does not apply.
     for (party, mpyc) in parties {
         let ended = party.finish();
         let message = ended.assert_stopped(125, "E0405");
         assert!(message.contains("party 1 (bob)"), "{message}");
+        let warned = text(ended.event("warning"), "message");
+        assert!(warned.starts_with("no contact with party 1 (bob) for "), "{warned}");
         assert!(!is_running(mpyc));
     }
-    victim.process.signal("CONT");
-    let ended = victim.finish();
-    assert_ne!(ended.code, 0, "{ended:#?}");
+    signal("CONT", &mpyc.to_string());
+    victim.process.signal_group("CONT");
+    let ended = stopped_soon(vec![(victim, mpyc)]).remove(0);
+    let message = match ended.code {
+        // Its MPyC may have noticed first that its connections are gone.
+        1 => text(&ended.event("run.exited")["reason"], "message"),
+        _ => ended.assert_stopped(125, "E0412"),
+    };
+    assert!(message.starts_with("this machine stood still for "), "{ended:#?}");
+    assert!(ended.events("warning").is_empty(), "{ended:#?}");
+}
+
+#[test]
+fn a_machine_that_stands_still_for_a_moment_goes_on() {
+    let stage = Stage::new();
+    let average = |number| python_command(&average(), &[number]);
+    // In the lobby nobody hears of it, for however long; 9 s are more than a peer may be silent later.
+    let mut host = stage.invite("alice", 2).program(average("1")).in_own_group().start();
+    let link = text(&host.wait_for("room.invitation"), "link").to_owned();
+    host.process.signal_group("STOP");
+    let guest = stage.join("bob", &link).program(average("3")).start();
+    assert!(!holds_within(Duration::from_secs(9), || false));
+    host.process.signal_group("CONT");
+    for party in [host, guest] {
+        assert_eq!(party.finish().assert_ok().output(), ["average of 2 inputs: 2.00"]);
+    }
+}
+
+#[test]
+fn a_party_that_never_becomes_ready_is_named_at_the_deadline() {
+    let stage = Stage::new();
+    let mut host = stage.invite("alice", 3).program(rounds()).start();
+    let link = text(&host.wait_for("room.invitation"), "link").to_owned();
+    let mut sleeper = stage.join("bob", &link).program(rounds()).in_own_group().start();
+    sleeper.wait_for("room.seats");
+    sleeper.process.signal_group("STOP");
+    let carol = stage.join("carol", &link).program(rounds()).start();
+    for other in [host, carol] {
+        let ended = other.finish_within(Duration::from_secs(90));
+        let message = ended.assert_error(6, "E0404");
+        assert!(message.contains("party 1 (bob)"), "{message}");
+    }
+    sleeper.process.signal_group("CONT");
+    let ended = sleeper.finish();
+    assert!(ended.assert_error(7, "E0412").starts_with("this machine stood still for "), "{ended:#?}");
+    until("no process of the run is left", || processes_that_know(stage.folder()).is_empty());
 }
 
 #[test]

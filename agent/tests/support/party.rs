@@ -3,9 +3,11 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use serde_json::Value;
 
+use super::PATIENCE;
 use super::process::{Finished, Process};
 
 /// A command line of a party that was not started yet.
@@ -155,8 +157,13 @@ impl Party {
 
     /// Waits for its end.
     pub fn finish(self) -> Ended {
+        self.finish_within(PATIENCE)
+    }
+
+    /// Waits for its end, which a deadline under test puts off.
+    pub fn finish_within(self, limit: Duration) -> Ended {
         let Self { name, process, mut events, .. } = self;
-        let Finished { code, lines, stderr } = process.finish();
+        let Finished { code, lines, stderr } = process.finish_within(limit);
         // In human form the lines are text.
         let (json, text): (Vec<_>, Vec<_>) = lines.into_iter().partition(|line| line.starts_with('{'));
         events.extend(json.iter().map(|line| event(line)));

@@ -102,8 +102,13 @@ impl Process {
     }
 
     /// Waits for the end.
-    pub fn finish(mut self) -> Finished {
-        let deadline = Instant::now() + PATIENCE;
+    pub fn finish(self) -> Finished {
+        self.finish_within(PATIENCE)
+    }
+
+    /// Waits for the end, which a deadline under test puts off.
+    pub fn finish_within(mut self, limit: Duration) -> Finished {
+        let deadline = Instant::now() + limit;
         let mut lines = Vec::new();
         // Reads while waiting, or the process could block on a full pipe.
         let status = loop {

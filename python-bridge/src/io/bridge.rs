@@ -115,7 +115,14 @@ impl Bridge {
             peers.push(Some(PeerHandle { totals: Arc::clone(&peer.totals), streams: None }));
             workers.spawn(outgoing::serve(listener, peer, Arc::clone(&mesh)));
         }
-        Self { workers, peers, events, unread: Some(unread), own_port: plan.own_port(), _reservation: reservation }
+        Self {
+            workers,
+            peers,
+            events,
+            unread: Some(unread),
+            own_port: plan.own_port(),
+            _reservation: reservation,
+        }
     }
 
     /// Takes a stream that the authenticated party `peer`, an index below the own one, opened.

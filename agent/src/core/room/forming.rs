@@ -11,7 +11,7 @@ use didagent_didcomm::protocols::{Body as _, Digest32};
 use rand_core::CryptoRng;
 
 use super::roster::Roster;
-use super::{Event, Member, Output, describe, describe_leave};
+use super::{Event, Member, Output, describe, describe_leave, leave};
 use crate::core::invite::{Invitation, new_id};
 use crate::core::pairing::{self, Pair, PairingError, Proposal};
 use crate::failure::{Failure, Kind};
@@ -24,6 +24,10 @@ const SECOND_ANSWER: Duration = Duration::from_secs(3);
 
 /// How long a peer whose session ended may still say why.
 const LAST_WORDS: Duration = Duration::from_secs(1);
+
+/// The parties' deadlines differ by the time that the roster took to each. One that ends so shortly before ours ends for the
+/// same reason.
+const SAME_DEADLINE: Duration = Duration::from_secs(3);
 
 #[derive(Debug)]
 pub(super) struct Forming {
@@ -98,6 +102,10 @@ impl Forming {
             return self.peer_ready(peer, &ready, outputs);
         }
         if let Ok(body) = Leave::try_from(message) {
+            // Whose clock ran first says what we are about to find ourselves; then our own words are better.
+            if body.code == leave::FAILED && self.deadline.saturating_duration_since(now) < SAME_DEADLINE {
+                return Err(self.late());
+            }
             return Err(Failure::new(Kind::PeerLost, describe_leave(&self.describe(peer), &body)));
         }
         if self.proposals.get(&peer).is_some_and(|proposal| proposal.is_answered_by(message))

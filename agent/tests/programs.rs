@@ -1,0 +1,136 @@
+//! Programs that do not do what a run needs: they end early, fork, flood their output, ignore requests to end.
+#![cfg(target_os = "linux")]
+#![allow(clippy::disallowed_methods, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod support;
+
+use std::ffi::OsString;
+
+use support::party::{Ended, Party, text};
+use support::stage::{Stage, finish};
+use support::system::{is_running, processes_that_know};
+use support::{program, python_command, until};
+
+fn uneven(words: &[&str]) -> Vec<OsString> {
+    python_command(&program("uneven.py"), words)
+}
+
+fn warnings(ended: &Ended) -> String {
+    let warnings = ended.events("warning").into_iter().map(|event| text(event, "message"));
+    warnings.collect::<Vec<_>>().join("\n")
+}
+
+/// `who` ends early in this way; everybody else waits for it, is stopped and names it.
+fn ends_early(how: &str, who: usize, parties: usize, warned: &str) {
+    let stage = Stage::new();
+    let commands =
+        (0..parties).map(|party| if party == who { uneven(&[how, "0"]) } else { uneven(&["opens", "3"]) });
+    let mut started = stage.start(commands.collect());
+    let early = started.remove(who);
+    let name = early.name.clone();
+    let early = early.finish();
+    early.assert_ok();
+    assert!(warnings(&early).contains(warned), "{early:#?}");
+    for other in finish(started) {
+        assert_ne!(other.code, 0, "{other:#?}");
+        let reason = &other.event("run.exited")["reason"];
+        let message = text(reason, "message");
+        // MPyC may itself be killed by the connection that ended; then the program's own exit code stands.
+        match other.event("run.exited")["program"].is_null() {
+            true => assert_eq!((other.code, text(reason, "code")), (125, "E0411"), "{other:#?}"),
+            false => assert_eq!(text(reason, "code"), "E0411", "{other:#?}"),
+        }
+        assert!(message.contains(&format!("party {who} ({name})")), "{message}");
+    }
+    until("no process of the run is left", || processes_that_know(stage.folder()).is_empty());
+}
+
+#[test]
+fn who_ends_early_without_an_error_is_named_by_everybody_who_waits_for_it() {
+    // Each takes 10 s of nothing, so all at once.
+    std::thread::scope(|scope| {
+        for (how, who, parties, warned) in [
+            ("never", 0, 2, "without having met"),
+            ("never", 1, 3, "without having met"),
+            ("quits", 0, 2, "without an end of MPyC"),
+            ("quits", 1, 2, "without an end of MPyC"),
+            ("quits", 1, 3, "without an end of MPyC"),
+        ] {
+            scope.spawn(move || ends_early(how, who, parties, warned));
+        }
+    });
+}
+
+#[test]
+fn work_after_mpyc_and_between_two_runs_of_it_is_never_stopped() {
+    let results = std::thread::scope(|scope| {
+        let late = scope.spawn(|| {
+            Stage::new().run(vec![uneven(&["opens", "1"]), uneven(&["late", "14"]), uneven(&["late", "0"])])
+        });
+        let twice = scope.spawn(|| Stage::new().run(vec![uneven(&["twice", "0"]), uneven(&["twice", "14"])]));
+        [late.join().unwrap(), twice.join().unwrap()]
+    });
+    for party in results.iter().flatten() {
+        assert_eq!(party.assert_ok().output().last(), Some(&"over"), "{party:#?}");
+        assert_eq!(warnings(party), "", "{party:#?}");
+    }
+}
+
+#[test]
+fn whose_program_has_not_started_mpyc_is_shown_and_nothing_is_stopped() {
+    let stage = Stage::new();
+    let file = stage.folder().join("go");
+    let late = |number| python_command(&program("late.py"), &[file.to_str().unwrap(), number]);
+    let mut parties = stage.start(vec![late("1"), uneven(&["opens", "1"]), late("2")]);
+    let warning = parties[1].wait_for("warning");
+    let message = text(&warning, "message");
+    assert!(
+        message.contains("nothing has come from the program of party 0 (alice), party 2 (carol)"),
+        "{message}"
+    );
+    // They are another program, so this is the end of what can be seen.
+    for party in &parties {
+        party.process.signal("INT");
+    }
+    for ended in finish(parties) {
+        assert!(matches!(ended.code, 125 | 130), "{ended:#?}");
+    }
+}
+
+/// The processes that `family.py` of this party tells of.
+fn family(party: &mut Party) -> Vec<u32> {
+    party.wait_for_output("pids ").split(' ').map(|pid| pid.parse().unwrap()).collect()
+}
+
+#[test]
+fn a_program_that_ignores_requests_is_killed_with_all_that_it_started() {
+    for signal in ["TERM", "KILL"] {
+        let stage = Stage::new();
+        let command = || python_command(&program("family.py"), &[]);
+        let mut parties = stage.start(vec![command(), command()]);
+        let pids: Vec<_> = parties.iter_mut().map(family).collect();
+        assert!(pids.iter().flatten().all(|pid| is_running(*pid)));
+        parties[1].process.signal(signal);
+        for (party, code) in parties.into_iter().zip([125, if signal == "TERM" { 130 } else { 137 }]) {
+            assert_eq!(party.finish().code, code);
+        }
+        until("nothing that the programs started is left", || {
+            !pids.iter().flatten().any(|pid| is_running(*pid))
+        });
+    }
+}
+
+#[test]
+fn a_killed_supervisor_leaves_no_program_behind() {
+    let stage = Stage::new();
+    let command = || python_command(&program("family.py"), &[]);
+    let mut parties = stage.start(vec![command(), command()]);
+    let pids = family(&mut parties[0]);
+    let supervisor = processes_that_know(&stage.home("alice").join("engine.sock"));
+    let supervisor = supervisor[0].split(' ').next().unwrap();
+    support::process::signal("KILL", supervisor);
+    let [alice, bob] = <[Party; 2]>::try_from(parties).unwrap().map(Party::finish);
+    assert_eq!(alice.code, 137, "{alice:#?}");
+    assert_eq!(bob.assert_stopped(125, "E0406"), "the program of party 0 (alice) failed with exit code 137");
+    until("nothing that the program started is left", || !pids.iter().any(|pid| is_running(*pid)));
+}

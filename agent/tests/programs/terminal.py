@@ -1,0 +1,63 @@
+"""Run a command at a terminal of its own, as a person does.
+
+    python3 terminal.py COMMAND ...
+
+What the command shows goes to stdout. SIGUSR1 types Ctrl-C, SIGUSR2 closes the terminal. Ends with the command's exit code as
+a shell gives it, after `modes kept` or `modes changed` on stderr.
+"""
+
+import fcntl
+import os
+import pty
+import select
+import signal
+import subprocess
+import sys
+import termios
+
+master, slave = pty.openpty()
+# Echo would mix what is typed into what is shown; the other modes are those of a person's terminal.
+modes = termios.tcgetattr(slave)
+modes[1] &= ~termios.OPOST
+termios.tcsetattr(slave, termios.TCSANOW, modes)
+before = termios.tcgetattr(slave)
+
+
+def own_the_terminal():
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+
+def close(*_):
+    global is_open
+    is_open = False
+    os.close(master)
+
+
+is_open = True
+signal.signal(signal.SIGUSR1, lambda *_: os.write(master, b'\x03'))
+signal.signal(signal.SIGUSR2, close)
+process = subprocess.Popen(sys.argv[1:], stdin=slave, stdout=slave, stderr=slave, start_new_session=True,
+                           preexec_fn=own_the_terminal)
+
+
+def show(wait):
+    """Hands on what the terminal shows; says whether there was any."""
+    try:
+        if not is_open or not select.select([master], [], [], wait)[0]:
+            return False
+        os.write(1, os.read(master, 65536))
+        return True
+    except OSError:
+        return False
+
+
+while process.poll() is None:
+    if not show(0.05) and not is_open:
+        select.select([], [], [], 0.05)
+while show(0.1):
+    pass
+if is_open:
+    kept = termios.tcgetattr(slave) == before
+    print('modes', 'kept' if kept else 'changed', file=sys.stderr, flush=True)
+code = process.returncode
+sys.exit(128 - code if code < 0 else code)
