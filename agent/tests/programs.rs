@@ -134,3 +134,81 @@ fn a_killed_supervisor_leaves_no_program_behind() {
     assert_eq!(bob.assert_stopped(125, "E0406"), "the program of party 0 (alice) failed with exit code 137");
     until("nothing that the program started is left", || !pids.iter().any(|pid| is_running(*pid)));
 }
+
+fn flood(words: &[&str]) -> Vec<OsString> {
+    python_command(&program("flood.py"), words)
+}
+
+/// The most memory that a process had, in MiB.
+fn peak_memory(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().trim_end_matches(" kB").trim().parse::<u64>().unwrap() / 1024
+}
+
+#[test]
+fn a_flood_of_output_is_bounded_in_memory_and_arrives_whole_at_a_slow_reader() {
+    const MEGABYTES: usize = 100;
+    let stage = Stage::new();
+    let mut parties = stage.start_with(
+        vec![flood(&["lines", &MEGABYTES.to_string()]), flood(&["lines", "0"])],
+        // The first one's stdout is read by this test, as slowly as it likes.
+        |agent| if agent.name == "alice" { agent.unread_stderr().read_slowly() } else { agent },
+    );
+    let mut alice = parties.remove(0);
+    alice.wait_for("run.started");
+    let pid = alice.process.pid();
+    let mut lines = 0;
+    while lines < MEGABYTES * 1024 {
+        let line = alice.wait_for_output("");
+        assert_eq!(line.len(), 1023);
+        assert!(line.starts_with(&format!("{lines:07} ")), "line {lines} is {line}");
+        if lines == 2000 {
+            // Everything on the way is full now, or will be while this sleeps; the pace of the rest does not matter.
+            std::thread::sleep(std::time::Duration::from_millis(1500));
+        }
+        lines += 1;
+        alice.forget();
+    }
+    let peak = peak_memory(pid);
+    assert!(peak < 64, "the agent took {peak} MiB");
+    eprintln!("peak memory with {MEGABYTES} MB of output: {peak} MiB");
+    alice.finish().assert_ok();
+    finish(parties)[0].assert_ok();
+}
+
+#[test]
+fn output_that_is_no_text_or_has_no_ends_of_lines_arrives() {
+    let stage = Stage::new();
+    let ended = stage.run(vec![flood(&["odd", "0"]), flood(&["stdin", "0"])]);
+    let output = ended[0].assert_ok().output();
+    assert_eq!(output[0], "\u{fffd}\0\u{fffd}");
+    let (last, long) = output[1..].split_last().unwrap();
+    assert_eq!(*last, "no end");
+    assert!(long.len() > 1 && long.concat() == "\u{e9}".repeat(500_000), "{} pieces", long.len());
+    // With events, stdin belongs to nobody: a program that reads it gets its end and no wait.
+    assert_eq!(ended[1].assert_ok().output(), ["read 0 bytes"]);
+}
+
+#[test]
+fn a_reader_that_leaves_ends_nothing() {
+    let stage = Stage::new();
+    let head = |agent: support::party::Agent| agent.read_by("head -n 1").unread_stderr();
+    let mut host = head(stage.invite("alice", 2).program(flood(&["lines", "3"]))).start();
+    let link = text(&host.wait_for("room.invitation"), "link").to_owned();
+    let guest = stage.join("bob", &link).program(flood(&["lines", "0"])).run();
+    guest.assert_ok();
+    assert_eq!(host.finish().code, 0);
+    until("no process of the run is left", || processes_that_know(stage.folder()).is_empty());
+    // For people too, with stderr in the same pipe: everything that the agent wants to say is lost.
+    let mut host =
+        stage.invite("alice", 2).for_people().program(uneven(&["opens", "1"])).read_by("head -n 1 2>&1");
+    host = host.stderr_to_stdout();
+    let mut host = host.start();
+    let link = host.process.next_line().unwrap();
+    let guest = stage.join("bob", &link).program(uneven(&["opens", "1"])).run();
+    // Its program cannot write `opened`, and fails for it or not; the agent must not.
+    assert!(matches!(guest.code, 0 | 1 | 125), "{guest:#?}");
+    let host = host.finish();
+    assert!(matches!(host.code, 0 | 1 | 120), "{host:#?}");
+}

@@ -1,12 +1,11 @@
 //! What a program sees: one JSON object a line on stdout, `{"v":1,"type":"..."}`.
 
-use std::io::Write as _;
-
 use serde_json::{Value, json};
 
 use crate::core::contacts::Acquaintance;
 use crate::core::room::roster::{Party, Roster};
 use crate::failure::Failure;
+use crate::io::stdout;
 use crate::report::{PathReport, Report, Reporter, RunExited};
 
 /// Writes reports as lines of JSON.
@@ -25,10 +24,9 @@ impl Reporter for JsonLines {
     }
 }
 
-/// Writes one event. A closed pipe is the reader's choice, not a failure.
+/// Writes one event.
 pub(super) fn write_line(event: &Value) {
-    let mut stdout = std::io::stdout().lock();
-    let _ = writeln!(stdout, "{event}").and_then(|()| stdout.flush());
+    stdout::write_line(event.to_string());
 }
 
 fn event(report: &Report) -> Value {

@@ -13,7 +13,7 @@ use clap::Parser as _;
 use crate::failure::{Failure, Kind};
 use crate::io::engine::{self, Plan, Role};
 use crate::io::home::Home;
-use crate::io::{self, local_api, supervise};
+use crate::io::{self, local_api, stdout, supervise};
 use crate::report::Reporter;
 use args::{Cli, Command, IdentityCommand, MediatorCommand, RoomArgs};
 
@@ -34,7 +34,11 @@ pub fn main() -> ExitCode {
     }
     match io::runtime() {
         Ok(runtime) => {
-            let code = runtime.block_on(dispatch(cli));
+            let code = runtime.block_on(async {
+                let code = dispatch(cli).await;
+                stdout::flushed().await;
+                code
+            });
             // A blocked read of stdin would hold the process for ever.
             runtime.shutdown_background();
             ExitCode::from(code)

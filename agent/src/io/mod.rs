@@ -12,6 +12,7 @@ mod peer;
 mod program;
 mod python_env;
 mod standstill;
+pub(crate) mod stdout;
 pub(crate) mod supervise;
 mod websocket;
 

@@ -15,8 +15,8 @@ use tokio::time::timeout;
 use crate::core::room::ThresholdRule;
 use crate::failure::{Failure, Kind};
 use crate::io::home::RunDir;
-use crate::io::os;
 use crate::io::supervise::{self, spawn_failure};
+use crate::io::{os, stdout};
 
 /// How long Python may take to say whether it has MPyC: a cold start from a slow disk takes seconds.
 const PROBE: Duration = Duration::from_secs(60);
@@ -201,15 +201,49 @@ async fn read_lines(stdout: tokio::process::ChildStdout, sender: mpsc::Sender<St
     let mut reader = BufReader::new(stdout);
     let mut line = Vec::new();
     loop {
-        line.clear();
-        match (&mut reader).take(MAX_LINE).read_until(b'\n', &mut line).await {
-            Ok(0) | Err(_) => return,
-            Ok(_) => {
+        stdout::room().await;
+        let limit = MAX_LINE.saturating_sub(u64::try_from(line.len()).unwrap_or(MAX_LINE));
+        match (&mut reader).take(limit).read_until(b'\n', &mut line).await {
+            Ok(0) | Err(_) if line.is_empty() => return,
+            Ok(_) | Err(_) => {
+                let rest = cut_character(&mut line);
                 let text = String::from_utf8_lossy(&line);
-                if sender.send(text.trim_end_matches(['\n', '\r']).to_owned()).await.is_err() {
+                let ended = text.strip_suffix('\n').map(|line| line.strip_suffix('\r').unwrap_or(line));
+                if sender.send(ended.unwrap_or(&text).to_owned()).await.is_err() {
                     return;
                 }
+                line = rest;
             }
+        }
+    }
+}
+
+/// Takes a character that is not complete off the end of a piece of a line; the next piece begins with it.
+fn cut_character(piece: &mut Vec<u8>) -> Vec<u8> {
+    if u64::try_from(piece.len()).unwrap_or(MAX_LINE) < MAX_LINE {
+        return Vec::new();
+    }
+    let whole = match std::str::from_utf8(piece) {
+        // Only the end is missing; anything else is no text.
+        Err(error) if error.error_len().is_none() => error.valid_up_to(),
+        _ => piece.len(),
+    };
+    piece.split_off(whole)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_character_that_is_cut_at_the_end_of_a_piece_is_kept_for_the_next() {
+        let size = usize::try_from(MAX_LINE).unwrap();
+        let mut piece = vec![b'a'; size - 1];
+        piece.push("\u{e9}".as_bytes()[0]);
+        assert_eq!(cut_character(&mut piece), ["\u{e9}".as_bytes()[0]]);
+        assert_eq!(piece.len(), size - 1);
+        for mut whole in [vec![b'a'; size], vec![0xff; size], vec![b'a', 0xc3]] {
+            assert!(cut_character(&mut whole).is_empty());
         }
     }
 }

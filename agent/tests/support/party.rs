@@ -24,6 +24,18 @@ pub struct Agent {
     json: bool,
     own_group: bool,
     environment: Vec<(OsString, OsString)>,
+    /// A shell line around the command, with `"$@"` for it.
+    shell: Option<String>,
+    stderr: Stderr,
+    slowly: bool,
+}
+
+/// Where stderr goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stderr {
+    Kept,
+    Unread,
+    WithStdout,
 }
 
 impl Agent {
@@ -40,6 +52,9 @@ impl Agent {
             json: true,
             own_group: false,
             environment: Vec::new(),
+            shell: None,
+            stderr: Stderr::Kept,
+            slowly: false,
         }
     }
 
@@ -73,9 +88,62 @@ impl Agent {
         self
     }
 
+    /// Lets another command read its stdout; the exit code is still the agent's.
+    pub fn read_by(mut self, reader: &str) -> Self {
+        self.shell = Some(format!("set -o pipefail; \"$@\" | {reader}"));
+        self
+    }
+
+    /// Throws its stderr away, and that of its program.
+    pub fn unread_stderr(mut self) -> Self {
+        self.stderr = Stderr::Unread;
+        self
+    }
+
+    /// Writes stderr to where stdout goes.
+    pub fn stderr_to_stdout(mut self) -> Self {
+        self.stderr = Stderr::WithStdout;
+        self
+    }
+
+    /// Leaves its stdout in the pipe until the test asks for a line.
+    pub fn read_slowly(mut self) -> Self {
+        self.slowly = true;
+        self
+    }
+
+    /// Runs it at a terminal of its own, as people do; see `programs/terminal.py`.
+    pub fn at_terminal(mut self) -> Self {
+        self.json = false;
+        self.shell = Some(format!(
+            "exec '{}' '{}' \"$@\"",
+            super::python().display(),
+            super::program("terminal.py").display()
+        ));
+        self
+    }
+
+    /// Runs it inside a shell line, with `"$@"` for its command.
+    pub fn inside(mut self, line: &str) -> Self {
+        self.shell = Some(line.to_owned());
+        self
+    }
+
     /// Starts it.
     pub fn start(self) -> Party {
-        let mut command = bare(&self.binary);
+        let mut command = match &self.shell {
+            None => bare(&self.binary),
+            Some(line) => {
+                let line = match self.stderr {
+                    Stderr::WithStdout => line.replace("\"$@\"", "\"$@\" 2>&1"),
+                    Stderr::Unread => line.replace("\"$@\"", "\"$@\" 2>/dev/null"),
+                    Stderr::Kept => line.clone(),
+                };
+                let mut command = bare(std::path::Path::new("bash"));
+                command.args(["-c", &line, "bash"]).arg(&self.binary);
+                command
+            }
+        };
         command.arg("--home").arg(&self.home).args(&self.words).args(["--name", &self.name]);
         if self.json {
             command.arg("--json");
@@ -86,7 +154,12 @@ impl Agent {
         if self.own_group {
             std::os::unix::process::CommandExt::process_group(&mut command, 0);
         }
-        let process = Process::start(&self.name, command.envs(self.environment).stdin(Stdio::null()));
+        command.envs(self.environment).stdin(Stdio::null());
+        let process = match (self.slowly, self.stderr) {
+            (true, _) => Process::start_unhurried(&self.name, &mut command, self.stderr != Stderr::Kept),
+            (false, Stderr::Unread) if self.shell.is_none() => panic!("only with a shell or read slowly"),
+            (false, _) => Process::start(&self.name, &mut command),
+        };
         Party { name: self.name, home: self.home, process, events: Vec::new() }
     }
 
@@ -148,6 +221,11 @@ impl Party {
                 return rest.to_owned();
             }
         }
+    }
+
+    /// Forgets the events so far.
+    pub fn forget(&mut self) {
+        self.events.clear();
     }
 
     /// Waits for MPyC's arguments, and returns the ports in them by party index.

@@ -3,7 +3,7 @@
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel, sync_channel};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -36,26 +36,42 @@ pub struct Finished {
 impl Process {
     /// Starts `command`, called `what` in messages of failing tests. Its stdin is closed unless the command says more.
     pub fn start(what: &str, command: &mut Command) -> Self {
+        let (sender, lines) = channel();
+        Self::start_with(what, command.stderr(Stdio::piped()), move |line| sender.send(line).is_ok(), lines)
+    }
+
+    /// Like [`Process::start`], but its stdout stays in the pipe until a line is asked for.
+    pub fn start_unhurried(what: &str, command: &mut Command, without_stderr: bool) -> Self {
+        let (sender, lines) = sync_channel(0);
+        command.stderr(if without_stderr { Stdio::null() } else { Stdio::piped() });
+        Self::start_with(what, command, move |line| sender.send(line).is_ok(), lines)
+    }
+
+    fn start_with(
+        what: &str,
+        command: &mut Command,
+        take: impl Fn(String) -> bool + Send + 'static,
+        lines: Receiver<String>,
+    ) -> Self {
         let mut child = command
             .stdout(Stdio::piped())
-            .stderr(Stdio::piped())
             .spawn()
             .unwrap_or_else(|error| panic!("{what} cannot be started: {error}"));
-        let (sender, lines) = channel();
         let stdout = BufReader::new(child.stdout.take().unwrap());
         std::thread::spawn(move || {
             for line in stdout.split(b'\n') {
                 let Ok(line) = line else { return };
-                if sender.send(String::from_utf8_lossy(&line).into_owned()).is_err() {
+                if !take(String::from_utf8_lossy(&line).into_owned()) {
                     return;
                 }
             }
         });
         let (ended, stderr_ended) = channel();
         let stderr = Arc::default();
-        let mut pipe = child.stderr.take().unwrap();
         let seen = Arc::clone(&stderr);
-        std::thread::spawn(move || read_all(&mut pipe, &seen, &ended));
+        if let Some(mut pipe) = child.stderr.take() {
+            std::thread::spawn(move || read_all(&mut pipe, &seen, &ended));
+        }
         Self { what: what.to_owned(), child, lines, stderr, stderr_ended }
     }
 

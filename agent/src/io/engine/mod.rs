@@ -41,7 +41,7 @@ use crate::io::peer::{FromPeer, Peer, SessionStream};
 use crate::io::program::Program;
 use crate::io::standstill::Standstill;
 use crate::io::websocket::{FromMediator, MediatorLink};
-use crate::io::{SystemRng, unix_now};
+use crate::io::{SystemRng, stdout, unix_now};
 use crate::report::{PathReport, Report, Reporter};
 use run::{Happened, Run};
 
@@ -50,6 +50,9 @@ const MAILBOX: Duration = Duration::from_secs(15);
 
 /// How long saying goodbye may take.
 const GOODBYE: Duration = Duration::from_secs(12);
+
+/// How long the reader of our events has to take the last ones after Ctrl-C.
+const LAST_EVENTS: Duration = Duration::from_secs(2);
 
 /// What one party wants.
 #[derive(Debug)]
@@ -199,9 +202,19 @@ impl Engine {
             }
             ends.next().await;
         };
+        let finishing = async {
+            let code = finishing.await;
+            // Whoever reads our events may be slow, but must not keep a command that is to end.
+            let patience = if polite { Duration::MAX } else { LAST_EVENTS };
+            let _ = timeout(patience, stdout::flushed()).await;
+            code
+        };
         tokio::select! {
             code = finishing => code,
-            () = impatience => Kind::Interrupted.exit(),
+            () = impatience => {
+                stdout::give_up();
+                Kind::Interrupted.exit()
+            }
         }
     }
 

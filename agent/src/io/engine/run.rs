@@ -16,7 +16,7 @@ use crate::core::room::{describe, describe_leave, leave};
 use crate::failure::{Failure, Kind};
 use crate::io::peer::{Ended, Peer, SessionStream};
 use crate::io::program::Running;
-use crate::io::random_u64;
+use crate::io::{random_u64, stdout};
 use crate::report::{Report, Reporter, RunExited};
 
 /// A program that fails because another party failed often ends before the news of that party arrives. So long we wait for
@@ -375,11 +375,17 @@ impl Engine {
     }
 }
 
-/// Reports what the program wrote last. A grandchild may hold its stdout open, so the wait is bounded.
+/// Reports what the program wrote last. A grandchild may hold its stdout open, so the wait is bounded; but not for a slow reader
+/// of ours, for whom the rest is kept.
 async fn drain_lines(run: &mut Run, reporter: &mut dyn Reporter) {
     let Some(program) = &mut run.program else { return };
     let Some(lines) = &mut program.lines else { return };
-    while let Ok(Some(line)) = timeout(Duration::from_secs(1), lines.recv()).await {
-        reporter.report(&Report::RunOutput { line });
+    loop {
+        match timeout(Duration::from_secs(1), lines.recv()).await {
+            Ok(Some(line)) => reporter.report(&Report::RunOutput { line }),
+            Ok(None) => return,
+            Err(_) if stdout::has_room() => return,
+            Err(_) => {}
+        }
     }
 }
