@@ -4,35 +4,11 @@
 
 mod support;
 
-use std::path::Path;
-use std::process::{Command, Stdio};
-
 use serde_json::Value;
-use support::party::{bare, text, words};
+use support::demo::{assert_nothing_is_left, demo};
+use support::party::{text, words};
 use support::process::Process;
 use support::stage::NAMES;
-use support::system::processes_that_know;
-use support::{didagent, python};
-
-/// A demo whose temporary files go to `folder`.
-fn demo(folder: &Path, words: &[&str]) -> Command {
-    let mut command = bare(&didagent());
-    command
-        .arg("demo")
-        .args(words)
-        .env("DIDAGENT_PYTHON", python())
-        .env("TMPDIR", folder)
-        .stdin(Stdio::null());
-    command
-}
-
-fn assert_nothing_is_left(folder: &Path) {
-    let left: Vec<_> = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
-    assert!(left.is_empty(), "files are left: {left:?}");
-    // Every process of the demo has the folder in its environment.
-    let left = processes_that_know(folder);
-    assert!(left.is_empty(), "processes are left: {left:#?}");
-}
 
 fn assert_demo_works(parties: usize) {
     let folder = tempfile::tempdir().unwrap();

@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::core::invite::DEFAULT_EXPIRY_SECONDS;
 use crate::core::room::roster::MAX_PARTIES;
+use crate::io::demo::NAMES;
 
 /// Secure multiparty computation between people who share nothing but a chat.
 #[derive(Debug, Parser)]
@@ -148,16 +149,28 @@ pub(super) struct RoomArgs {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   didagent demo
-  didagent demo --parties 5
+  didagent demo --parties 10
+  didagent demo --program vote.py -- --candidates 4    your own program, the same arguments for every party
   didagent demo --json | tail -n 1")]
 pub(super) struct DemoArgs {
     /// How many parties
-    #[arg(long, short = 'n', default_value_t = 3, value_parser = clap::value_parser!(u8).range(2..=5))]
+    #[arg(long, short = 'n', default_value_t = 3, value_parser = clap::value_parser!(u8).range(2..=MAX_DEMO_ARG))]
     pub(super) parties: u8,
+    /// A Python program that uses MPyC, to run in place of the one that comes along; the environment variable
+    /// DIDAGENT_PYTHON names the Python, if it is to be another than a python3 that has MPyC
+    #[arg(long, value_name = "FILE")]
+    pub(super) program: Option<PathBuf>,
     /// Write events as lines of JSON on stdout
     #[arg(long)]
     pub(super) json: bool,
+    /// The program's arguments, the same for every party
+    #[arg(last = true, value_name = "ARGS", requires = "program")]
+    pub(super) arguments: Vec<OsString>,
 }
+
+/// As many parties as have a name in the demo, for the parser's range.
+const MAX_DEMO_ARG: i64 = 10;
+const _: () = assert!(NAMES.len() == 10);
 
 /// As many parties as a roster takes, for the parser's range.
 const MAX_PARTIES_ARG: i64 = 16;

@@ -1,31 +1,34 @@
 //! The demo's screen: what each party shows, side by side, and what came out.
 
+use std::io::Write as _;
+
 use serde_json::{Value, json};
 
 use super::args::DemoArgs;
 use super::json::{error, milliseconds, write_line};
 use super::screen::short;
 use crate::failure::Failure;
-use crate::io::demo::{self, Outcome, Progress, python_shown};
+use crate::io::demo::{self, Outcome, PartyOutcome, Progress, Wish, python_shown};
 
 pub(super) async fn run(args: DemoArgs) -> u8 {
-    let parties = usize::from(args.parties);
-    let outcome = if args.json {
-        demo::run(parties, &mut |progress| write_line(&progress_event(&progress))).await
+    let DemoArgs { parties, program, json, arguments } = args;
+    let wish = Wish { parties: usize::from(parties), program, arguments };
+    let outcome = if json {
+        demo::run(&wish, &mut |progress| write_line(&progress_event(&progress))).await
     } else {
         eprintln!(
             "  {parties} parties on this machine, each with an identity of its own, and a mediator between them"
         );
-        demo::run(parties, &mut |progress| show(&progress)).await
+        demo::run(&wish, &mut |progress| show(&progress)).await
     };
-    match (outcome, args.json) {
+    match (outcome, json) {
         (Ok(outcome), true) => {
             write_line(&done_event(&outcome));
-            0
+            outcome.code()
         }
         (Ok(outcome), false) => {
             summary(&outcome);
-            0
+            outcome.code()
         }
         (Err(failure), json) => fail(&failure, json),
     }
@@ -46,6 +49,7 @@ fn show(progress: &Progress) {
         Progress::Python(python) => eprintln!("  python  {}", python_shown(python)),
         Progress::Started(command) => eprintln!("  $ {command}"),
         Progress::Event { party, event } => show_event(party, event),
+        Progress::Stderr { party, line } => eprintln!("  {party:<5}! {line}"),
     }
 }
 
@@ -68,7 +72,10 @@ fn show_event(party: &str, event: &Value) {
             }
             eprintln!("  {}", text("privacy"));
         }
-        "run.output" => println!("  {party:<5}  {}", text("line")),
+        "run.output" => {
+            // A closed pipe is the reader's choice, not a failure.
+            let _ = writeln!(std::io::stdout(), "  {party:<5}  {}", text("line"));
+        }
         "warning" => eprintln!("  {party:<5}  warning: {}", text("message")),
         "error" => eprintln!("  {party:<5}  {}", text("message")),
         _ => {}
@@ -77,12 +84,35 @@ fn show_event(party: &str, event: &Value) {
 
 fn summary(outcome: &Outcome) {
     let bytes: u64 = outcome.parties.iter().map(|party| party.bytes_up).sum();
-    let mpyc = outcome.parties.iter().map(|party| party.mpyc).max().unwrap_or_default();
+    let sessions = outcome.parties.len() * outcome.parties.len().saturating_sub(1) / 2;
+    eprintln!(
+        "  {sessions} sessions stood {:.2} s after the last party had joined",
+        longest(outcome, |party| party.forming).as_secs_f64(),
+    );
+    for party in outcome.parties.iter().filter(|party| party.code != 0) {
+        eprintln!("  {:<5}  {}", party.name, ending(party));
+    }
     eprintln!(
         "  done in {:.2} s, of which MPyC ran {:.2} s; {bytes} bytes of MPyC's traffic, all of it sealed on the relay",
         outcome.elapsed.as_secs_f64(),
-        mpyc.as_secs_f64(),
+        longest(outcome, |party| party.mpyc).as_secs_f64(),
     );
+}
+
+/// Says how a party ended that did not end well.
+fn ending(party: &PartyOutcome) -> String {
+    match (party.program, &party.reason) {
+        (Some(code), None) => format!("its program ended with exit code {code}"),
+        (Some(code), Some(reason)) => {
+            format!("its program ended with exit code {code}: {}", reason.message)
+        }
+        (None, Some(reason)) => format!("its program was stopped: {}", reason.message),
+        (None, None) => format!("ended with exit code {}", party.code),
+    }
+}
+
+fn longest(outcome: &Outcome, of: impl Fn(&PartyOutcome) -> std::time::Duration) -> std::time::Duration {
+    outcome.parties.iter().map(of).max().unwrap_or_default()
 }
 
 fn progress_event(progress: &Progress) -> Value {
@@ -93,19 +123,26 @@ fn progress_event(progress: &Progress) -> Value {
         Progress::Event { party, event } => {
             json!({"v": 1, "type": "demo.party", "party": party, "event": event})
         }
+        Progress::Stderr { party, line } => {
+            json!({"v": 1, "type": "demo.stderr", "party": party, "line": line})
+        }
     }
 }
 
 fn done_event(outcome: &Outcome) -> Value {
-    let mpyc = outcome.parties.iter().map(|party| party.mpyc).max().unwrap_or_default();
+    let of_all = |value: fn(&PartyOutcome) -> Value| outcome.parties.iter().map(value).collect::<Vec<_>>();
     json!({
         "v": 1,
         "type": "demo.done",
+        "code": outcome.code(),
         "parties": outcome.parties.len(),
-        "results": outcome.parties.iter().map(|party| party.output.join("\n")).collect::<Vec<_>>(),
-        "names": outcome.parties.iter().map(|party| party.name).collect::<Vec<_>>(),
+        "results": of_all(|party| party.output.join("\n").into()),
+        "truncated": outcome.parties.iter().any(|party| party.truncated),
+        "names": of_all(|party| party.name.into()),
+        "codes": of_all(|party| party.code.into()),
         "bytes": outcome.parties.iter().map(|party| party.bytes_up).sum::<u64>(),
         "elapsed_ms": milliseconds(outcome.elapsed),
-        "mpyc_ms": milliseconds(mpyc),
+        "forming_ms": milliseconds(longest(outcome, |party| party.forming)),
+        "mpyc_ms": milliseconds(longest(outcome, |party| party.mpyc)),
     })
 }

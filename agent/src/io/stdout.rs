@@ -143,7 +143,8 @@ mod tests {
                 return Err(io::ErrorKind::BrokenPipe.into());
             }
             self.left -= count;
-            self.taken.lock().unwrap().extend_from_slice(&bytes[..count]);
+            let mut taken = self.taken.lock().map_err(|_| io::Error::other("poisoned"))?;
+            taken.extend_from_slice(&bytes[..count]);
             Ok(count)
         }
 

@@ -6,17 +6,21 @@
 //! * [`party`]: `didagent invite` and `didagent join`, their events and how they ended.
 //! * [`stage`]: a folder, a mediator and the parties of one test.
 //! * [`proxy`]: what an eavesdropper between agents and mediator sees.
+//! * [`demo`]: `didagent demo`, and that it leaves nothing.
 //! * [`system`]: questions to the operating system: processes, listening ports, own addresses.
 //!
-//! Three variables of the environment name what the tests cannot bring along. A test that needs one fails without it.
+//! Variables of the environment name what the tests cannot bring along. A test that needs one of the first three fails
+//! without it.
 //!
 //! | variable | names |
 //! |---|---|
 //! | `DIDAGENT_TEST_PYTHON` | a Python interpreter with MPyC 0.11 |
 //! | `DIDAGENT_TEST_PYTHON_BARE` | a Python interpreter without MPyC |
+//! | `DIDAGENT_TEST_PYTHON_NUMPY` | a Python interpreter with MPyC 0.11 and numpy; if there is none, the tests say what they do not check |
 //! | `DIDAGENT_NULL_CIPHER_BIN` | a `didagent` built with the feature `null-cipher` |
 #![allow(dead_code, unreachable_pub, reason = "every test file uses its part")]
 
+pub mod demo;
 pub mod hostile;
 pub mod mediator;
 pub mod party;
@@ -43,6 +47,20 @@ pub fn didagent() -> PathBuf {
 /// A Python interpreter with MPyC.
 pub fn python() -> OsString {
     from_environment("DIDAGENT_TEST_PYTHON", "a Python interpreter with MPyC 0.11")
+}
+
+/// A Python interpreter with MPyC and numpy, if there is one: the one that is named, or the first one if it has numpy.
+pub fn python_with_numpy() -> Option<OsString> {
+    let named = std::env::var_os("DIDAGENT_TEST_PYTHON_NUMPY").is_some();
+    let python = match named {
+        true => {
+            from_environment("DIDAGENT_TEST_PYTHON_NUMPY", "a Python interpreter with MPyC 0.11 and numpy")
+        }
+        false => python(),
+    };
+    let has_numpy = std::process::Command::new(&python).args(["-c", "import numpy"]).output().unwrap().status;
+    assert!(has_numpy.success() || !named, "DIDAGENT_TEST_PYTHON_NUMPY has no numpy");
+    has_numpy.success().then_some(python)
 }
 
 /// A Python interpreter without MPyC.

@@ -11,7 +11,8 @@ use super::party::{Agent, Ended, Party, text};
 use super::proxy::Proxy;
 
 /// Names of the parties, in order of their index.
-pub const NAMES: [&str; 5] = ["alice", "bob", "carol", "dave", "erin"];
+pub const NAMES: [&str; 10] =
+    ["alice", "bob", "carol", "dave", "erin", "frank", "grace", "heidi", "ivan", "judy"];
 
 /// A folder, a mediator, and the binary that everybody uses. All of it is gone with the test.
 #[derive(Debug)]
