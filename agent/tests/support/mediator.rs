@@ -57,6 +57,11 @@ impl Mediator {
         Self { process, link, port: digits.parse().unwrap() }
     }
 
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.process.pid()
+    }
+
     /// Kills it without a goodbye.
     pub fn kill(self) {
         self.process.signal("KILL");

@@ -8,6 +8,7 @@
 //! * [`proxy`]: what an eavesdropper between agents and mediator sees.
 //! * [`demo`]: `didagent demo`, and that it leaves nothing.
 //! * [`system`]: questions to the operating system: processes, listening ports, own addresses.
+//! * [`wires`]: parties whose programs are the test itself.
 //!
 //! Variables of the environment name what the tests cannot bring along. A test that needs one of the first three fails
 //! without it.
@@ -28,6 +29,7 @@ pub mod process;
 pub mod proxy;
 pub mod stage;
 pub mod system;
+pub mod wires;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};

@@ -11,6 +11,13 @@ pub fn is_running(pid: u32) -> bool {
     !matches!(state, Some('Z' | 'X') | None)
 }
 
+/// The most memory that the process had resident at a time, in bytes.
+pub fn peak_memory(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    line.trim().strip_suffix(" kB").unwrap().trim().parse::<u64>().unwrap() * 1024
+}
+
 /// Processes that run now and name `path` in their arguments or in their environment, as one line each.
 pub fn processes_that_know(path: &Path) -> Vec<String> {
     let needle = path.as_os_str().as_encoded_bytes();
