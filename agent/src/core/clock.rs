@@ -9,19 +9,33 @@ use crate::failure::{Failure, Kind};
 /// mediator then differ by at most twice as much, which the lifetime of their messages covers.
 pub const TOLERANCE: u64 = 60;
 
-/// Fails when our clock and that of `whose` differ by more than [`TOLERANCE`]. Both times are UTC seconds of one moment.
+/// Fails when our clock and the mediator's differ by more than [`TOLERANCE`]. Both times are UTC seconds of one moment.
 ///
 /// # Errors
 /// [`Kind::ClockWrong`], with both times.
-pub fn compare(ours: u64, whose: &str, theirs: u64) -> Result<(), Failure> {
-    if ours.abs_diff(theirs) <= TOLERANCE {
+pub fn compare_with_mediator(ours: u64, theirs: u64) -> Result<(), Failure> {
+    compare(ours, "the mediator's", theirs, TOLERANCE)
+}
+
+/// Fails when a host made an invitation in our future, `created` in UTC seconds, by more than both clocks may be wrong.
+///
+/// # Errors
+/// [`Kind::ClockWrong`], with both times.
+pub fn compare_with_host(ours: u64, created: u64) -> Result<(), Failure> {
+    compare(ours, "the host's", created.max(ours), 2 * TOLERANCE)
+}
+
+fn compare(ours: u64, whose: &str, theirs: u64, tolerance: u64) -> Result<(), Failure> {
+    let difference = ours.abs_diff(theirs);
+    if difference <= tolerance {
         return Ok(());
     }
     Err(Failure::new(
         Kind::ClockWrong,
         format!(
             "this machine's clock and {whose} differ by {}: here it is {}, there {}",
-            duration(ours.abs_diff(theirs)),
+            // To the minute: a second that passed in between makes no 23 hours of a day.
+            duration(if difference < 120 { difference } else { difference.saturating_add(30) / 60 * 60 }),
             utc(ours),
             utc(theirs)
         ),
@@ -86,16 +100,25 @@ mod tests {
     #[test]
     fn a_difference_beyond_the_tolerance_names_both_times() {
         for theirs in [NOW - TOLERANCE, NOW, NOW + TOLERANCE] {
-            assert!(compare(NOW, "the mediator's", theirs).is_ok());
+            assert!(compare_with_mediator(NOW, theirs).is_ok());
         }
         for theirs in [0, NOW - TOLERANCE - 1, NOW + TOLERANCE + 1, u64::MAX] {
-            assert_eq!(compare(NOW, "the mediator's", theirs).unwrap_err().kind, Kind::ClockWrong);
+            assert_eq!(compare_with_mediator(NOW, theirs).unwrap_err().kind, Kind::ClockWrong);
         }
-        let failure = compare(NOW + 86_400, "the mediator's", NOW).unwrap_err();
+        let failure = compare_with_mediator(NOW + 86_399, NOW).unwrap_err();
         assert_eq!(
             failure.message,
-            "this machine's clock and the mediator's differ by 24 hours: here it is 2027-01-16 08:00 UTC, there 2027-01-15 08:00 UTC"
+            "this machine's clock and the mediator's differ by 24 hours: here it is 2027-01-16 07:59 UTC, there 2027-01-15 08:00 UTC"
         );
+    }
+
+    #[test]
+    fn only_an_invitation_from_the_future_tells_of_the_hosts_clock() {
+        for created in [0, NOW - 86_400, NOW, NOW + 2 * TOLERANCE] {
+            assert!(compare_with_host(NOW, created).is_ok(), "{created}");
+        }
+        let failure = compare_with_host(NOW, NOW + 86_399).unwrap_err();
+        assert!(failure.message.contains("the host's differ by 24 hours"), "{failure}");
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //!
 //! * [`process`]: any child process: its lines, its exit code, an end with the test.
 //! * [`mediator`]: `didagent mediator serve`.
+//! * [`clock`]: processes whose clock is wrong.
 //! * [`hostile`]: something else at the address of a mediator.
 //! * [`party`]: `didagent invite` and `didagent join`, their events and how they ended.
 //! * [`stage`]: a folder, a mediator and the parties of one test.
@@ -21,6 +22,7 @@
 //! | `DIDAGENT_NULL_CIPHER_BIN` | a `didagent` built with the feature `null-cipher` |
 #![allow(dead_code, unreachable_pub, reason = "every test file uses its part")]
 
+pub mod clock;
 pub mod demo;
 pub mod hostile;
 pub mod mediator;

@@ -120,7 +120,7 @@ impl Engine {
         if mediator == self.own_mediator && !self.mailbox.is_live() {
             // Its answers say when they were written. Later ones may have waited somewhere; the first ones did not.
             let theirs = message.created_time.unwrap_or_else(unix_now);
-            clock::compare(unix_now(), "the mediator's", theirs)?;
+            clock::compare_with_mediator(unix_now(), theirs)?;
         }
         if let Ok(opened) = Opened::try_from(message) {
             return self.circuit_opened(mediator, message.thread(), &opened);
@@ -183,15 +183,19 @@ impl Engine {
     }
 
     /// Problems after which nothing arrives any more, though the connection stands.
-    fn ends_waiting(&self, report: &ProblemReport) -> Result<(), Failure> {
+    fn ends_waiting(&mut self, report: &ProblemReport) -> Result<(), Failure> {
         match report.code.as_str() {
-            LIVE_MOVED => Err(Failure::new(
-                Kind::HomeHeld,
-                "another didagent with this home's identity connected to the mediator and takes the mail",
-            )
-            .hint("end one of the two; a copy of a home cannot be used at the same time: --home DIR")),
+            LIVE_MOVED => {
+                // Our goodbye would be taken for that of the other one, which has the seat now.
+                self.room = None;
+                Err(Failure::new(
+                    Kind::HomeHeld,
+                    "another didagent with this home's identity connected to the mediator and takes the mail",
+                )
+                .hint("end one of the two; a copy of a home cannot be used at the same time: --home DIR"))
+            }
             EXPIRED => match report.args.first().and_then(|theirs| theirs.parse().ok()) {
-                Some(theirs) => clock::compare(unix_now(), "the mediator's", theirs),
+                Some(theirs) => clock::compare_with_mediator(unix_now(), theirs),
                 None => Ok(()),
             },
             _ => Ok(()),
@@ -261,8 +265,8 @@ impl Engine {
             }
             (Role::Guest { .. }, Some(invitation)) => {
                 // Our clock agrees with our mediator's, so one of them in the future is the host's.
-                if let Some(created) = invitation.created().filter(|created| *created > now.unix) {
-                    clock::compare(now.unix, "the host's", created)?;
+                if let Some(created) = invitation.created() {
+                    clock::compare_with_host(now.unix, created)?;
                 }
                 reporter.report(&Report::Joining);
                 Room::guest(entry.member, invitation, now, &mut self.rng)

@@ -144,7 +144,7 @@ async fn read_invitation(link: &str) -> Result<Invitation, Failure> {
         Err(failure) if failure.kind == Kind::LinkExpired => {
             // At this time no link has expired.
             let theirs = mediator_time(Invitation::read(link, 0)?.mediator()).await;
-            clock::compare(now, "the mediator's", theirs.unwrap_or(now))?;
+            clock::compare_with_mediator(now, theirs.unwrap_or(now))?;
             Err(failure)
         }
         read => read,
