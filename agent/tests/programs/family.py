@@ -1,4 +1,5 @@
-"""Start children in the ways in which programs lose them, say who they are, and ignore every request to end.
+"""Start children in the ways in which programs lose them, say who they are, and ignore every request to end. At a terminal it
+also turns echo off, as for a password.
 
     python3 family.py
 
@@ -10,9 +11,13 @@ import signal
 import subprocess
 import sys
 import time
+import tty
 
 for request in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
     signal.signal(request, signal.SIG_IGN)
+
+if sys.stdin.isatty():
+    tty.setcbreak(sys.stdin)
 
 SLEEP = [sys.executable, '-c', 'import time; time.sleep(600)']
 

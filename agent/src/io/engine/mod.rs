@@ -206,7 +206,9 @@ impl Engine {
             let code = finishing.await;
             // Whoever reads our events may be slow, but must not keep a command that is to end.
             let patience = if polite { Duration::MAX } else { LAST_EVENTS };
-            let _ = timeout(patience, stdout::flushed()).await;
+            if timeout(patience, stdout::flushed()).await.is_err() {
+                stdout::give_up();
+            }
             code
         };
         tokio::select! {

@@ -34,6 +34,9 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 /// other, since MPyC's shutdown is a barrier.
 const LAST_BYTES: Duration = Duration::from_secs(10);
 
+/// How long the next line of a program that has ended may take.
+const LAST_LINE: Duration = Duration::from_secs(1);
+
 /// The supervisor gives a program 3 s to end, so after this time the supervisor itself hangs.
 const STOP: Duration = Duration::from_secs(8);
 
@@ -277,7 +280,7 @@ impl Engine {
                 (0, Some(0), None)
             }
             End::Program { code } => {
-                drain_lines(&mut run, reporter).await;
+                drain_lines(&mut run, reporter, true).await;
                 self.run = Some(run);
                 let reason = self.explanation(reporter).await;
                 // It was put there two lines above.
@@ -310,7 +313,7 @@ impl Engine {
 
     /// Waits until every connection has ended in both directions.
     async fn wait_for_last_bytes(&mut self, run: &mut Run, reporter: &mut dyn Reporter) {
-        drain_lines(run, reporter).await;
+        drain_lines(run, reporter, true).await;
         run.program = None;
         let deadline = tokio::time::Instant::now() + LAST_BYTES;
         while run.active > 0 && self.ended.len() < self.peers.len() {
@@ -371,21 +374,22 @@ impl Engine {
         {
             program.kill().await;
         }
-        drain_lines(run, reporter).await;
+        // The others wait to be told, so not for long.
+        drain_lines(run, reporter, false).await;
     }
 }
 
-/// Reports what the program wrote last. A grandchild may hold its stdout open, so the wait is bounded; but not for a slow reader
-/// of ours, for whom the rest is kept.
-async fn drain_lines(run: &mut Run, reporter: &mut dyn Reporter) {
+/// Reports what the program wrote last. A grandchild may hold its stdout open, so the wait is bounded; whether also for a slow
+/// reader of ours is `patient`.
+async fn drain_lines(run: &mut Run, reporter: &mut dyn Reporter, patient: bool) {
     let Some(program) = &mut run.program else { return };
     let Some(lines) = &mut program.lines else { return };
     loop {
-        match timeout(Duration::from_secs(1), lines.recv()).await {
+        match timeout(LAST_LINE, lines.recv()).await {
             Ok(Some(line)) => reporter.report(&Report::RunOutput { line }),
             Ok(None) => return,
-            Err(_) if stdout::has_room() => return,
-            Err(_) => {}
+            Err(_) if patient && !stdout::has_room() => {}
+            Err(_) => return,
         }
     }
 }
