@@ -147,8 +147,44 @@ impl Message {
         self
     }
 
+    /// Tells whether an answer to this message may come back over the transport that brought it: `return_route` is `all`, or
+    /// `thread` and `return_route_thread` names the thread of this message.
+    ///
+    /// DIDComm Messaging, extension "Return-Route and Queue Transport".
+    pub fn wants_answer_here(&self) -> bool {
+        match self.return_route.as_deref() {
+            Some("all") => true,
+            Some("thread") => {
+                let thread = self.extra.get("return_route_thread").and_then(Value::as_str);
+                thread == Some(self.thread())
+            }
+            _ => false,
+        }
+    }
+
     /// Returns the thread that this message belongs to: `thid`, or its own `id`.
     pub fn thread(&self) -> &str {
         self.thid.as_deref().unwrap_or(&self.id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn answers_come_back_only_when_asked_for() {
+        let mut message = Message::new("1", "t", Value::Null).thid("a");
+        assert!(!message.wants_answer_here());
+        assert!(message.clone().return_route_all().wants_answer_here());
+        for (route, thread, here) in
+            [("none", "a", false), ("ALL", "a", false), ("thread", "a", true), ("thread", "1", false)]
+        {
+            message.return_route = Some(route.to_owned());
+            message.extra.insert("return_route_thread".to_owned(), thread.into());
+            assert_eq!(message.wants_answer_here(), here, "{route} {thread}");
+        }
+        message.extra.clear();
+        assert!(!message.wants_answer_here());
     }
 }

@@ -147,8 +147,7 @@ impl Mailbox {
             State::Live => None,
         };
         (report.is_error() && waiting.is_some() && waiting == thread).then(|| {
-            let comment = report.comment.as_deref().unwrap_or(&report.code);
-            Failure::new(Kind::MediatorRefused, format!("the mediator refused: {}", showable(comment)))
+            Failure::new(Kind::MediatorRefused, format!("the mediator refused: {}", showable(&report.text())))
         })
     }
 }

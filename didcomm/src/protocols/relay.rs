@@ -116,6 +116,8 @@ pub mod refusal {
     pub const TOO_MANY: &str = "too-many-circuits";
     /// The window is too small to carry a record.
     pub const WINDOW: &str = "window";
+    /// The request came by HTTP; records need a WebSocket.
+    pub const NO_SOCKET: &str = "no-socket";
     /// `expires_time` is missing, over, or too far ahead; the answer's `created_time` is the mediator's clock.
     pub const TIME: &str = "time";
 }

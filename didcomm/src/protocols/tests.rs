@@ -169,6 +169,7 @@ fn problem_report_needs_its_parent_thread() {
     let about = Message::new("7", types::PING, json!({})).thid("6");
     let message = report.report("8", &about);
     assert_eq!(message.pthid.as_deref(), Some("6"));
+    assert_eq!(message.extra["ack"], json!(["7"]));
     assert_eq!(ProblemReport::try_from(&message), Ok(report.clone()));
     assert!(report.is_error());
     assert!(!ProblemReport::new("w.m.live", "").is_error());
@@ -177,6 +178,34 @@ fn problem_report_needs_its_parent_thread() {
         ProblemReport::try_from(&orphan),
         Err(BodyError::MissingHeader { header: "pthid", .. })
     ));
+}
+
+#[test]
+fn problem_report_puts_its_arguments_into_its_comment() {
+    let text = |comment: Option<&str>, args: &[&str]| {
+        let mut report = ProblemReport::new("e.p.x", "");
+        report.comment = comment.map(str::to_owned);
+        report.args = args.iter().map(|arg| (*arg).to_owned()).collect();
+        report.text()
+    };
+    assert_eq!(text(None, &[]), "e.p.x");
+    assert_eq!(text(Some("no {1} for {2}."), &["way", "you"]), "no way for you.");
+    assert_eq!(text(Some("{2}{1}"), &["{2}", "b"]), "b{2}", "arguments are not read again");
+    assert_eq!(text(Some("{1} {3}"), &["a", "b"]), "a ?, b");
+    assert_eq!(text(Some("a"), &["b", "c"]), "a, b, c");
+    assert_eq!(text(Some("{0} {x} {} { {{1}}"), &["a"]), "{0} {x} {} { {a}");
+    assert_eq!(text(Some("{99999999999999999999999}"), &[]), "{99999999999999999999999}");
+    let many = text(Some(&"{1}".repeat(1000)), &[&"\u{20ac}".repeat(1000)]);
+    assert!(many.len() <= 4096 && many.len() > 4090, "{}", many.len());
+}
+
+#[test]
+fn reports_of_every_version_are_known_as_such() {
+    use super::report_problem::is_report;
+    assert!(is_report(types::PROBLEM_REPORT));
+    assert!(is_report("https://didcomm.org/report-problem/1.0/problem-report"));
+    assert!(is_report("did:sov:x;spec/notification/1.0/problem-report"));
+    assert!(!is_report(types::PING) && !is_report("") && !is_report("problem-report/x"));
 }
 
 #[test]

@@ -37,6 +37,12 @@ pub const LIVE_DELIVERY_CHANGE: &str = "https://didcomm.org/messagepickup/3.0/li
 
 /// Routing 2.0 forward.
 pub const FORWARD: &str = "https://didcomm.org/routing/2.0/forward";
+/// Empty 1.0: a message that is sent for its headers alone.
+pub const EMPTY: &str = "https://didcomm.org/empty/1.0/empty";
+/// Discover Features 2.0: asks what the other side can do.
+pub const DISCOVER_QUERIES: &str = "https://didcomm.org/discover-features/2.0/queries";
+/// Discover Features 2.0: what this side can do.
+pub const DISCOVER_DISCLOSE: &str = "https://didcomm.org/discover-features/2.0/disclose";
 /// Report Problem 2.0.
 pub const PROBLEM_REPORT: &str = "https://didcomm.org/report-problem/2.0/problem-report";
 /// Trust Ping 2.0.

@@ -4,45 +4,39 @@ use didagent_didcomm::message::Message;
 use didagent_didcomm::protocols::Body as _;
 use didagent_didcomm::protocols::relay::{Join, Open, Opened, Refused, Token, refusal};
 
+use super::dispatch::Ask;
 use super::relay::{Request, Side};
-use super::{Mediator, Now, Peer, SocketId};
+use super::{Mediator, Now};
 use crate::store::MailStore;
 
 impl<S: MailStore> Mediator<S> {
-    pub(super) fn relay_open(&mut self, socket: SocketId, peer: &Peer, message: &Message, now: Now) {
-        let half = Open::try_from(message).ok().map(|body| (Side::Initiator, body.token, body.window));
-        self.relay_half(socket, peer, message, half, now);
+    pub(super) fn relay_open(&mut self, ask: &Ask<'_>) -> Message {
+        let half = Open::try_from(ask.message).ok().map(|body| (Side::Initiator, body.token, body.window));
+        self.relay_half(ask, half)
     }
 
-    pub(super) fn relay_join(&mut self, socket: SocketId, peer: &Peer, message: &Message, now: Now) {
-        let half = Join::try_from(message).ok().map(|body| (Side::Responder, body.token, body.window));
-        self.relay_half(socket, peer, message, half, now);
+    pub(super) fn relay_join(&mut self, ask: &Ask<'_>) -> Message {
+        let half = Join::try_from(ask.message).ok().map(|body| (Side::Responder, body.token, body.window));
+        self.relay_half(ask, half)
     }
 
-    fn relay_half(
-        &mut self,
-        socket: SocketId,
-        peer: &Peer,
-        message: &Message,
-        half: Option<(Side, Token, u32)>,
-        now: Now,
-    ) {
+    fn relay_half(&mut self, ask: &Ask<'_>, half: Option<(Side, Token, u32)>) -> Message {
         let result = match half {
             None => Err(refusal::MALFORMED),
-            Some(_) if !self.is_timely(message, now) => Err(refusal::TIME),
+            Some(_) if !self.stays(ask.socket) => Err(refusal::NO_SOCKET),
+            Some(_) if !self.is_timely(ask.message, ask.now) => Err(refusal::TIME),
             Some((side, token, window)) => {
-                let request = Request { socket, did: peer.did.clone(), side, token, window };
-                self.relay.request(request, now.since_start, &self.limits)
+                let request = Request { socket: ask.socket, did: ask.peer.did.clone(), side, token, window };
+                self.relay.request(request, ask.now.since_start, &self.limits)
             }
         };
-        let reply = match result {
+        match result {
             Ok(circuit) => Opened { circuit }.message(""),
             Err(code) => {
-                tracing::debug!(socket = socket.0, code, "circuit refused");
+                tracing::debug!(socket = ask.socket.0, code, "circuit refused");
                 Refused { code: code.to_owned(), comment: None }.message("")
             }
-        };
-        self.reply(socket, peer, message, reply, now);
+        }
     }
 
     /// Tells whether `expires_time` is there and near enough (RL-05). That it is not over was checked before.

@@ -4,15 +4,15 @@ use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use didagent_didcomm::message::Message;
 use didagent_didcomm::protocols::coordinate_mediation::{
     Action, MediateDeny, MediateGrant, MediateRequest, Outcome, Pagination, Recipient, RecipientDid,
     RecipientQuery, RecipientUpdate, RecipientUpdateResponse, Update, Updated,
 };
 use didagent_didcomm::protocols::{Body, BodyError, types};
 
-use super::dispatch::problem;
-use super::{Mediator, Now, Peer, SocketId};
+use super::dispatch::{Answer, Ask};
+use super::problem::{self, Problem};
+use super::{Mediator, Now, Peer};
 use crate::store::MailStore;
 
 /// Changes in one recipient-update: as many as an account may have recipient DIDs. A longer one is malformed as a whole, since
@@ -29,51 +29,35 @@ const EVICTION_PAUSE: Duration = Duration::from_secs(1);
 const MAX_PAGE: u32 = 64;
 
 impl<S: MailStore> Mediator<S> {
-    pub(super) fn mediate_request(
-        &mut self,
-        socket: SocketId,
-        peer: &Peer,
-        message: &Message,
-        now: Now,
-    ) -> Result<(), BodyError> {
-        MediateRequest::try_from(message)?;
-        if self.accounts.is_full(&self.limits) && !self.accounts.is_enrolled(&peer.did) {
-            self.evict(now);
+    pub(super) fn mediate_request(&mut self, ask: &Ask<'_>) -> Answer {
+        MediateRequest::try_from(ask.message)?;
+        if self.accounts.is_full(&self.limits) && !self.accounts.is_enrolled(&ask.peer.did) {
+            self.evict(ask.now);
         }
-        let reply = if self.accounts.enrol(&peer.did, now.since_start, &self.limits) {
+        let reply = if self.accounts.enrol(&ask.peer.did, ask.now.since_start, &self.limits) {
             MediateGrant { routing_did: vec![self.did.to_string()] }.message("")
         } else {
             MediateDeny {}.message("")
         };
-        self.reply(socket, peer, message, reply, now);
-        Ok(())
+        Ok(Some(reply))
     }
 
-    pub(super) fn recipient_update(
-        &mut self,
-        socket: SocketId,
-        peer: &Peer,
-        message: &Message,
-        now: Now,
-    ) -> Result<(), BodyError> {
-        let request = RecipientUpdate::try_from(message)?;
-        if !self.enrolled(socket, peer, message, now) {
-            return Ok(());
-        }
+    pub(super) fn recipient_update(&mut self, ask: &Ask<'_>) -> Answer {
+        let request = RecipientUpdate::try_from(ask.message)?;
+        self.enrolled(ask.peer)?;
         if request.updates.len() > MAX_UPDATES {
             let reason = format!("there are more than {MAX_UPDATES} updates");
-            return Err(BodyError::Malformed { expected: types::RECIPIENT_UPDATE, reason });
+            return Err(Problem::from(BodyError::Malformed { expected: types::RECIPIENT_UPDATE, reason }));
         }
         if self.accounts.recipients_are_full(&self.limits) {
-            self.evict(now);
+            self.evict(ask.now);
         }
         let apply = |update: Update| {
-            let result = self.apply(peer, &update);
+            let result = self.apply(ask.peer, &update);
             Updated { recipient_did: update.recipient_did, action: update.action, result }
         };
         let updated = request.updates.into_iter().map(apply).collect();
-        self.reply(socket, peer, message, RecipientUpdateResponse { updated }.message(""), now);
-        Ok(())
+        Ok(Some(RecipientUpdateResponse { updated }.message("")))
     }
 
     fn apply(&mut self, peer: &Peer, update: &Update) -> Outcome {
@@ -108,20 +92,12 @@ impl<S: MailStore> Mediator<S> {
         tracing::debug!(recipients = gone.len(), "no room: idle accounts without mail were dropped");
     }
 
-    pub(super) fn recipient_query(
-        &mut self,
-        socket: SocketId,
-        peer: &Peer,
-        message: &Message,
-        now: Now,
-    ) -> Result<(), BodyError> {
-        let request = RecipientQuery::try_from(message)?;
-        if !self.enrolled(socket, peer, message, now) {
-            return Ok(());
-        }
+    pub(super) fn recipient_query(&mut self, ask: &Ask<'_>) -> Answer {
+        let request = RecipientQuery::try_from(ask.message)?;
+        self.enrolled(ask.peer)?;
         let (limit, offset) =
             request.paginate.map_or((MAX_PAGE, 0), |part| (part.limit.min(MAX_PAGE), part.offset));
-        let all = self.accounts.recipients(&peer.did);
+        let all = self.accounts.recipients(&ask.peer.did);
         let total = count(all.clone().count());
         let page = all.skip(to_usize(offset)).take(to_usize(limit));
         let dids: Vec<_> = page.map(|did| RecipientDid { recipient_did: did.to_string() }).collect();
@@ -133,18 +109,12 @@ impl<S: MailStore> Mediator<S> {
             offset,
             remaining,
         });
-        self.reply(socket, peer, message, Recipient { dids, pagination }.message(""), now);
-        Ok(())
+        Ok(Some(Recipient { dids, pagination }.message("")))
     }
 
-    /// Tells whether the sender has an account, and tells the sender if not.
-    pub(super) fn enrolled(&mut self, socket: SocketId, peer: &Peer, message: &Message, now: Now) -> bool {
-        let enrolled = self.accounts.is_enrolled(&peer.did);
-        if !enrolled {
-            let comment = "send a mediate-request first";
-            self.complain(socket, Some(peer), message, problem::NOT_ENROLLED, comment, now);
-        }
-        enrolled
+    /// Refuses who has no account.
+    pub(super) fn enrolled(&self, peer: &Peer) -> Result<(), Problem> {
+        if self.accounts.is_enrolled(&peer.did) { Ok(()) } else { Err(problem::NOT_ENROLLED.into()) }
     }
 }
 

@@ -1,77 +1,71 @@
 //! From an opened message to the protocol that it belongs to; replies and problem reports.
+//!
+//! ```text
+//! message -> admissible? -> forward          -> Ok: nothing is said
+//!                        \-> serve: handler   -> Ok(reply), in the request's thread
+//!                                            -> Err(problem), reported to an authenticated sender (RL-44)
+//! ```
 
 use didagent_didcomm::message::Message;
-use didagent_didcomm::protocols::report_problem::ProblemReport;
+use didagent_didcomm::protocols::report_problem::{self, ProblemReport};
 use didagent_didcomm::protocols::trust_ping::{Ping, PingResponse};
-use didagent_didcomm::protocols::{Body, BodyError, types};
+use didagent_didcomm::protocols::{Body, types};
 
+use super::problem::{self, Problem};
 use super::{CloseReason, Mediator, Now, Peer, Received, SocketId};
 use crate::store::MailStore;
 
-/// Codes of the problem reports that the mediator sends (RL-44).
-pub(super) mod problem {
-    /// The message type is not one of a mediator's.
-    pub(in crate::core) const UNSUPPORTED: &str = "e.p.msg.unsupported";
-    /// The body is malformed.
-    pub(in crate::core) const MALFORMED: &str = "e.p.msg.malformed";
-    /// The message came before.
-    pub(in crate::core) const REPLAY: &str = "e.p.crypto.message.dejavu";
-    /// The message has expired; the argument is the mediator's time in UTC seconds.
-    pub(in crate::core) const EXPIRED: &str = "e.p.req.time.expired";
-    /// The sender has no account.
-    pub(in crate::core) const NOT_ENROLLED: &str = "e.p.req.not_enroll";
-    /// The recipient DID is not one of the sender's account.
-    pub(in crate::core) const NOT_YOURS: &str = "e.p.did.not-yours";
-    /// The `next` of a forward is not registered here.
-    pub(in crate::core) const NO_RECIPIENT: &str = "e.p.did.not-registered";
-    /// The recipient's queue is full.
-    pub(in crate::core) const QUEUE_FULL: &str = "e.p.me.res.storage.queue-full";
-    /// The message is too large.
-    pub(in crate::core) const TOO_BIG: &str = "e.p.me.res.storage.message_too_big";
-    /// Too many DIDs speak on one socket.
-    pub(in crate::core) const TOO_MANY_DIDS: &str = "e.p.me.res.dids";
-    /// Live delivery moved to a newer socket.
-    pub(in crate::core) const LIVE_MOVED: &str = "w.m.live-mode-moved";
-}
-
 /// Longest `id`, `thid` and `pthid`, in bytes: seven times a UUID. Replies and live delivery repeat and remember them.
 const MAX_THREAD: usize = 256;
+
+/// A request of somebody who proved who it is.
+#[derive(Clone, Copy)]
+pub(super) struct Ask<'a> {
+    pub(super) socket: SocketId,
+    pub(super) peer: &'a Peer,
+    pub(super) message: &'a Message,
+    pub(super) now: Now,
+}
+
+/// What a request is answered with: a message, or nothing (yet), or the report of a problem.
+pub(super) type Answer = Result<Option<Message>, Problem>;
 
 impl<S: MailStore> Mediator<S> {
     /// Handles an opened message.
     pub(super) fn dispatch(&mut self, socket: SocketId, received: Received, now: Now) {
         let Received { message, sender } = received;
-        if !headers_fit(&message) {
-            let comment = "id, thid and pthid are at most 256 bytes long";
-            return self.complain(socket, sender.as_ref(), &message, problem::MALFORMED, comment, now);
+        let answer = match (self.admissible(sender.as_ref(), &message, now), &sender) {
+            (Err(problem), _) => Err(problem),
+            (Ok(()), _) if types::same_message(&message.type_, types::FORWARD) => {
+                self.forward(&message, now).map(|()| None)
+            }
+            (Ok(()), Some(peer)) => self.serve(&Ask { socket, peer, message: &message, now }),
+            (Ok(()), None) => {
+                // Everything else needs to know who asks, and an answer could not be addressed.
+                tracing::debug!(socket = socket.0, "an anonymous message that is no forward");
+                return self.unreadable(socket);
+            }
+        };
+        match (answer, &sender) {
+            (Ok(Some(reply)), Some(peer)) => self.send(socket, peer, reply.thid(message.thread()), now),
+            (Ok(_), _) => {}
+            (Err(problem), sender) => self.complain(socket, sender.as_ref(), &message, &problem, now),
+        }
+    }
+
+    /// Checks what holds for every message, whatever its type.
+    fn admissible(&mut self, sender: Option<&Peer>, message: &Message, now: Now) -> Result<(), Problem> {
+        if !headers_fit(message) {
+            return Err(Problem::with(problem::MALFORMED, "id, thid and pthid are at most 256 bytes long"));
         }
         if message.expires_time.is_some_and(|end| end.saturating_add(self.limits.skew_seconds) <= now.unix) {
-            let report = ProblemReport {
-                args: vec![now.unix.to_string()],
-                ..ProblemReport::new(problem::EXPIRED, "the message has expired; the mediator's time is {1}")
-            };
-            return self.complain_with(socket, sender.as_ref(), &message, &report, now);
+            return Err(Problem::with(problem::EXPIRED, now.unix));
         }
-        let from = sender.as_ref().map_or("", |peer| &peer.did);
+        let from = sender.map_or("", |peer| &peer.did);
         if !self.seen.first_time(&[from.as_bytes(), message.id.as_bytes()], now.since_start) {
-            return self.complain(socket, sender.as_ref(), &message, problem::REPLAY, "seen before", now);
+            return Err(problem::REPLAY.into());
         }
-        if types::same_message(&message.type_, types::FORWARD) {
-            return self.forward(socket, sender.as_ref(), &message, now);
-        }
-        let Some(peer) = sender else {
-            // Everything else needs to know who asks, and an answer could not be addressed.
-            tracing::debug!(socket = socket.0, "an anonymous message that is no forward");
-            return self.unreadable(socket);
-        };
-        if !self.admit(socket, &peer) {
-            let comment = "too many DIDs on one connection";
-            return self.complain(socket, Some(&peer), &message, problem::TOO_MANY_DIDS, comment, now);
-        }
-        self.accounts.seen(&peer.did, now.since_start);
-        if let Err(error) = self.serve(socket, &peer, &message, now) {
-            self.complain(socket, Some(&peer), &message, problem::MALFORMED, &error.to_string(), now);
-        }
+        Ok(())
     }
 
     /// Notes that `peer` speaks on `socket`; `false` when too many do.
@@ -85,46 +79,41 @@ impl<S: MailStore> Mediator<S> {
         false
     }
 
-    fn serve(&mut self, socket: SocketId, peer: &Peer, message: &Message, now: Now) -> Result<(), BodyError> {
-        let is = |type_| types::same_message(&message.type_, type_);
+    fn serve(&mut self, ask: &Ask<'_>) -> Answer {
+        if !self.admit(ask.socket, ask.peer) {
+            return Err(problem::TOO_MANY_DIDS.into());
+        }
+        self.accounts.seen(&ask.peer.did, ask.now.since_start);
+        let is = |type_| types::same_message(&ask.message.type_, type_);
         match () {
-            () if is(types::MEDIATE_REQUEST) => self.mediate_request(socket, peer, message, now)?,
-            () if is(types::RECIPIENT_UPDATE) => self.recipient_update(socket, peer, message, now)?,
-            () if is(types::RECIPIENT_QUERY) => self.recipient_query(socket, peer, message, now)?,
-            () if is(types::STATUS_REQUEST) => self.status_request(socket, peer, message, now)?,
-            () if is(types::DELIVERY_REQUEST) => self.delivery_request(socket, peer, message, now)?,
-            () if is(types::MESSAGES_RECEIVED) => self.messages_received(socket, peer, message, now)?,
-            () if is(types::LIVE_DELIVERY_CHANGE) => self.live_delivery_change(socket, peer, message, now)?,
-            () if is(types::RELAY_OPEN) => self.relay_open(socket, peer, message, now),
-            () if is(types::RELAY_JOIN) => self.relay_join(socket, peer, message, now),
+            () if is(types::MEDIATE_REQUEST) => self.mediate_request(ask),
+            () if is(types::RECIPIENT_UPDATE) => self.recipient_update(ask),
+            () if is(types::RECIPIENT_QUERY) => self.recipient_query(ask),
+            () if is(types::STATUS_REQUEST) => self.status_request(ask),
+            () if is(types::DELIVERY_REQUEST) => self.delivery_request(ask),
+            () if is(types::MESSAGES_RECEIVED) => self.messages_received(ask),
+            () if is(types::LIVE_DELIVERY_CHANGE) => self.live_delivery_change(ask),
+            () if is(types::RELAY_OPEN) => Ok(Some(self.relay_open(ask))),
+            () if is(types::RELAY_JOIN) => Ok(Some(self.relay_join(ask))),
             () if is(types::PING) => {
-                if Ping::try_from(message)?.response_requested {
-                    self.reply(socket, peer, message, PingResponse {}.message(""), now);
-                }
+                let wanted = Ping::try_from(ask.message)?.response_requested;
+                Ok(wanted.then(|| PingResponse {}.message("")))
             }
             // A report about a reply of ours: never answered, or two mediators could go on for ever. Its code is the sender's text,
             // which is kept out of the log.
-            () if is(types::PROBLEM_REPORT) => {
-                if let Ok(report) = ProblemReport::try_from(message) {
-                    tracing::debug!(socket = socket.0, error = report.is_error(), "problem reported");
+            () if report_problem::is_report(&ask.message.type_) => {
+                if let Ok(report) = ProblemReport::try_from(ask.message) {
+                    tracing::debug!(socket = ask.socket.0, error = report.is_error(), "problem reported");
                 }
+                Ok(None)
             }
-            // Sent only for its return_route header.
-            () if message.type_ == "https://didcomm.org/empty/1.0/empty" => {}
-            () => {
-                let comment = "this is a mediator; it does not take messages of this type for itself";
-                self.complain(socket, Some(peer), message, problem::UNSUPPORTED, comment, now);
-            }
+            // Sent only for its headers.
+            () if is(types::EMPTY) => Ok(None),
+            () => Err(problem::UNSUPPORTED.into()),
         }
-        Ok(())
     }
 
-    /// Queues the answer to `about`; id and headers are filled in here.
-    pub(super) fn reply(&mut self, socket: SocketId, to: &Peer, about: &Message, reply: Message, now: Now) {
-        self.send(socket, to, reply.thid(about.thread()), now);
-    }
-
-    /// Queues a message of the mediator's own.
+    /// Queues a message of the mediator's own; id and headers are filled in here.
     pub(super) fn send(&mut self, socket: SocketId, to: &Peer, mut message: Message, now: Now) {
         self.address(&mut message, to, now);
         let Some(state) = self.sockets.get_mut(&socket) else { return };
@@ -162,30 +151,19 @@ impl<S: MailStore> Mediator<S> {
     }
 
     /// Reports a problem to an authenticated sender; to anybody else nothing is said (RL-44).
-    pub(super) fn complain(
+    fn complain(
         &mut self,
         socket: SocketId,
         to: Option<&Peer>,
         about: &Message,
-        code: &str,
-        comment: &str,
+        problem: &Problem,
         now: Now,
     ) {
-        self.complain_with(socket, to, about, &ProblemReport::new(code, comment), now);
-    }
-
-    fn complain_with(
-        &mut self,
-        socket: SocketId,
-        to: Option<&Peer>,
-        about: &Message,
-        report: &ProblemReport,
-        now: Now,
-    ) {
-        tracing::debug!(socket = socket.0, code = %report.code, reported = to.is_some(), "problem");
+        tracing::debug!(socket = socket.0, code = problem.kind.code, reported = to.is_some(), "problem");
         if let Some(to) = to
-            && !types::same_message(&about.type_, types::PROBLEM_REPORT)
+            && !report_problem::is_report(&about.type_)
         {
+            let report = problem.report();
             // Without its thread the report says little, but to repeat a thread of any length would let requests fill memory.
             let report = if headers_fit(about) { report.report("", about) } else { report.message("") };
             self.send(socket, to, report, now);

@@ -26,6 +26,7 @@ pub mod limits;
 mod live;
 mod mailbox;
 mod pickup;
+mod problem;
 mod relay;
 mod replay;
 mod replies;
@@ -59,7 +60,7 @@ pub struct Now {
     pub unix: u64,
 }
 
-/// One WebSocket; numbers are never used twice.
+/// One WebSocket, or one POST while it is answered; numbers are never used twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SocketId(pub u64);
 
@@ -86,8 +87,10 @@ pub struct Received {
 /// What happened outside.
 #[derive(Debug)]
 pub enum Input<'a> {
-    /// A client connected.
+    /// A client connected by WebSocket.
     SocketOpened(SocketId),
+    /// A client posts a message over HTTP: what is ready at once goes back, and then it is gone (RL-50).
+    PostOpened(SocketId),
     /// A client sent an envelope that opened.
     Message {
         /// On which socket.
@@ -170,6 +173,8 @@ pub struct Mediator<S> {
 
 #[derive(Debug, Default)]
 struct Socket {
+    /// Whether it stays open, as a WebSocket does and a POST does not.
+    stays: bool,
     peers: HashMap<Arc<str>, Peer>,
     replies: Replies,
     mail: VecDeque<MailJob>,
@@ -212,6 +217,9 @@ impl<S: MailStore> Mediator<S> {
     pub fn handle(&mut self, input: Input<'_>, now: Now) {
         match input {
             Input::SocketOpened(socket) => {
+                self.sockets.insert(socket, Socket { stays: true, ..Socket::default() });
+            }
+            Input::PostOpened(socket) => {
                 self.sockets.insert(socket, Socket::default());
             }
             Input::Message { socket, received } if self.is_open(socket) => {
@@ -273,6 +281,11 @@ impl<S: MailStore> Mediator<S> {
         (self.relay.circuits(), self.mailbox.cost())
     }
 
+    /// Tells whether messages can be pushed to a socket later.
+    fn stays(&self, socket: SocketId) -> bool {
+        self.sockets.get(&socket).is_some_and(|socket| socket.stays)
+    }
+
     fn is_open(&self, socket: SocketId) -> bool {
         self.sockets.get(&socket).is_some_and(|socket| !socket.closing)
     }
@@ -280,7 +293,8 @@ impl<S: MailStore> Mediator<S> {
     fn unreadable(&mut self, socket: SocketId) {
         let Some(state) = self.sockets.get_mut(&socket) else { return };
         state.failures += 1;
-        if state.failures > self.limits.failures_per_socket {
+        // A POST is one message, so there is nothing to wait for.
+        if !state.stays || state.failures > self.limits.failures_per_socket {
             self.close(socket, CloseReason::Unreadable);
         }
     }

@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use didagent_didcomm::message::Message;
+use didagent_didcomm::protocols::Body;
 use didagent_didcomm::protocols::pickup::{
     Delivered, Delivery, DeliveryRequest, LiveDeliveryChange, MessagesReceived, Status, StatusRequest,
 };
-use didagent_didcomm::protocols::report_problem::ProblemReport;
-use didagent_didcomm::protocols::{Body, BodyError};
 
-use super::dispatch::problem;
+use super::dispatch::{Answer, Ask};
 use super::mailbox::Batch;
+use super::problem::{self, Problem};
 use super::{CloseReason, MailJob, Mediator, Now, Outgoing, Peer, SocketId};
 use crate::store::MailStore;
 
@@ -18,88 +18,59 @@ use crate::store::MailStore;
 const MAX_DELIVERIES: usize = 128;
 
 impl<S: MailStore> Mediator<S> {
-    pub(super) fn status_request(
-        &mut self,
-        socket: SocketId,
-        peer: &Peer,
-        message: &Message,
-        now: Now,
-    ) -> Result<(), BodyError> {
-        let request = StatusRequest::try_from(message)?;
-        if self.may_read(socket, peer, message, request.recipient_did.as_deref(), now) {
-            self.send_status(socket, peer, message, request.recipient_did, now);
-        }
-        Ok(())
+    pub(super) fn status_request(&mut self, ask: &Ask<'_>) -> Answer {
+        let request = StatusRequest::try_from(ask.message)?;
+        self.may_read(ask.peer, request.recipient_did.as_deref())?;
+        Ok(Some(self.status(ask.socket, ask.peer, request.recipient_did, ask.now).message("")))
     }
 
-    pub(super) fn delivery_request(
-        &mut self,
-        socket: SocketId,
-        peer: &Peer,
-        message: &Message,
-        now: Now,
-    ) -> Result<(), BodyError> {
-        let request = DeliveryRequest::try_from(message)?;
-        if !self.may_read(socket, peer, message, request.recipient_did.as_deref(), now) {
-            return Ok(());
-        }
-        let Some(state) = self.sockets.get_mut(&socket) else { return Ok(()) };
+    pub(super) fn delivery_request(&mut self, ask: &Ask<'_>) -> Answer {
+        let request = DeliveryRequest::try_from(ask.message)?;
+        self.may_read(ask.peer, request.recipient_did.as_deref())?;
+        let Some(state) = self.sockets.get_mut(&ask.socket) else { return Ok(None) };
         if state.mail.len() >= MAX_DELIVERIES {
-            self.close(socket, CloseReason::Overload);
-            return Ok(());
+            self.close(ask.socket, CloseReason::Overload);
+            return Ok(None);
         }
         state.mail.push_back(MailJob::Deliver {
-            to: peer.clone(),
-            thid: message.thread().to_owned(),
+            to: ask.peer.clone(),
+            thid: ask.message.thread().to_owned(),
             limit: usize::try_from(request.limit).unwrap_or(usize::MAX),
             recipient_did: request.recipient_did,
         });
-        self.woken.insert(socket);
-        Ok(())
+        self.woken.insert(ask.socket);
+        Ok(None)
     }
 
-    pub(super) fn messages_received(
-        &mut self,
-        socket: SocketId,
-        peer: &Peer,
-        message: &Message,
-        now: Now,
-    ) -> Result<(), BodyError> {
-        let request = MessagesReceived::try_from(message)?;
-        if !self.enrolled(socket, peer, message, now) {
-            return Ok(());
-        }
+    pub(super) fn messages_received(&mut self, ask: &Ask<'_>) -> Answer {
+        let request = MessagesReceived::try_from(ask.message)?;
+        self.enrolled(ask.peer)?;
         for id in &request.message_id_list {
             let accounts = &self.accounts;
-            let owns = |recipient: &str| accounts.owner_of(recipient) == Some(&peer.did);
+            let owns = |recipient: &str| accounts.owner_of(recipient) == Some(&ask.peer.did);
             self.mailbox.acknowledge(id, owns);
             // Also when the mail has expired in the meantime: its place in the window must come back.
-            self.live.acknowledged(&peer.did, id);
+            self.live.acknowledged(&ask.peer.did, id);
         }
-        self.wake_live(&peer.did);
-        self.send_status(socket, peer, message, None, now);
-        Ok(())
+        self.wake_live(&ask.peer.did);
+        Ok(Some(self.status(ask.socket, ask.peer, None, ask.now).message("")))
     }
 
-    pub(super) fn live_delivery_change(
-        &mut self,
-        socket: SocketId,
-        peer: &Peer,
-        message: &Message,
-        now: Now,
-    ) -> Result<(), BodyError> {
-        let on = LiveDeliveryChange::try_from(message)?.live_delivery;
-        if !self.enrolled(socket, peer, message, now) {
-            return Ok(());
+    pub(super) fn live_delivery_change(&mut self, ask: &Ask<'_>) -> Answer {
+        let on = LiveDeliveryChange::try_from(ask.message)?.live_delivery;
+        self.enrolled(ask.peer)?;
+        if on && !self.stays(ask.socket) {
+            return Err(problem::LIVE_UNSUPPORTED.into());
         }
+        let did = &ask.peer.did;
         if !on {
-            self.live.switch_off(&peer.did, socket);
-        } else if let Some((old, thread)) = self.live.switch_on(&peer.did, socket, message.thread()) {
-            self.tell_live_moved(old, thread, peer, now);
+            self.live.switch_off(did, ask.socket);
+        } else if let Some((old, thread)) = self.live.switch_on(did, ask.socket, ask.message.thread()) {
+            self.tell_live_moved(old, thread, ask.peer, ask.now);
         }
-        self.send_status(socket, peer, message, None, now);
-        self.wake_live(&peer.did);
-        Ok(())
+        // Scheduled here and put together after the status, since replies go first.
+        self.wake_live(did);
+        Ok(Some(self.status(ask.socket, ask.peer, None, ask.now).message("")))
     }
 
     /// Tells the older socket. It is not closed: a client that reconnects on every close would take live delivery back, and
@@ -108,41 +79,17 @@ impl<S: MailStore> Mediator<S> {
         let Some(to) = self.sockets.get(&socket).and_then(|state| state.peers.get(&peer.did)).cloned() else {
             return;
         };
-        let comment = "another connection of this DID took over live delivery";
-        let report = ProblemReport::new(problem::LIVE_MOVED, comment).message("").pthid(thread);
+        let report = Problem::from(problem::LIVE_MOVED).report().message("").pthid(thread);
         self.send(socket, &to, report, now);
     }
 
-    /// Tells whether the sender may see the queue, and tells the sender if not.
-    fn may_read(
-        &mut self,
-        socket: SocketId,
-        peer: &Peer,
-        message: &Message,
-        recipient: Option<&str>,
-        now: Now,
-    ) -> bool {
-        if !self.enrolled(socket, peer, message, now) {
-            return false;
+    /// Refuses who may not see the queue.
+    fn may_read(&self, peer: &Peer, recipient: Option<&str>) -> Result<(), Problem> {
+        self.enrolled(peer)?;
+        match recipient {
+            Some(other) if self.accounts.owner_of(other) != Some(&peer.did) => Err(problem::NOT_YOURS.into()),
+            _ => Ok(()),
         }
-        let theirs = recipient.is_none_or(|recipient| self.accounts.owner_of(recipient) == Some(&peer.did));
-        if !theirs {
-            let comment = "recipient_did is not registered by you";
-            self.complain(socket, Some(peer), message, problem::NOT_YOURS, comment, now);
-        }
-        theirs
-    }
-
-    fn send_status(
-        &mut self,
-        socket: SocketId,
-        peer: &Peer,
-        about: &Message,
-        recipient: Option<String>,
-        now: Now,
-    ) {
-        let status = self.status(socket, peer, recipient, now);
-        self.reply(socket, peer, about, status.message(""), now);
     }
 
     fn status(&self, socket: SocketId, peer: &Peer, recipient: Option<String>, now: Now) -> Status {

@@ -8,32 +8,22 @@ use std::sync::Arc;
 use didagent_didcomm::message::Message;
 use didagent_didcomm::protocols::routing::Forward;
 
-use super::dispatch::problem;
 use super::mailbox::Refused;
-use super::{MailJob, Mediator, Now, Peer, SocketId};
+use super::problem::{self, Problem};
+use super::{MailJob, Mediator, Now};
 use crate::store::MailStore;
 
 impl<S: MailStore> Mediator<S> {
-    pub(super) fn forward(&mut self, socket: SocketId, sender: Option<&Peer>, message: &Message, now: Now) {
-        let Err((code, comment)) = self.try_forward(message, now) else { return };
-        self.complain(socket, sender, message, code, &comment, now);
-    }
-
-    fn try_forward(&mut self, message: &Message, now: Now) -> Result<(), (&'static str, String)> {
-        let forward = Forward::try_from(message).map_err(|error| (problem::MALFORMED, error.to_string()))?;
+    pub(super) fn forward(&mut self, message: &Message, now: Now) -> Result<(), Problem> {
+        let forward = Forward::try_from(message)?;
         let next = forward.next_did().to_owned();
-        let Some(owner) = self.accounts.owner_of(&next).cloned() else {
-            return Err((problem::NO_RECIPIENT, "next is not registered here".to_owned()));
-        };
+        let owner = self.accounts.owner_of(&next).cloned().ok_or(problem::NO_RECIPIENT)?;
         for payload in forward.payloads {
             let id = self.ids.make();
             self.mailbox.put(&next, id, payload, forward.expires_time, now.unix, &self.limits).map_err(
                 |refused| match refused {
-                    Refused::TooBig => {
-                        let limit = self.limits.message_bytes;
-                        (problem::TOO_BIG, format!("an attachment is longer than {limit} bytes"))
-                    }
-                    Refused::QueueFull => (problem::QUEUE_FULL, "the recipient's queue is full".to_owned()),
+                    Refused::TooBig => Problem::with(problem::TOO_BIG, self.limits.message_bytes),
+                    Refused::QueueFull => problem::QUEUE_FULL.into(),
                 },
             )?;
         }

@@ -11,7 +11,7 @@ use didagent_didcomm::protocols::trust_ping::Ping;
 use didagent_didcomm::protocols::{Body, types};
 use proptest::prelude::*;
 
-use super::dispatch::problem;
+use super::problem;
 use super::*;
 use crate::store::MemoryStore;
 
@@ -125,15 +125,15 @@ fn requests_without_account_are_refused_and_strangers_see_nothing() {
     bench.enrol(1, "did:example:a");
     bench.forward("did:example:a", "secret");
     let of_a = || Some("did:example:a".to_owned());
-    assert_eq!(bench.problem(2, "did:example:b", &StatusRequest::default()), problem::NOT_ENROLLED);
-    assert_eq!(bench.problem(2, "did:example:b", &RecipientQuery::default()), problem::NOT_ENROLLED);
+    assert_eq!(bench.problem(2, "did:example:b", &StatusRequest::default()), problem::NOT_ENROLLED.code);
+    assert_eq!(bench.problem(2, "did:example:b", &RecipientQuery::default()), problem::NOT_ENROLLED.code);
     bench.enrol(2, "did:example:b");
     assert_eq!(
         bench.problem(2, "did:example:b", &StatusRequest { recipient_did: of_a() }),
-        problem::NOT_YOURS
+        problem::NOT_YOURS.code
     );
     let steal = DeliveryRequest { limit: 9, recipient_did: of_a() };
-    assert_eq!(bench.problem(2, "did:example:b", &steal), problem::NOT_YOURS);
+    assert_eq!(bench.problem(2, "did:example:b", &steal), problem::NOT_YOURS.code);
     bench.send(1, "did:example:a", &DeliveryRequest { limit: 9, recipient_did: None });
     let id = delivered(&bench.inbox(1))[0].0.clone();
     bench.send(2, "did:example:b", &MessagesReceived { message_id_list: vec![id] });
@@ -172,10 +172,10 @@ fn a_forward_that_goes_nowhere_is_reported_to_a_sender_who_said_who_it_is() {
         assert!(inbox.iter().all(|report| report.pthid.as_ref() == Some(&message.id)));
         inbox.first().map(|report| ProblemReport::try_from(report).unwrap().code)
     };
-    assert_eq!(code("did:example:nobody", "x".into()).as_deref(), Some(problem::NO_RECIPIENT));
-    assert_eq!(code("did:example:a", "x".repeat(101)).as_deref(), Some(problem::TOO_BIG));
+    assert_eq!(code("did:example:nobody", "x".into()).as_deref(), Some(problem::NO_RECIPIENT.code));
+    assert_eq!(code("did:example:a", "x".repeat(101)).as_deref(), Some(problem::TOO_BIG.code));
     assert_eq!(code("did:example:a#key-2", "x".into()), None);
-    assert_eq!(code("did:example:a", "y".into()).as_deref(), Some(problem::QUEUE_FULL));
+    assert_eq!(code("did:example:a", "y".into()).as_deref(), Some(problem::QUEUE_FULL.code));
     bench.forward("did:example:nobody", "x");
     assert!(bench.inbox(4).is_empty(), "an anonymous sender hears nothing");
 }
@@ -219,7 +219,7 @@ fn live_delivery_pushes_what_waits_and_what_comes_until_it_is_acknowledged() {
     let again = bench.live(2, "did:example:a", true);
     assert_eq!(contents(&again), ["1", "2"]);
     let told = bench.inbox(1);
-    assert_eq!(ProblemReport::try_from(&told[0]).unwrap().code, problem::LIVE_MOVED);
+    assert_eq!(ProblemReport::try_from(&told[0]).unwrap().code, problem::LIVE_MOVED.code);
     let list = delivered(&again).into_iter().map(|(id, _)| id).collect();
     let status: Status = bench.ask(2, "did:example:a", &MessagesReceived { message_id_list: list });
     assert_eq!((status.message_count, status.live_delivery), (0, Some(true)));
@@ -263,14 +263,14 @@ fn replayed_expired_and_unknown_messages_are_refused() {
     bench.deliver(1, Some("did:example:a"), ping.clone());
     assert_eq!(bench.inbox(1)[0].type_, types::PING_RESPONSE);
     bench.deliver(2, Some("did:example:a"), ping.clone());
-    assert_eq!(code(&bench.inbox(2)).as_deref(), Some(problem::REPLAY));
+    assert_eq!(code(&bench.inbox(2)).as_deref(), Some(problem::REPLAY.code));
     bench.deliver(2, Some("did:example:b"), ping);
     assert_eq!(bench.inbox(2)[0].type_, types::PING_RESPONSE, "ids belong to their sender");
 
     let old = Ping { response_requested: true }.message("old").times(0, bench.now.unix - 60);
     bench.deliver(1, Some("did:example:a"), old);
     let inbox = bench.inbox(1);
-    assert_eq!(code(&inbox).as_deref(), Some(problem::EXPIRED));
+    assert_eq!(code(&inbox).as_deref(), Some(problem::EXPIRED.code));
     assert_eq!(ProblemReport::try_from(&inbox[0]).unwrap().args, ["1000000"]);
 
     bench.deliver(
@@ -278,13 +278,13 @@ fn replayed_expired_and_unknown_messages_are_refused() {
         Some("did:example:a"),
         Message::new("x", "https://example.org/x/1.0/y", serde_json::json!({})),
     );
-    assert_eq!(code(&bench.inbox(1)).as_deref(), Some(problem::UNSUPPORTED));
+    assert_eq!(code(&bench.inbox(1)).as_deref(), Some(problem::UNSUPPORTED.code));
     bench.deliver(
         1,
         Some("did:example:a"),
         Message::new("y", types::DELIVERY_REQUEST, serde_json::json!({})),
     );
-    assert_eq!(code(&bench.inbox(1)).as_deref(), Some(problem::MALFORMED));
+    assert_eq!(code(&bench.inbox(1)).as_deref(), Some(problem::MALFORMED.code));
     let report = ProblemReport::new("e.p.x", "").message("z").thid("w");
     bench.deliver(1, Some("did:example:a"), report);
     assert!(bench.inbox(1).is_empty(), "a report is never answered");

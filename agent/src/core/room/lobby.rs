@@ -396,7 +396,7 @@ impl GuestLobby {
             self.roster = Some(verify(member, invitation, roster)?);
         } else if let Ok(report) = ProblemReport::try_from(message) {
             if self.is_refused_by(message) && report.is_error() {
-                let comment = showable(report.comment.as_deref().unwrap_or(&report.code));
+                let comment = showable(&report.text());
                 return Err(Failure::new(Kind::RoomRefused, format!("the host refused: {comment}"))
                     .hint("ask the host for a new invitation"));
             }

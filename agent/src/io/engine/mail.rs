@@ -145,7 +145,7 @@ impl Engine {
             if self.run.is_none() {
                 self.ends_waiting(&report)?;
             }
-            let comment = showable(report.comment.as_deref().unwrap_or(&report.code));
+            let comment = showable(&report.text());
             reporter.report(&Report::Warning(format!("the mediator reports: {comment}")));
             return Ok(());
         }

@@ -63,7 +63,7 @@ fn an_update_that_is_too_long_is_refused_as_a_whole() {
     bench.enrol(1, A);
     let add = |n| Update { recipient_did: format!("did:example:{n}"), action: Action::Add };
     let long = RecipientUpdate { updates: (0..257).map(add).collect() };
-    assert_eq!(bench.problem(1, A, &long), problem::MALFORMED);
+    assert_eq!(bench.problem(1, A, &long), problem::MALFORMED.code);
     assert_eq!(bench.mediator.accounts.recipients(A).count(), 1, "nothing was applied");
     let fits = RecipientUpdate { updates: (0..256).map(add).collect() };
     let answer: RecipientUpdateResponse = bench.ask(1, A, &fits);
@@ -126,7 +126,7 @@ fn long_threads_are_refused_and_not_repeated() {
         bench.deliver(1, Some(A), message);
         let inbox = bench.inbox(1);
         assert_eq!((inbox.len(), &*inbox[0].type_), (1, types::PROBLEM_REPORT));
-        assert_eq!(inbox[0].body["code"], problem::MALFORMED);
+        assert_eq!(inbox[0].body["code"], problem::MALFORMED.code);
         assert!(!serde_json::to_string(&inbox[0]).unwrap().contains(&long[..100]), "{:?}", inbox[0]);
     }
     assert!(!bench.mediator.live.is_live(A));
