@@ -59,11 +59,29 @@ pub(crate) fn identity(input: &[u8]) -> Outcome {
     Outcome::of(&identity)
 }
 
-/// The head of an HTTP request. Where it ends does not depend on the pieces in which it came.
+/// The head of an HTTP request. Where it ends does not depend on the pieces in which it came, and a head that is served ends
+/// where the search for its end says, or before: a bare line feed ends lines too.
 pub(crate) fn http_head(input: &[u8]) -> Outcome {
     let whole = fuzzing::head_ends(input, input.len().max(1));
     for piece in [1, 3, 7] {
         assert_eq!(fuzzing::head_ends(input, piece).is_some(), whole.is_some());
     }
-    if fuzzing::wants_websocket(input) { Outcome::Accepted } else { Outcome::Refused }
+    let Some(exact) = fuzzing::head_ends(input, 1) else { return Outcome::Refused };
+    let Some(ends) = fuzzing::head_is_served(&input[..exact]) else { return Outcome::Refused };
+    assert!(ends <= exact);
+    assert_eq!(fuzzing::head_is_served(input), Some(ends), "what follows a head does not change it");
+    Outcome::Accepted
+}
+
+/// The body of an HTTP request in chunks. What it holds does not depend on the pieces in which it came, and stays in its bounds.
+pub(crate) fn http_body(input: &[u8]) -> Outcome {
+    const LIMIT: usize = 4096;
+    let whole = fuzzing::chunked_body(input, LIMIT, input.len());
+    for piece in [1, 3, 7] {
+        assert_eq!(fuzzing::chunked_body(input, LIMIT, piece), whole);
+    }
+    let Some((content, taken)) = whole else { return Outcome::Refused };
+    assert!(content.len() <= LIMIT && content.len() < taken && taken <= input.len());
+    assert!(fuzzing::chunked_body(&input[..taken - 1], LIMIT, 5).is_none());
+    Outcome::Accepted
 }

@@ -6,7 +6,7 @@
 //! ```text
 //! session-protocol   hello, frames, a hostile peer's frames, records, messages 1 and 2, whole conversations
 //! didcomm            envelopes, DIDs, links, invitations, message bodies, relay frames
-//! agent, mediator    rosters, identity files, heads of HTTP requests
+//! agent, mediator    rosters, identity files, HTTP requests
 //! ```
 //!
 //! Everything is deterministic: keys, generators and time are fixed, so an input does the same everywhere and always.
@@ -49,7 +49,7 @@ impl Outcome {
 pub type Target = fn(&[u8]) -> Outcome;
 
 /// Every target by the name of its binary and of its corpus.
-pub const TARGETS: [(&str, Target); 21] = [
+pub const TARGETS: [(&str, Target); 22] = [
     ("session_hello", session::hello),
     ("session_frames", session::frames),
     ("session_record", session::record),
@@ -71,6 +71,7 @@ pub const TARGETS: [(&str, Target); 21] = [
     ("room_roster", agent::roster),
     ("identity_file", agent::identity),
     ("http_head", agent::http_head),
+    ("http_body", agent::http_body),
 ];
 
 /// Returns the target of that name.

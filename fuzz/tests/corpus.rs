@@ -77,6 +77,7 @@ replayed!(
     room_roster,
     identity_file,
     http_head,
+    http_body,
 );
 
 #[test]

@@ -5,6 +5,7 @@
     clippy::expect_used,
     clippy::panic,
     clippy::unwrap_used,
+    dead_code,
     missing_docs,
     unreachable_pub,
     reason = "tests use clocks and sockets, and fail by panicking"
@@ -226,7 +227,7 @@ async fn a_browser_gets_a_page_and_the_link_is_an_invitation_to_mediate() {
     assert_eq!(invitation.from(), mediator.did);
     for (request, expected) in [
         ("GET /?_oob=abc HTTP/1.1\r\nHost: x\r\n\r\n", "HTTP/1.1 200 OK"),
-        ("POST / HTTP/1.1\r\nHost: x\r\n\r\n", "HTTP/1.1 405 "),
+        ("PUT / HTTP/1.1\r\nHost: x\r\n\r\n", "HTTP/1.1 405 "),
     ] {
         let mut stream = TcpStream::connect(mediator.address).await.unwrap();
         stream.write_all(request.as_bytes()).await.unwrap();

@@ -1,4 +1,4 @@
-//! Seeds of rosters, identity files and HTTP heads.
+//! Seeds of rosters, identity files and HTTP requests.
 
 use didagent::core::room::roster::{Party, Roster, RosterBody};
 use didagent_didcomm::protocols::b64url_encode;
@@ -10,6 +10,7 @@ pub(super) fn add(seeds: &mut Seeds) {
     rosters(seeds);
     identities(seeds);
     heads(seeds);
+    chunks(seeds);
 }
 
 fn rosters(seeds: &mut Seeds) {
@@ -66,7 +67,22 @@ fn heads(seeds: &mut Seeds) {
     const T: &str = "http_head";
     let upgrade = "GET / HTTP/1.1\r\nHost: example.org\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n";
     seeds.add(T, "valid", upgrade);
-    seeds.add(T, "bad-page", "GET /?_oob=abc HTTP/1.1\r\nHost: example.org\r\n\r\n");
-    seeds.add(T, "bad-other-upgrade", upgrade.replace("websocket", "h2c"));
+    seeds.add(T, "valid-page", "GET /?_oob=abc HTTP/1.1\r\nHost: example.org\r\n\r\n");
+    let post = "POST / HTTP/1.1\r\nHost: example.org\r\nContent-Type: application/didcomm-encrypted+json\r\n";
+    seeds.add(T, "valid-post", format!("{post}Content-Length: 2\r\n\r\n{{}}"));
+    seeds.add(T, "valid-post-chunked", format!("{post}Transfer-Encoding: chunked\r\n\r\n"));
+    seeds.add(T, "bad-two-lengths", format!("{post}Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n"));
+    seeds.add(T, "bad-type", "POST / HTTP/1.1\r\nContent-Type: text/plain\r\nContent-Length: 2\r\n\r\n");
+    seeds.add(T, "bad-method", upgrade.replace("GET", "PATCH"));
     seeds.add(T, "bad-bytes", [0xff, 0x0d, 0x0a, 0x0d, 0x0a]);
+}
+
+fn chunks(seeds: &mut Seeds) {
+    const T: &str = "http_body";
+    seeds.add(T, "valid", "5\r\nhello\r\n0006;name=\"value\"\r\n world\r\n0\r\nTrailer: x\r\n\r\n");
+    seeds.add(T, "valid-empty", "0\r\n\r\n");
+    seeds.add(T, "bad-cut", "5\r\nhello\r\n0\r\n");
+    seeds.add(T, "bad-size", "x\r\n\r\n");
+    seeds.add(T, "bad-long", "ffffffffffffffff\r\n");
+    seeds.add(T, "bad-end", "1\r\nab\r\n0\r\n\r\n");
 }

@@ -122,7 +122,15 @@ pub const MAX_TEXT: usize = 1 << 20;
 /// Sockets in all: each takes two tasks and at most about 100 KiB when idle.
 pub const MAX_SOCKETS: usize = 1024;
 
-/// How long a WebSocket handshake may take.
+/// Messages that are posted over HTTP at the same time. Each is answered within seconds, so more are only there when somebody
+/// sends slowly on purpose, and WebSockets keep seven eighths of [`MAX_SOCKETS`].
+pub const MAX_POSTS: usize = 128;
+
+/// What the bodies of all messages that are being posted may take, in bytes: half of what they could if all were as long as
+/// may be.
+pub const POST_BYTES: usize = 64 << 20;
+
+/// How long the head of a request may take to come, and a WebSocket handshake.
 pub const HANDSHAKE: Duration = Duration::from_secs(10);
 
 /// Pause between pings. Below the 30 to 60 seconds after which home routers forget a connection.
@@ -137,8 +145,8 @@ pub const WRITE_STALL: Duration = Duration::from_secs(60);
 /// How long sockets may take to say goodbye when the mediator stops.
 pub const GOODBYE: Duration = Duration::from_secs(3);
 
-/// DIDComm messages that a socket may send at once, and per second after that. Opening an envelope takes about 0.2 ms; a
-/// client that sends more is read later, not refused.
+/// DIDComm messages that a socket may send at once, and per second after that; over HTTP those of one address. Opening an envelope takes about 0.2 ms; a
+/// client that sends more is read later, and refused over HTTP.
 pub const MESSAGE_BURST: u32 = 200;
 /// See [`MESSAGE_BURST`].
 pub const MESSAGES_PER_SECOND: u32 = 50;

@@ -27,6 +27,7 @@ mod live;
 mod mailbox;
 mod pickup;
 mod problem;
+pub mod rates;
 mod relay;
 mod replay;
 mod replies;

@@ -1,14 +1,16 @@
 //! The core behind its lock, with a clock, and the wires to the sockets' tasks.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use super::keys::Identity;
 use crate::core::limits::Limits;
+use crate::core::rates::Rates;
 use crate::core::{CloseReason, Input, Mediator, Now, Outgoing, Output, SocketId};
 use crate::store::MemoryStore;
 
@@ -24,6 +26,21 @@ pub(super) struct Engine {
     lines: Mutex<HashMap<SocketId, Arc<Line>>>,
     next_socket: AtomicU64,
     deadline: Mutex<Duration>,
+    rates: Mutex<Rates>,
+    stopping: watch::Sender<bool>,
+}
+
+/// What became of a message that was posted.
+#[derive(Debug)]
+pub(super) enum Posted {
+    /// It was taken; nothing goes back.
+    Taken,
+    /// It was taken, and this envelope answers it.
+    Answered(Vec<u8>),
+    /// It is not an envelope for this mediator, or an anonymous message that only its sender could be asked about.
+    Unreadable,
+    /// Too many answers wait.
+    Busy,
 }
 
 /// The wire to the task that writes a socket.
@@ -63,6 +80,8 @@ impl Engine {
             lines: Mutex::default(),
             next_socket: AtomicU64::new(1),
             deadline: Mutex::new(TICK),
+            rates: Mutex::default(),
+            stopping: watch::Sender::new(false),
         }
     }
 
@@ -72,10 +91,14 @@ impl Engine {
 
     /// Registers a new socket.
     pub(super) fn connect(&self) -> (SocketId, Arc<Line>) {
+        self.register(Input::SocketOpened)
+    }
+
+    fn register(&self, opened: fn(SocketId) -> Input<'static>) -> (SocketId, Arc<Line>) {
         let socket = SocketId(self.next_socket.fetch_add(1, Ordering::Relaxed));
         let line = Arc::new(Line::default());
         lock(&self.lines).insert(socket, line.clone());
-        self.handle(Input::SocketOpened(socket));
+        self.handle(opened(socket));
         (socket, line)
     }
 
@@ -97,6 +120,40 @@ impl Engine {
         }
     }
 
+    /// Tells whether a client at this address may post a message now.
+    pub(super) fn may_post(&self, from: IpAddr) -> bool {
+        lock(&self.rates).take(from, self.start.elapsed())
+    }
+
+    /// Takes an encrypted message that was posted, and returns the answer if the message asks for it here.
+    pub(super) fn exchange(&self, envelope: &[u8]) -> Posted {
+        let received = match self.identity.open(envelope) {
+            Ok(received) => received,
+            Err(error) => {
+                tracing::debug!(%error, "a posted message does not open");
+                return Posted::Unreadable;
+            }
+        };
+        let here = received.message.wants_answer_here();
+        let (socket, line) = self.register(Input::PostOpened);
+        self.handle(Input::Message { socket, received: Box::new(received) });
+        // A request has one answer, and an HTTP response holds one message.
+        let answer = if here { self.next_for(socket) } else { None };
+        self.disconnect(socket);
+        match (line.closing(), answer) {
+            (Some(Closing::Core(CloseReason::Unreadable)), _) => Posted::Unreadable,
+            (Some(_), _) => Posted::Busy,
+            (None, Some(Outgoing::Message { to, message })) => match self.identity.seal(&to, &message) {
+                Ok(envelope) => Posted::Answered(envelope),
+                Err(error) => {
+                    tracing::debug!(%error, "an answer cannot be encrypted");
+                    Posted::Taken
+                }
+            },
+            (None, _) => Posted::Taken,
+        }
+    }
+
     pub(super) fn handle(&self, input: Input<'_>) {
         let mut core = lock(&self.core);
         core.handle(input, self.now());
@@ -113,10 +170,17 @@ impl Engine {
 
     /// Sends what the core has left to say and closes all sockets.
     pub(super) fn stop(&self) {
+        self.stopping.send_replace(true);
         self.handle(Input::Stop);
         for line in lock(&self.lines).values() {
             line.close(Closing::GoingAway);
         }
+    }
+
+    /// Resolves when the mediator stops.
+    pub(super) async fn stopping(&self) {
+        // The sender lives as long as this engine, so there is no other end.
+        let _ = self.stopping.subscribe().wait_for(|stopping| *stopping).await;
     }
 
     /// Keeps the core's deadlines; never returns.

@@ -1,9 +1,9 @@
 //! Clocks, sockets, keys and files of the mediator.
 //!
 //! ```text
-//! accept -> HTTP head -> landing page
-//!                    \-> WebSocket -> read: open envelope -> core.handle
-//!                                     write: core.next_for -> seal envelope -> send
+//! accept -> http -+-> a page, or a message by POST -> open envelope -> core -> seal the answer
+//!                 \-> WebSocket -> read: open envelope -> core.handle
+//!                                  write: core.next_for -> seal envelope -> send
 //! ```
 //!
 //! Envelopes are opened and sealed outside the lock around the core; under it there is no cryptography and no waiting.
@@ -12,7 +12,7 @@
 
 mod args;
 mod engine;
-pub(crate) mod head;
+pub(crate) mod http;
 mod keys;
 mod os;
 mod server;

@@ -16,8 +16,8 @@ use url::Url;
 
 use super::engine::Engine;
 use super::keys::{Identity, KeyError, KeyPair};
-use super::{head, rng, socket};
-use crate::core::limits::{GOODBYE, HANDSHAKE, Limits, MAX_SOCKETS};
+use super::{http, rng};
+use crate::core::limits::{GOODBYE, Limits, MAX_SOCKETS};
 
 /// Pause after the system refused a connection, usually because there are no file descriptors left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -124,6 +124,7 @@ impl Server {
     /// Serves until `stop` resolves, then says goodbye to all clients.
     pub async fn run(self, stop: impl Future<Output = ()>) {
         let permits = Arc::new(Semaphore::new(MAX_SOCKETS));
+        let posts = Arc::new(http::Posts::default());
         let mut tasks = JoinSet::new();
         let timer = self.engine.clone();
         let timer = tokio::spawn(async move { timer.keep_time().await });
@@ -149,9 +150,11 @@ impl Server {
                 continue;
             };
             tracing::debug!(%from, "connected");
-            let engine = self.engine.clone();
+            // Records are small and somebody waits for each.
+            let _ = stream.set_nodelay(true);
+            let (engine, posts) = (self.engine.clone(), posts.clone());
             tasks.spawn(async move {
-                greet(&engine, stream).await;
+                http::serve(&engine, &posts, stream, from.ip()).await;
                 drop(permit);
             });
         }
@@ -163,18 +166,6 @@ impl Server {
             tracing::debug!("some clients did not say goodbye");
         }
         timer.abort();
-    }
-}
-
-async fn greet(engine: &Engine, stream: TcpStream) {
-    // Records are small and somebody waits for each.
-    let _ = stream.set_nodelay(true);
-    let handshake = async {
-        let stream = head::accept(stream).await.ok()??;
-        tokio_tungstenite::accept_async_with_config(stream, Some(socket::config())).await.ok()
-    };
-    if let Ok(Some(stream)) = timeout(HANDSHAKE, handshake).await {
-        socket::serve(engine, stream).await;
     }
 }
 

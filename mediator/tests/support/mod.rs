@@ -113,7 +113,7 @@ impl Client {
     pub async fn connect(link: &str, me: Identity) -> Self {
         let mediator = Invitation::from_url(link).unwrap().from().to_owned();
         let document = resolve_offline(&mediator).unwrap();
-        let kid = document.key_agreement_kids().next().unwrap().to_owned();
+        let kid = kid_of(&mediator);
         let (ws, _) = connect_async(document.services[0].uri.as_str()).await.unwrap();
         Self { me, mediator, mediator_kid: kid, ws }
     }
@@ -143,9 +143,7 @@ impl Client {
     pub async fn forward(&mut self, to: &str, to_kid: &str, message: Message, form: PayloadForm) {
         let packed = self.me.sealed(to_kid, message);
         let forward = Forward::new(to, packed).message(new_id(), form).to(&self.mediator);
-        let mut rng = UnwrapErr(getrandom::SysRng);
-        let text = envelope::anoncrypt(&forward, &[&self.mediator_kid], &OfflineResolver, &mut rng).unwrap();
-        self.send_text(String::from_utf8(text).unwrap()).await;
+        self.send_text(anoncrypt(&self.mediator, forward)).await;
     }
 
     /// Waits at most 10 s for the next message or frame.
@@ -208,6 +206,18 @@ impl Client {
     pub async fn close(mut self) {
         self.ws.close(None).await.unwrap();
     }
+}
+
+/// Returns the key under which a DID takes messages.
+pub fn kid_of(did: &str) -> String {
+    resolve_offline(did).unwrap().key_agreement_kids().next().unwrap().to_owned()
+}
+
+/// Encrypts a message that says nothing of its sender.
+pub fn anoncrypt(to: &str, message: Message) -> String {
+    let mut rng = UnwrapErr(getrandom::SysRng);
+    let text = envelope::anoncrypt(&message, &[&kid_of(to)], &OfflineResolver, &mut rng).unwrap();
+    String::from_utf8(text).unwrap()
 }
 
 pub fn now() -> u64 {
