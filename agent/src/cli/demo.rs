@@ -1,7 +1,5 @@
 //! The demo's screen: what each party shows, side by side, and what came out.
 
-use std::io::Write as _;
-
 use serde_json::{Value, json};
 
 use super::args::DemoArgs;
@@ -74,7 +72,7 @@ fn show_event(party: &str, event: &Value) {
         }
         "run.output" => {
             // A closed pipe is the reader's choice, not a failure.
-            let _ = writeln!(std::io::stdout(), "  {party:<5}  {}", text("line"));
+            println!("  {party:<5}  {}", text("line"));
         }
         "warning" => eprintln!("  {party:<5}  warning: {}", text("message")),
         "error" => eprintln!("  {party:<5}  {}", text("message")),
