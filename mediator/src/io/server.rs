@@ -12,6 +12,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::{Duration, sleep, timeout};
+use tracing::Instrument as _;
 use url::Url;
 
 use super::engine::Engine;
@@ -153,10 +154,12 @@ impl Server {
             // Records are small and somebody waits for each.
             let _ = stream.set_nodelay(true);
             let (engine, posts) = (self.engine.clone(), posts.clone());
-            tasks.spawn(async move {
+            let span = tracing::debug_span!("connection", %from);
+            let serving = async move {
                 http::serve(&engine, &posts, stream, from.ip()).await;
                 drop(permit);
-            });
+            };
+            tasks.spawn(serving.instrument(span));
         }
         tracing::info!("stopping");
         drop(self.listener);

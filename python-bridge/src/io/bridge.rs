@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+use tracing::Instrument as _;
 
 use super::bind::{self, BoundListeners};
 use super::events::{BridgeError, BridgeEvent, Counts, Failure, Origin};
@@ -107,13 +108,16 @@ impl Bridge {
             let peer = peer(index);
             let (sender, streams) = mpsc::channel(MAX_WAITING);
             peers.push(Some(PeerHandle { totals: Arc::clone(&peer.totals), streams: Some(sender) }));
-            workers.spawn(incoming::serve(streams, peer, plan.own_port(), options.dial_deadline));
+            let span = tracing::info_span!("bridge", party = index);
+            let serving = incoming::serve(streams, peer, plan.own_port(), options.dial_deadline);
+            workers.spawn(serving.instrument(span));
         }
         peers.push(None);
         for (index, listener) in listeners {
             let peer = peer(index);
             peers.push(Some(PeerHandle { totals: Arc::clone(&peer.totals), streams: None }));
-            workers.spawn(outgoing::serve(listener, peer, Arc::clone(&mesh)));
+            let span = tracing::info_span!("bridge", party = index);
+            workers.spawn(outgoing::serve(listener, peer, Arc::clone(&mesh)).instrument(span));
         }
         Self {
             workers,

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::io::{AsyncRead, AsyncWrite, copy_bidirectional_with_sizes};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
+use tracing::Instrument as _;
 
 use super::events::{BridgeEvent, Counts, Failure};
 use super::leg::{BUFFER, Leg, end_in_order};
@@ -62,11 +63,20 @@ impl Peer {
     /// Carries both directions until each has ended with FIN, or one side fails. Reports start and end.
     ///
     /// On failure both legs are dropped, which resets both.
-    pub(super) async fn carry<S>(&self, mut local: Leg<TcpStream>, mut remote: Leg<S>)
+    pub(super) async fn carry<S>(&self, local: Leg<TcpStream>, remote: Leg<S>)
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        self.totals.connections.fetch_add(1, Ordering::Relaxed);
+        let number = self.totals.connections.fetch_add(1, Ordering::Relaxed) + 1;
+        // The span tells the reader of a log which of a peer's connections it is.
+        self.join(local, remote).instrument(tracing::debug_span!("stream", number)).await;
+    }
+
+    async fn join<S>(&self, mut local: Leg<TcpStream>, mut remote: Leg<S>)
+    where
+        S: AsyncRead + AsyncWrite + Unpin,
+    {
+        tracing::debug!("connected");
         self.report(BridgeEvent::Connected { peer: self.index }).await;
         let carried = copy_bidirectional_with_sizes(&mut local, &mut remote, BUFFER, BUFFER)
             .await
@@ -78,6 +88,7 @@ impl Peer {
             }
             Err(error) => BridgeEvent::Broken { peer: self.index, error: Failure::Local(error) },
         };
+        tracing::debug!(?event, "ended");
         // First the sockets, then the news: who hears of the end may rely on it.
         drop((local, remote));
         self.report(event).await;
