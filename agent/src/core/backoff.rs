@@ -1,6 +1,6 @@
 //! When to try again: the pauses between attempts to reach a mediator that was lost, and when to give up.
 //!
-//! Specification: `spec/room.md`, RM-53. Not its concern: the attempts themselves (`io`).
+//! Specification: `spec/room.md`, RM-70. Not its concern: the attempts themselves (`io`).
 
 use std::time::{Duration, Instant};
 

@@ -1,6 +1,6 @@
 //! Clocks that differ: messages say until when they count, so two machines that disagree about the time cannot talk.
 //!
-//! Specification: `spec/room.md`, RM-56; `spec/relay.md`, RL-05. Which of two clocks is wrong no program can know; a person
+//! Specification: `spec/room.md`, RM-73; `spec/relay.md`, RL-05. Which of two clocks is wrong no program can know; a person
 //! sees it at once when both are shown.
 
 use crate::failure::{Failure, Kind};

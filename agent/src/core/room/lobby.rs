@@ -19,15 +19,15 @@ use crate::core::connect::showable;
 use crate::core::invite::{Invitation, new_id};
 use crate::failure::{Failure, Kind};
 
-/// How long a guest that its mediator does not know keeps its seat (RM-55). The mediator was restarted, and a guest that
+/// How long a guest that its mediator does not know keeps its seat (RM-72). The mediator was restarted, and a guest that
 /// still runs comes back within seconds.
 const AWAY: Duration = Duration::from_secs(30);
 
-/// How long a host that is back at its mediator does not close the room (RM-55): it hears meanwhile which guests the
+/// How long a host that is back at its mediator does not close the room (RM-72): it hears meanwhile which guests the
 /// mediator does not know yet.
 const SETTLE: Duration = Duration::from_secs(2);
 
-/// How long a guest asks again when the host's mediator does not know the host (RM-54). A host that still runs comes back
+/// How long a guest asks again when the host's mediator does not know the host (RM-71). A host that still runs comes back
 /// within seconds of a restart.
 const HOST_AWAY: Duration = Duration::from_secs(15);
 
