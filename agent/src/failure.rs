@@ -45,7 +45,7 @@ macro_rules! failures {
 failures! {
     Other = "E0001", 1, "Something failed that has no code of its own; the message says what.";
     Usage = "E0002", 2, "The command line does not make sense; the message names the part.";
-    Interrupted = "E0003", 130, "Ctrl-C or a termination signal ended the command. The other parties were told.";
+    Interrupted = "E0003", 130, "Ctrl-C, a termination signal, or a reader of `--json` that closed its pipe ended the command. The other parties were told.";
     LinkNotALink = "E0201", 2, "The text is not an invitation link. A link starts with http:// or https:// and has `_oob=` in it. Paste the whole line that `didagent invite` printed.";
     LinkDamaged = "E0202", 2, "The link was cut or changed on its way, so it cannot be trusted to lead to the right person. Ask for the link again, and paste all of it.";
     LinkExpired = "E0203", 3, "The invitation's time is over. Ask the host to run `didagent invite` again; `--expires` sets how long a link works.";
@@ -75,6 +75,10 @@ failures! {
     HomeUnusable = "E0702", 1, "The home folder cannot be used: it cannot be created, read, written or locked.";
     IdentityBroken = "E0703", 8, "The identity file cannot be read as one, or others may read it. It is never overwritten: restore it from a backup, or move it away to begin with a new identity.";
     NoEngine = "E0704", 1, "No running `didagent invite` or `didagent join` holds this home, so there is nothing to ask.";
+    EngineSilent = "E0705", 1, "The engine that holds this home did not answer on its local socket in time, or it is of another version than this command.";
+    NameUnknown = "E0801", 2, "Nobody is known by this name: neither a party of the room that is open, nor a contact. `didagent contacts` lists whom this home has met.";
+    NameAmbiguous = "E0802", 2, "The name fits several parties or contacts. Names are not unique; the identity, or its last eight characters, is.";
+    NoAnswer = "E0803", 6, "Nobody answered. A party answers while its `didagent invite` or `didagent join` runs; its mediator may keep the question until then, but the answer came too late.";
 }
 
 /// A failure as a person reads it.

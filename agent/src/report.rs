@@ -58,6 +58,21 @@ pub enum Report {
     },
     /// The connection to the mediator stands again, and the room's link works again.
     MediatorBack,
+    /// The path to a party works, or does not any more.
+    Path {
+        /// Its index.
+        index: usize,
+        /// Its name.
+        name: String,
+        /// Its identity.
+        identity: String,
+        /// Host of the relay.
+        via: String,
+        /// Round-trip time over the session.
+        rtt: Option<Duration>,
+        /// Whether it works.
+        up: bool,
+    },
     /// Everybody is ready.
     Ready {
         /// The roster that all signed.

@@ -63,6 +63,18 @@ pub(super) enum Command {
   python vote.py $(didagent ports)
   didagent --home ~/.alice ports")]
     Ports,
+    /// Show what the didagent that runs with this home does: room, parties, paths, program
+    #[command(after_help = "Examples:
+  didagent status
+  didagent status --json
+  didagent --home ~/.alice status --link   with the link of the room, which lets people join")]
+    Status(StatusArgs),
+    /// Ask a party of the open room, or a contact, for a sign of life
+    #[command(after_help = "Examples:
+  didagent ping bob
+  didagent ping bob --count 10 --interval 200ms
+  didagent ping ..gJ8XqZ2k --json   by the end of an identity, where two have one name")]
+    Ping(PingArgs),
     /// Show or make this home's identity
     #[command(after_help = "Examples:
   didagent identity show
@@ -85,6 +97,10 @@ pub(super) enum Command {
     /// Try everything on this machine: a mediator, an invitation, several parties, one real MPyC run
     Demo(DemoArgs),
     /// Run a mediator inside this program
+    #[command(after_help = "Examples:
+  didagent mediator serve
+  didagent mediator serve --listen 127.0.0.1:8080
+  didagent mediator serve --help")]
     Mediator {
         #[command(subcommand)]
         command: MediatorCommand,
@@ -113,8 +129,16 @@ pub(super) enum Command {
 #[derive(Debug, Subcommand)]
 pub(super) enum IdentityCommand {
     /// Print the identity, a did:key; makes one if there is none
+    #[command(after_help = "Examples:
+  didagent identity show
+  didagent --home ~/.work identity show
+  didagent identity show > my-identity.txt")]
     Show,
     /// Make an identity; fails if there is one
+    #[command(after_help = "Examples:
+  didagent identity new
+  didagent --home ~/.work identity new
+  DIDAGENT_HOME=~/.work didagent identity new")]
     New,
 }
 
@@ -126,6 +150,59 @@ pub(super) enum MediatorCommand {
   didagent mediator serve --listen 127.0.0.1:8080 --public-url https://mediator.example.org --data /var/lib/didagent
   didagent mediator serve --listen 127.0.0.1:0        any free port")]
     Serve(didagent_mediator::ServeArgs),
+}
+
+/// What a status shows.
+#[derive(Debug, Args)]
+pub(super) struct StatusArgs {
+    /// Write one JSON document
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Show the link of the room too; whoever holds it can ask for a seat
+    #[arg(long)]
+    pub(super) link: bool,
+}
+
+/// Whom to ask, and how often.
+#[derive(Debug, Args)]
+pub(super) struct PingArgs {
+    /// A name, an identity, or the last eight or more characters of one
+    pub(super) name: String,
+    /// How often to ask
+    #[arg(long, short = 'c', default_value_t = 4, value_parser = clap::value_parser!(u32).range(1..=10_000))]
+    pub(super) count: u32,
+    /// Pause between two questions: a number with ms or s
+    #[arg(long, short = 'i', default_value = "1s", value_name = "TIME")]
+    pub(super) interval: Pause,
+    /// How long to wait for each answer: a number with ms or s
+    #[arg(long, short = 'w', default_value = "10s", value_name = "TIME")]
+    pub(super) timeout: Pause,
+    /// Link of the mediator to use if no didagent runs with this home
+    #[arg(long, env = "DIDAGENT_MEDIATOR", value_name = "LINK")]
+    pub(super) mediator: Option<String>,
+    /// Write events as lines of JSON on stdout
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// A short time that a person types: 100 ms to one minute.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Pause(pub(super) Duration);
+
+impl std::str::FromStr for Pause {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (number, unit) = match text.strip_suffix("ms") {
+            Some(number) => (number, 1),
+            None => (text.strip_suffix('s').unwrap_or(text), 1000),
+        };
+        let number: u64 = number.parse().map_err(|_| "give seconds, or a number with ms or s".to_owned())?;
+        match number.checked_mul(unit) {
+            Some(total) if (100..=60_000).contains(&total) => Ok(Self(Duration::from_millis(total))),
+            _ => Err("give at least 100ms and at most 60s".to_owned()),
+        }
+    }
 }
 
 /// What host and guests have in common.
@@ -240,6 +317,42 @@ mod tests {
         for text in ["", "0", "-1", "x", "5d", "999999999999999999h", "m"] {
             assert!(text.parse::<Expiry>().is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn pauses_have_limits() {
+        for (text, milliseconds) in [("100ms", 100), ("1s", 1000), ("2", 2000), ("60s", 60_000)] {
+            assert_eq!(text.parse(), Ok(Pause(Duration::from_millis(milliseconds))), "{text}");
+        }
+        for text in ["", "0", "99ms", "61s", "1m", "-1s", "ms", "18446744073709551615s"] {
+            assert!(text.parse::<Pause>().is_err(), "{text}");
+        }
+    }
+
+    /// The words of a shell line up to the first redirection, pipe or explanation.
+    fn words(line: &str) -> Vec<String> {
+        let line = line.split("  ").next().unwrap().split(" | ").next().unwrap();
+        let words = line.split(" > ").next().unwrap().split(" < ").next().unwrap().split(' ');
+        let words = words.map(|word| word.trim_matches('\''));
+        words.skip_while(|word| word.contains('=')).map(str::to_owned).collect()
+    }
+
+    fn assert_examples_parse(command: &clap::Command) -> usize {
+        let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+        let examples = help.lines().map(str::trim).filter(|line| line.contains("didagent"));
+        let mut count = 0;
+        for line in examples.filter(|line| !line.contains("$(") && !line.contains("didagent-mediator")) {
+            let parsed = Cli::try_parse_from(words(line)).map(drop);
+            let is_help = |error: &clap::Error| error.kind() == clap::error::ErrorKind::DisplayHelp;
+            assert!(parsed.as_ref().is_ok() || parsed.as_ref().is_err_and(is_help), "{line}: {parsed:?}");
+            count += 1;
+        }
+        count + command.get_subcommands().map(assert_examples_parse).sum::<usize>()
+    }
+
+    #[test]
+    fn the_examples_are_command_lines_of_this_program() {
+        assert!(assert_examples_parse(&Cli::command()) >= 30);
     }
 
     #[test]

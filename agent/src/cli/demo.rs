@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::args::DemoArgs;
 use super::json::{error, milliseconds, write_line};
-use super::screen::short;
+use crate::core::who::short;
 use crate::failure::Failure;
 use crate::io::demo::{self, Outcome, PartyOutcome, Progress, Wish, python_shown};
 

@@ -4,6 +4,8 @@ use serde_json::{Value, json};
 
 use crate::core::contacts::Acquaintance;
 use crate::core::room::roster::{Party, Roster};
+pub(super) use crate::core::status::milliseconds;
+use crate::core::status::{WHY_RELAY, host_of};
 use crate::failure::Failure;
 use crate::io::stdout;
 use crate::report::{PathReport, Report, Reporter, RunExited};
@@ -52,6 +54,17 @@ fn event(report: &Report) -> Value {
             json!({"v": 1, "type": "mediator.lost", "message": why, "retry_seconds": retry.as_secs()})
         }
         Report::MediatorBack => json!({"v": 1, "type": "mediator.back"}),
+        Report::Path { index, name, identity, via, rtt, up } => json!({
+            "v": 1,
+            "type": "peer.path",
+            "index": index,
+            "name": name,
+            "identity": identity,
+            "path": if *up { "relay" } else { "lost" },
+            "via": via,
+            "why": WHY_RELAY,
+            "rtt_ms": rtt.map(milliseconds),
+        }),
         Report::Ready { roster, ours, paths, acquaintances, forming } => {
             let body = roster.body();
             json!({
@@ -59,6 +72,7 @@ fn event(report: &Report) -> Value {
                 "type": "room.ready",
                 "room": body.room,
                 "index": ours,
+                "relay": host_of(&body.relay),
                 "threshold": body.threshold,
                 "privacy": super::screen::privacy(body.m, body.threshold),
                 "parties": parties(roster, *ours, paths, acquaintances),
@@ -130,9 +144,4 @@ pub(super) fn error(failure: &Failure) -> Value {
         "message": failure.message,
         "hint": failure.hint,
     })
-}
-
-/// Returns milliseconds with three digits after the point.
-pub(super) fn milliseconds(duration: std::time::Duration) -> f64 {
-    (duration.as_secs_f64() * 1_000_000.0).round() / 1000.0
 }

@@ -3,7 +3,9 @@
 mod args;
 mod demo;
 mod json;
+mod ping;
 mod screen;
+mod status;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -27,7 +29,9 @@ pub fn main() -> ExitCode {
             return ExitCode::from(if error.use_stderr() { Kind::Usage.exit() } else { 0 });
         }
     };
-    io::start_logging(cli.log.as_deref());
+    if let Err(failure) = io::logging::start(cli.log.as_deref()) {
+        return ExitCode::from(fail(&failure));
+    }
     // The mediator brings a runtime of its own.
     if let Command::Mediator { command: MediatorCommand::Serve(args) } = &cli.command {
         return ExitCode::from(didagent_mediator::serve_command(args));
@@ -69,6 +73,8 @@ async fn dispatch(cli: Cli) -> u8 {
             Err(failure) => fail_as(&failure, room.json),
         },
         Command::Ports => data(local_api::ports(&home).await.map(|ports| ports.join(" "))),
+        Command::Status(args) => data(status::run(&home, &args).await),
+        Command::Ping(args) => ping::run(home, args).await,
         Command::Identity { command } => data(identity(&home, &command)),
         Command::Contacts { json } => data(contacts(&home, json)),
         Command::Demo(_) | Command::Explain { .. } | Command::Supervise { .. } | Command::Mediator { .. } => {

@@ -6,6 +6,8 @@ use didagent_didcomm::showable;
 
 use crate::core::contacts::Acquaintance;
 use crate::core::room::roster::Roster;
+use crate::core::status::{WHY_RELAY, host_of};
+use crate::core::who::short;
 use crate::report::{PathReport, Report, Reporter, RunExited};
 
 /// Shown wherever the threshold is 0.
@@ -78,7 +80,8 @@ impl Reporter for Screen {
                 );
                 eprintln!("  Ctrl-C here when it is done");
             }
-            Report::Ports { launcher: None, .. } | Report::RunStarted => {}
+            // The table has the paths that work, and a party that is lost is named with the reason.
+            Report::Ports { launcher: None, .. } | Report::RunStarted | Report::Path { .. } => {}
             Report::RunOutput { line } => drop(writeln!(std::io::stdout(), "{line}")),
             Report::RunExited(exited) => {
                 for line in ending(exited) {
@@ -114,14 +117,9 @@ fn table(
             party.index, party.name
         ));
     }
+    lines.push(format!("  relay: {} ({WHY_RELAY})", host_of(&body.relay)));
     lines.push(format!("  {}", privacy(body.m, body.threshold)));
     lines.into_iter().map(|line| line.trim_end().to_owned()).collect()
-}
-
-/// Shortens an identity to what people can compare: `..` and its last eight characters.
-pub(super) fn short(identity: &str) -> String {
-    let tail = identity.len().saturating_sub(8);
-    format!("..{:>8}", identity.get(tail..).unwrap_or(identity))
 }
 
 fn known(acquaintance: Acquaintance) -> &'static str {

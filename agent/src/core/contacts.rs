@@ -38,6 +38,16 @@ pub struct Contact {
     pub connections: Vec<String>,
 }
 
+impl crate::core::who::Named for Contact {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn identity(&self) -> Option<&str> {
+        Some(&self.identity)
+    }
+}
+
 /// What a home knows of a party.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Acquaintance {
@@ -91,6 +101,11 @@ impl Contacts {
         } else {
             Acquaintance::New
         }
+    }
+
+    /// Returns the contact that was met as this connection DID.
+    pub fn met_as(&self, connection: &str) -> Option<&Contact> {
+        self.contacts.iter().find(|contact| contact.connections.iter().any(|did| did == connection))
     }
 
     /// Returns the contact with this identity.

@@ -11,6 +11,7 @@ pub mod backoff;
 pub mod clock;
 pub mod connect;
 pub mod contacts;
+pub mod courtesy;
 pub mod identity;
 pub mod invite;
 pub mod pairing;
@@ -18,6 +19,8 @@ pub(crate) mod pasted;
 pub mod post;
 pub mod room;
 pub mod seen;
+pub mod status;
+pub mod who;
 
 /// A seeded generator for tests; never for keys that guard anything.
 #[cfg(test)]

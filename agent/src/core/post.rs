@@ -30,10 +30,10 @@ const MEDIATOR_MESSAGE_SECONDS: u64 = 60;
 pub struct Parcel {
     /// DID of the mediator.
     pub mediator: String,
+    /// The thread in which the mediator reports that it cannot deliver.
+    pub thread: String,
     /// The encrypted message, a JSON text.
     pub text: String,
-    /// The thread in which the mediator reports a problem with it.
-    pub thread: String,
 }
 
 /// Why a message cannot be sent.
@@ -77,10 +77,7 @@ impl Post<'_> {
     ) -> Result<Parcel, PostError> {
         let document = did::resolve_offline(to)?;
         let kid = document.key_agreement.first().ok_or(PostError::Incomplete { what: "key agreement" })?;
-        let mediator = document.services.first().map(|service| service.uri.clone());
-        let mediator = mediator
-            .filter(|uri| uri.starts_with("did:"))
-            .ok_or(PostError::Incomplete { what: "mediator" })?;
+        let mediator = mediator_of(to)?;
         let mediator_kid = key_agreement_kid(&mediator)?;
 
         let message = message.from(&self.connection.did).to(to).times(now, now + PARTY_MESSAGE_SECONDS);
@@ -147,6 +144,15 @@ impl Post<'_> {
     fn secrets(&self) -> ConnectionSecrets<'_> {
         ConnectionSecrets { identity: self.identity, connection: self.connection }
     }
+}
+
+/// Returns the DID of the mediator that keeps the mail of the party `of`.
+///
+/// # Errors
+/// [`PostError`] when the DID cannot be resolved or names no mediator.
+pub fn mediator_of(of: &str) -> Result<String, PostError> {
+    let mediator = did::resolve_offline(of)?.services.into_iter().next().map(|service| service.uri);
+    mediator.filter(|uri| uri.starts_with("did:")).ok_or(PostError::Incomplete { what: "mediator" })
 }
 
 /// Returns the websocket address of a mediator, from its DID's service.

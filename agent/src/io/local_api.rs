@@ -1,115 +1,144 @@
 //! The local socket of a home: how other commands on the same home attach to its engine.
 //!
-//! One line of JSON is asked, lines of JSON are answered:
+//! Specification: `spec/local.md`. One line of JSON is asked, one line of JSON is answered:
 //!
 //! ```text
-//! {"request":"ports"}      -> {"ports":["-P","127.0.0.1:20007",...]}   once everybody is ready
-//! {"request":"supervise"}  -> {"stop":true}                           if the program is to be stopped
+//! {"v":1,"request":"ports"}               -> {"v":1,"ports":["-P","127.0.0.1:20007",...]}   once everybody is ready
+//! {"v":1,"request":"status"}              -> {"v":1,"status":{...}}
+//! {"v":1,"request":"ping","name":"bob"}   -> {"v":1,"reply":{"name":"bob","rtt_ms":18.3,...}}
+//! {"v":1,"request":"supervise"}           -> {"v":1,"stop":true}              if the program is to be stopped
+//! anything that fails                     -> {"v":1,"error":{"code":"E0801","message":"...","hint":"..."}}
 //! ```
 //!
 //! The connection of a supervisor stays open: when the engine dies, however it dies, the supervisor sees the end of it and
 //! stops the program. Only the owner of the home may connect.
+//!
+//! Who asks is answered by a task of its own from what the engine published last ([`Shown`]), so that nobody who asks can
+//! hold up the engine or another asker. Not its concern: how answers look (`cli`).
 
+mod serve;
+
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
-use tokio::sync::watch;
+use tokio::sync::oneshot;
 use tokio::time::timeout;
 
+use crate::core::status::Status;
 use crate::failure::{Failure, Kind};
 use crate::io::home::Home;
-use crate::io::os::{self, LocalListener, LocalStream};
+use crate::io::os::{self, LocalStream};
+use crate::io::peer::Peer;
 
-/// Longest line in bytes, either way: sixteen ports are 400 bytes.
+pub(crate) use serve::{Serving, serve};
+
+/// Version of this protocol.
+const VERSION: u32 = 1;
+
+/// Longest line in bytes, either way: a status with sixteen parties and a link are about 25 KiB.
 const MAX_LINE: u64 = 64 * 1024;
 
-/// How long a client may take for its line.
-const REQUEST: Duration = Duration::from_secs(5);
+/// How long a client may take for its line, an engine for an answer that is ready, and either to read.
+const PROMPT: Duration = Duration::from_secs(5);
+
+/// A ping of a party that does not answer ends after this time at the latest, if its asker has more patience.
+const LONGEST_PING: Duration = Duration::from_secs(60);
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Asked {
+    v: u32,
+    #[serde(flatten)]
+    request: Request,
+}
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "request", rename_all = "snake_case")]
 enum Request {
     Ports,
+    Status {
+        #[serde(default)]
+        link: bool,
+    },
+    Ping {
+        name: String,
+    },
     Supervise,
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Answer {
+    v: u32,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     ports: Option<Vec<String>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    status: Option<Box<Status>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    reply: Option<Reply>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    error: Option<Refusal>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     stop: bool,
 }
 
+#[derive(Debug, Serialize, Deserialize)]
+struct Refusal {
+    code: String,
+    message: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    hint: Option<String>,
+}
+
+/// How one question to a party was answered.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Reply {
+    /// Its name.
+    pub(crate) name: String,
+    /// Its identity, if it is known already.
+    pub(crate) identity: Option<String>,
+    /// The way that question and answer took.
+    pub(crate) way: Way,
+    /// Host of the mediator on that way: the relay of the session, or the one that keeps the party's mail.
+    pub(crate) via: String,
+    /// From question to answer, in milliseconds.
+    pub(crate) rtt_ms: f64,
+}
+
+/// The way of a question.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(crate) enum Way {
+    /// A ping inside the session, over its path.
+    Session,
+    /// A DIDComm trust ping, through the mailboxes.
+    Didcomm,
+}
+
 /// What the engine tells those who attach.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub(crate) struct Shown {
     /// MPyC's arguments, once everybody is ready.
     pub(crate) ports: Option<Vec<String>>,
     /// The program is to be stopped.
     pub(crate) stop: bool,
+    /// What the engine does, but for what changes all the time.
+    pub(crate) status: Option<Box<Status>>,
+    /// The parties with a session, who know what changes all the time.
+    pub(crate) peers: BTreeMap<usize, Peer>,
+    /// Connection DIDs of the parties, as far as they are known.
+    pub(crate) dids: BTreeMap<usize, String>,
+    /// The room's link, at a host.
+    pub(crate) link: Option<String>,
 }
 
-/// Listens on the home's local socket and answers from `shown` until the task is dropped with the runtime.
-///
-/// # Errors
-/// [`Kind::HomeUnusable`] when the socket cannot be made.
-pub(crate) fn serve(home: &Home, shown: watch::Receiver<Shown>) -> Result<Serving, Failure> {
-    let path = os::local_socket_path(home.path());
-    let listener = os::bind_local(&path).map_err(|error| {
-        Failure::new(Kind::HomeUnusable, format!("cannot listen on {}: {error}", path.display()))
-    })?;
-    Ok(Serving(tokio::spawn(accept(listener, shown))))
-}
-
-/// The serving socket; it closes and its file goes when this is dropped.
+/// What only the engine can do for those who ask.
 #[derive(Debug)]
-pub(crate) struct Serving(tokio::task::JoinHandle<()>);
-
-impl Drop for Serving {
-    fn drop(&mut self) {
-        self.0.abort();
-    }
-}
-
-async fn accept(listener: LocalListener, shown: watch::Receiver<Shown>) {
-    loop {
-        match listener.accept().await {
-            Ok(stream) => {
-                tokio::spawn(answer(stream, shown.clone()));
-            }
-            // Out of file descriptors or the like: others may free some.
-            Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
-        }
-    }
-}
-
-async fn answer(mut stream: LocalStream, mut shown: watch::Receiver<Shown>) {
-    let (read, mut write) = stream.split();
-    let mut lines = BufReader::new(read).take(MAX_LINE).lines();
-    let Ok(Ok(Some(line))) = timeout(REQUEST, lines.next_line()).await else { return };
-    let Ok(request) = serde_json::from_str::<Request>(&line) else { return };
-    let answer = match request {
-        Request::Ports => match shown.wait_for(|shown| shown.ports.is_some()).await {
-            Ok(shown) => Answer { ports: shown.ports.clone(), ..Answer::default() },
-            Err(_) => return,
-        },
-        Request::Supervise => {
-            tokio::select! {
-                stopped = shown.wait_for(|shown| shown.stop) => if stopped.is_err() { return },
-                // The supervisor hung up: the program has ended.
-                _ = lines.next_line() => return,
-            }
-            Answer { stop: true, ..Answer::default() }
-        }
-    };
-    let mut line = serde_json::to_vec(&answer).unwrap_or_default();
-    line.push(b'\n');
-    if write.write_all(&line).await.is_ok() && matches!(request, Request::Supervise) {
-        // Held open: its end is what tells the supervisor that the engine died.
-        let _ = lines.next_line().await;
-    }
+pub(crate) struct Ask {
+    /// The connection DID to which a trust ping goes.
+    pub(crate) did: String,
+    /// Takes how long the answer took.
+    pub(crate) answer: oneshot::Sender<Result<Duration, Failure>>,
 }
 
 /// Asks the engine of `home` for MPyC's arguments; waits until everybody is ready.
@@ -117,18 +146,59 @@ async fn answer(mut stream: LocalStream, mut shown: watch::Receiver<Shown>) {
 /// # Errors
 /// [`Kind::NoEngine`] when no engine holds the home, or it ends before everybody is ready.
 pub(crate) async fn ports(home: &Home) -> Result<Vec<String>, Failure> {
-    let none = || {
-        Failure::new(
-            Kind::NoEngine,
-            format!("no didagent is running with the home {}", home.path().display()),
-        )
-        .hint("start `didagent invite` or `didagent join` first, with the same --home")
-    };
-    let stream = os::connect_local(&os::local_socket_path(home.path())).await.map_err(|_| none())?;
-    let answer = ask(stream, &Request::Ports).await;
+    let answer = ask(home, Request::Ports).await?;
     answer.and_then(|answer| answer.ports).ok_or_else(|| {
         Failure::new(Kind::NoEngine, "the engine of this home ended before everybody was ready")
     })
+}
+
+/// Asks the engine of `home` what it does; with `link` also for the link of the room.
+///
+/// # Errors
+/// [`Kind::NoEngine`] when no engine holds the home, [`Kind::EngineSilent`] when it does not answer.
+pub(crate) async fn status(home: &Home, link: bool) -> Result<Status, Failure> {
+    let answer = timeout(PROMPT, ask(home, Request::Status { link })).await;
+    let answer = answer.map_err(|_| silent("it did not answer in time"))??;
+    let status = answer.and_then(|answer| answer.status).ok_or_else(|| ended(home))?;
+    Ok(*status)
+}
+
+/// Lets the engine of `home` ping the party or contact called `name` once.
+///
+/// # Errors
+/// [`Kind::NoEngine`] when no engine holds the home, [`Kind::NoAnswer`] when the party did not answer within `patience`, and
+/// what the engine says: the name is unknown or ambiguous.
+pub(crate) async fn ping(home: &Home, name: &str, patience: Duration) -> Result<Reply, Failure> {
+    let asking = timeout(patience, ask(home, Request::Ping { name: name.to_owned() })).await;
+    let answer = asking.map_err(|_| no_answer(name, patience))??;
+    answer.and_then(|answer| answer.reply).ok_or_else(|| ended(home))
+}
+
+/// Says whether an engine listens on the home's local socket.
+pub(crate) async fn is_served(home: &Home) -> bool {
+    os::connect_local(&os::local_socket_path(home.path())).await.is_ok()
+}
+
+/// Returns the failure of a ping that was not answered.
+pub(crate) fn no_answer(name: &str, patience: Duration) -> Failure {
+    Failure::new(Kind::NoAnswer, format!("{name} did not answer within {} s", patience.as_secs_f64()))
+        .hint("ask them whether their `didagent invite` or `didagent join` runs")
+}
+
+fn no_engine(home: &Home) -> Failure {
+    let path = home.path().display();
+    Failure::new(Kind::NoEngine, format!("no didagent is running with the home {path}"))
+        .hint("start `didagent invite` or `didagent join` first, with the same --home")
+}
+
+fn ended(home: &Home) -> Failure {
+    let path = home.path().display();
+    Failure::new(Kind::NoEngine, format!("the didagent with the home {path} ended while it was asked"))
+}
+
+fn silent(why: &str) -> Failure {
+    Failure::new(Kind::EngineSilent, format!("the didagent that holds this home cannot be asked: {why}"))
+        .hint("end that command and start it again")
 }
 
 /// The supervisor's end of the local socket.
@@ -139,7 +209,7 @@ impl Supervision {
     /// Attaches to the engine whose local socket is at `path`.
     pub(crate) async fn attach(path: &std::path::Path) -> std::io::Result<Self> {
         let mut stream = os::connect_local(path).await?;
-        send(&mut stream, &Request::Supervise).await?;
+        send(&mut stream, Request::Supervise).await?;
         Ok(Self(BufReader::new(stream)))
     }
 
@@ -153,15 +223,40 @@ impl Supervision {
     }
 }
 
-async fn ask(mut stream: LocalStream, request: &Request) -> Option<Answer> {
-    send(&mut stream, request).await.ok()?;
+/// Asks the engine of `home`; `None` when it hung up without an answer.
+async fn ask(home: &Home, request: Request) -> Result<Option<Answer>, Failure> {
+    let mut stream =
+        os::connect_local(&os::local_socket_path(home.path())).await.map_err(|_| no_engine(home))?;
+    if send(&mut stream, request).await.is_err() {
+        return Ok(None);
+    }
     let mut lines = BufReader::new(stream).take(MAX_LINE).lines();
-    let line = lines.next_line().await.ok().flatten()?;
-    serde_json::from_str(&line).ok()
+    let Some(line) = lines.next_line().await.ok().flatten() else { return Ok(None) };
+    let answer = serde_json::from_str::<Answer>(&line).map_err(|_| silent("it speaks in another way"))?;
+    match answer.error {
+        Some(refusal) => Err(refusal.into_failure()),
+        None => Ok(Some(answer)),
+    }
 }
 
-async fn send(stream: &mut LocalStream, request: &Request) -> std::io::Result<()> {
-    let mut line = serde_json::to_vec(request)?;
+impl Refusal {
+    fn new(failure: &Failure) -> Self {
+        let Failure { kind, message, hint } = failure;
+        Self { code: kind.code().to_owned(), message: message.clone(), hint: hint.clone() }
+    }
+
+    fn into_failure(self) -> Failure {
+        let kind = Kind::ALL.iter().find(|kind| kind.code() == self.code);
+        let failure = Failure::new(kind.copied().unwrap_or(Kind::Other), self.message);
+        match self.hint {
+            Some(hint) => failure.hint(hint),
+            None => failure,
+        }
+    }
+}
+
+async fn send(stream: &mut LocalStream, request: Request) -> std::io::Result<()> {
+    let mut line = serde_json::to_vec(&Asked { v: VERSION, request })?;
     line.push(b'\n');
     stream.write_all(&line).await
 }

@@ -6,9 +6,11 @@ mod dial;
 pub mod engine;
 pub mod home;
 pub(crate) mod local_api;
+pub(crate) mod logging;
 mod mediator_time;
 pub(crate) mod os;
 mod peer;
+pub(crate) mod ping;
 mod program;
 mod python_env;
 mod standstill;
@@ -59,15 +61,6 @@ pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
         .enable_all()
         .build()
         .map_err(|error| Failure::new(Kind::Other, format!("the system gives no threads: {error}")))
-}
-
-/// Starts to log on stderr what `filter` names; nothing but our own errors without one.
-pub(crate) fn start_logging(filter: Option<&str>) {
-    let filter = tracing_subscriber::EnvFilter::new(filter.unwrap_or("error"));
-    let subscriber =
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(false);
-    // A second call, which only a test makes, keeps the first.
-    let _ = subscriber.try_init();
 }
 
 /// Returns the name of the user, or `party` if the system does not tell.

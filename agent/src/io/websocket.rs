@@ -17,9 +17,11 @@ use tokio::task::JoinHandle;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tracing::Instrument as _;
 
 use crate::core::connect::showable;
 use crate::core::post::websocket_address;
+use crate::core::status::host_of;
 use crate::failure::{Failure, Kind};
 use crate::io::dial::{Socket, dial};
 
@@ -130,8 +132,9 @@ pub(crate) fn connect(
     let ours = ours.map(address_of).transpose()?;
     let (out, queue) = mpsc::channel(WRITE_QUEUE);
     let circuits = Arc::new(Mutex::new(Circuits::default()));
-    let carrier =
-        tokio::spawn(carry(mediator.to_owned(), address, ours, queue, heard, Arc::clone(&circuits)));
+    let span = tracing::info_span!("mediator", host = host_of(mediator));
+    let carrying = carry(mediator.to_owned(), address, ours, queue, heard, Arc::clone(&circuits));
+    let carrier = tokio::spawn(carrying.instrument(span));
     Ok(MediatorLink { out, circuits, carrier })
 }
 
@@ -147,11 +150,15 @@ async fn carry(
         WebSocketConfig::default().max_message_size(Some(MAX_MESSAGE)).max_frame_size(Some(MAX_MESSAGE));
     match dial(&address, ours.as_deref(), config).await {
         Ok(socket) => {
+            tracing::info!("connected");
             let (sink, stream) = socket.split();
-            tokio::spawn(write(sink, queue));
+            tokio::spawn(write(sink, queue).in_current_span());
             read(stream, mediator, heard, circuits).await;
         }
-        Err(failure) => drop(heard.send((mediator, Heard::Unreachable(failure))).await),
+        Err(failure) => {
+            tracing::info!(why = failure.message, "not connected");
+            drop(heard.send((mediator, Heard::Unreachable(failure))).await);
+        }
     }
 }
 
@@ -253,6 +260,7 @@ async fn read(
         };
         match message {
             Message::Text(text) => {
+                tracing::trace!(bytes = text.len(), "message received");
                 if heard.send((mediator.clone(), Heard::Text(text.to_string()))).await.is_err() {
                     return;
                 }
@@ -285,6 +293,7 @@ async fn read(
             Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {}
         }
     };
+    tracing::info!(why = reason, "connection lost");
     // Dropping the senders tells every circuit of this socket.
     circuits.lock().unwrap_or_else(PoisonError::into_inner).to_circuit.clear();
     let _ = heard.send((mediator, Heard::Lost(reason))).await;

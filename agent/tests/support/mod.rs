@@ -8,6 +8,7 @@
 //! * [`stage`]: a folder, a mediator and the parties of one test.
 //! * [`proxy`]: what an eavesdropper between agents and mediator sees.
 //! * [`demo`]: `didagent demo`, and that it leaves nothing.
+//! * [`schema`]: the JSON schemas of `spec/schemas`.
 //! * [`system`]: questions to the operating system: processes, listening ports, own addresses.
 //! * [`wires`]: parties whose programs are the test itself.
 //!
@@ -29,6 +30,7 @@ pub mod mediator;
 pub mod party;
 pub mod process;
 pub mod proxy;
+pub mod schema;
 pub mod stage;
 pub mod system;
 pub mod wires;

@@ -13,8 +13,8 @@ use didagent_didcomm::protocols::room::{Join, Leave, Roster as RosterMessage, Se
 use didagent_didcomm::protocols::{Body as _, Digest32};
 use rand_core::CryptoRng;
 
-use super::roster::{Expected, Party, Roster, RosterBody, RosterError, RosterIn, is_showable};
-use super::{Event, HOST_ANSWER, Member, Now, Output, ThresholdRule, describe_leave};
+use super::roster::{Expected, MAX_PARTIES, Party, Roster, RosterBody, RosterError, RosterIn, is_showable};
+use super::{Event, HOST_ANSWER, Member, Now, Output, Seat, ThresholdRule, describe_leave};
 use crate::core::connect::showable;
 use crate::core::invite::{Invitation, new_id};
 use crate::failure::{Failure, Kind};
@@ -69,6 +69,21 @@ impl HostLobby {
 
     pub(super) fn missing(&self) -> usize {
         self.seats - self.parties.len()
+    }
+
+    pub(super) fn capacity(&self) -> usize {
+        self.seats
+    }
+
+    pub(super) fn taken(&self) -> Vec<Seat> {
+        let seat = |(index, party): (usize, &Party)| Seat {
+            index,
+            name: party.name.clone(),
+            identity: Some(party.identity.clone()),
+            did: Some(party.did.clone()),
+            is_us: index == 0,
+        };
+        self.parties.iter().enumerate().map(seat).collect()
     }
 
     pub(super) fn guests(&self) -> Vec<String> {
@@ -305,6 +320,8 @@ pub(super) struct GuestLobby {
     ask_at: Option<Instant>,
     /// When that was so for too long.
     away_by: Option<Instant>,
+    /// What the host said last: the number of seats, and the names of those who have one.
+    told: Option<(usize, Vec<String>)>,
     roster: Option<Roster>,
 }
 
@@ -315,8 +332,14 @@ impl GuestLobby {
         now: Now,
         rng: &mut impl CryptoRng,
     ) -> (Self, Message) {
-        let mut lobby =
-            Self { thid: String::new(), answer_by: None, ask_at: None, away_by: None, roster: None };
+        let mut lobby = Self {
+            thid: String::new(),
+            answer_by: None,
+            ask_at: None,
+            away_by: None,
+            told: None,
+            roster: None,
+        };
         let message = lobby.ask(member, invitation, now, rng);
         (lobby, message)
     }
@@ -388,8 +411,11 @@ impl GuestLobby {
         }
         if let Ok(seats) = Seats::try_from(message) {
             self.answered();
-            let names = seats.names.iter().map(|name| showable(name)).collect();
+            let names: Vec<_> = seats.names.iter().map(|name| showable(name)).collect();
             let seats = usize::try_from(seats.seats).unwrap_or(usize::MAX);
+            // More than a room can have tell nothing.
+            let taken = names.iter().take(MAX_PARTIES).cloned().collect();
+            self.told = Some((seats.min(MAX_PARTIES), taken));
             outputs.push_back(Output::Event(Event::Seats { seats, names }));
         } else if let Ok(roster) = RosterMessage::try_from(message) {
             self.answered();
@@ -412,6 +438,26 @@ impl GuestLobby {
     /// Says whether a message is in the thread that a refusal of our `join` would be in.
     pub(super) fn is_refused_by(&self, message: &Message) -> bool {
         message.pthid.as_deref() == Some(&self.thid)
+    }
+
+    pub(super) fn capacity(&self) -> Option<usize> {
+        self.told.as_ref().map(|(seats, _)| *seats)
+    }
+
+    pub(super) fn taken(&self, member: &Member, host: &str) -> Vec<Seat> {
+        let Some((_, names)) = &self.told else { return Vec::new() };
+        let ours = names.iter().skip(1).filter(|name| **name == member.name).count() == 1;
+        let seat = |(index, name): (usize, &String)| {
+            let is_us = ours && index > 0 && *name == member.name;
+            Seat {
+                index,
+                name: name.clone(),
+                identity: is_us.then(|| member.identity.did().to_owned()),
+                did: (index == 0).then(|| host.to_owned()),
+                is_us,
+            }
+        };
+        names.iter().enumerate().map(seat).collect()
     }
 
     pub(super) fn take_roster(&mut self) -> Option<Roster> {

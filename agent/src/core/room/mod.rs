@@ -196,6 +196,21 @@ pub enum Event {
     },
 }
 
+/// A seat that is taken, as far as one party knows before the roster.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seat {
+    /// The index that follows from the order so far.
+    pub index: usize,
+    /// The name of whoever has it.
+    pub name: String,
+    /// Its identity; a guest learns it with the roster.
+    pub identity: Option<String>,
+    /// Its connection DID; a guest knows the host's.
+    pub did: Option<String>,
+    /// It is ours. A guest tells by the name, if nobody else has the same.
+    pub is_us: bool,
+}
+
 /// A room, seen by one party.
 #[derive(Debug)]
 pub struct Room {
@@ -295,6 +310,36 @@ impl Room {
         match &self.phase {
             Phase::Host(_) => self.invitation.expires().map(|end| end.saturating_sub(now)),
             _ => None,
+        }
+    }
+
+    /// Returns the invitation that leads to the room.
+    pub fn invitation(&self) -> &Invitation {
+        &self.invitation
+    }
+
+    /// Says whether a message is in the thread that a refusal of our request to join would be in.
+    pub fn is_refused_by(&self, message: &Message) -> bool {
+        matches!(&self.phase, Phase::Guest(lobby) if lobby.is_refused_by(message))
+    }
+
+    /// Returns how many seats the room has, if it is known.
+    pub fn capacity(&self) -> Option<usize> {
+        match &self.phase {
+            Phase::Host(lobby) => Some(lobby.capacity()),
+            Phase::Guest(lobby) => lobby.capacity(),
+            Phase::Forming(forming) => Some(forming.roster().body().m),
+            Phase::Running(roster) => Some(roster.body().m),
+            Phase::Over => None,
+        }
+    }
+
+    /// Returns the seats that are taken, as far as they are known before the roster.
+    pub fn seats(&self) -> Vec<Seat> {
+        match &self.phase {
+            Phase::Host(lobby) => lobby.taken(),
+            Phase::Guest(lobby) => lobby.taken(&self.member, self.invitation.host()),
+            Phase::Forming(_) | Phase::Running(_) | Phase::Over => Vec::new(),
         }
     }
 

@@ -51,9 +51,13 @@ impl Engine {
         reporter: &mut dyn Reporter,
     ) -> Result<Option<End>, Failure> {
         match heard {
-            Heard::Text(text) => self.envelope(mediator, &text, reporter).await?,
+            Heard::Text(text) => {
+                self.desk.connected |= mediator == self.own_mediator;
+                self.envelope(mediator, &text, reporter).await?;
+            }
             Heard::Unreachable(failure) => {
                 self.links.remove(mediator);
+                self.desk.mediator_gone(mediator, &failure.message);
                 let relay = self.roster.as_ref().map(|roster| roster.body().relay.as_str());
                 let hosts = self
                     .room
@@ -70,6 +74,7 @@ impl Engine {
             }
             Heard::Lost(why) => {
                 self.links.remove(mediator);
+                self.desk.mediator_gone(mediator, &why);
                 let relay = self.roster.as_ref().map(|roster| roster.body().relay.as_str());
                 let is_own = mediator == self.own_mediator;
                 if is_own && !self.mailbox.is_answered() && !self.is_cut_off() {
@@ -136,6 +141,9 @@ impl Engine {
             return Ok(());
         }
         if let Ok(report) = ProblemReport::try_from(message) {
+            if self.desk.undelivered(message.pthid.as_deref()) {
+                return Ok(());
+            }
             if let Some(failure) = self.mailbox.refused(&report, message.pthid.as_deref()) {
                 return Err(failure);
             }
@@ -161,7 +169,7 @@ impl Engine {
             }
             Step::Mail { messages, receipt } => {
                 for text in messages {
-                    self.mail(&text);
+                    self.mail(&text, reporter).await?;
                 }
                 self.send_to_mediator(receipt, mediator).await?;
             }
@@ -234,19 +242,28 @@ impl Engine {
     }
 
     /// Opens one party's message and gives it to the room.
-    fn mail(&mut self, text: &str) {
+    async fn mail(&mut self, text: &str, reporter: &mut dyn Reporter) -> Result<(), Failure> {
         let opened = match self.post().open(text.as_bytes(), unix_now()) {
             Ok(opened) => opened,
             // Old mail of a room that is over, or garbage: anybody may write to a mailbox.
-            Err(error) => return tracing::info!(%error, "a message was refused"),
+            Err(error) => {
+                tracing::info!(%error, "a message was refused");
+                return Ok(());
+            }
         };
-        let Some(sender) = &opened.sender else { return };
+        let Some(sender) = &opened.sender else { return Ok(()) };
+        // What only asks for an answer changes nothing here: it may come twice, and others need not say when it ends.
+        if self.courtesy(sender, &opened.message, reporter).await? {
+            return Ok(());
+        }
         if !self.seen.is_new(&sender.did, &opened.message, unix_now()) {
-            return tracing::info!("a message came twice");
+            tracing::info!("a message came twice");
+            return Ok(());
         }
         if let Some(room) = &mut self.room {
             room.handle(Input::Message(sender, &opened.message), now(), &mut self.rng);
         }
+        Ok(())
     }
 
     /// The mailbox is live: people can answer, so the room begins.
@@ -260,6 +277,7 @@ impl Engine {
                     Invitation::create(&self.connection, &entry.goal, now.unix, expires, &mut self.rng)?;
                 let link = invitation.link(&self.link_base()?)?;
                 let command = entry.command;
+                self.desk.link = Some(link.clone());
                 reporter.report(&Report::Invitation { link, parties, expires_in, command });
                 Room::host(entry.member, invitation, parties)
             }
@@ -275,6 +293,9 @@ impl Engine {
                 return Err(Failure::new(Kind::Other, "a guest without an invitation"));
             }
         };
+        // Not the whole id: it is a part of the link.
+        let id = room.invitation().room();
+        tracing::Span::current().record("id", id.get(..8).unwrap_or_default());
         self.room = Some(room);
         Ok(())
     }
@@ -378,7 +399,7 @@ impl Engine {
 
     /// Connects to a mediator unless it is connected already. Our own is connected from the start; when it was lost, it needs
     /// more than a socket.
-    fn link_to(&mut self, mediator: &str) -> Result<(), Failure> {
+    pub(super) fn link_to(&mut self, mediator: &str) -> Result<(), Failure> {
         let is_own = mediator == self.own_mediator;
         if is_own || self.links.contains_key(mediator) || self.links.len() >= MAX_LINKS {
             return Ok(());

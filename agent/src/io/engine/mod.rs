@@ -8,6 +8,7 @@
 //! One loop owns everything that decides; tasks only carry bytes. Not its concern: what people see (`report`), how a command
 //! line becomes [`Plan`] (`cli`).
 
+mod desk;
 mod mail;
 mod reconnect;
 mod run;
@@ -24,6 +25,7 @@ use didagent_session::Session;
 use futures_util::FutureExt as _;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep_until, timeout};
+use tracing::Instrument as _;
 
 use crate::core::backoff::Outage;
 use crate::core::connect::Mailbox;
@@ -37,12 +39,13 @@ use crate::failure::{Failure, Kind};
 use crate::io::home::{EngineLock, Home, RunDir};
 use crate::io::local_api::{Serving, Shown};
 use crate::io::os::EndRequests;
-use crate::io::peer::{FromPeer, Peer, SessionStream};
+use crate::io::peer::{Ended, FromPeer, Peer, SessionStream};
 use crate::io::program::Program;
 use crate::io::standstill::Standstill;
 use crate::io::websocket::{FromMediator, MediatorLink};
 use crate::io::{SystemRng, stdout, unix_now};
 use crate::report::{PathReport, Report, Reporter};
+use desk::Desk;
 use run::{Happened, Run};
 
 /// How long a mediator may take to set up the mailbox.
@@ -90,6 +93,12 @@ pub enum Role {
 
 /// Runs one party's whole way and returns the exit code.
 pub async fn run(plan: Plan, reporter: &mut dyn Reporter) -> u8 {
+    // The tasks that carry bytes are spawned inside, so all that happens for this room is in its span.
+    let span = tracing::info_span!("room", id = tracing::field::Empty, party = tracing::field::Empty);
+    run_here(plan, reporter).instrument(span).await
+}
+
+async fn run_here(plan: Plan, reporter: &mut dyn Reporter) -> u8 {
     let mut ends = match EndRequests::listen() {
         Ok(ends) => ends,
         Err(error) => {
@@ -98,6 +107,11 @@ pub async fn run(plan: Plan, reporter: &mut dyn Reporter) -> u8 {
             return Kind::Other.exit();
         }
     };
+    if plan.capture
+        && let Err(error) = ends.watch_stdout()
+    {
+        tracing::warn!(%error, "a reader that closes stdout will not be noticed at once");
+    }
     // Until the engine stands there is nobody to say goodbye to, so an early Ctrl-C just ends everything.
     let started = tokio::select! {
         started = start::start(plan, reporter) => started,
@@ -153,6 +167,7 @@ struct Engine {
     standstill: Standstill,
     /// What people should know, but is no end.
     notices: Vec<String>,
+    desk: Desk,
     rng: SystemRng,
     _serving: Serving,
     run_dir: RunDir,
@@ -231,6 +246,7 @@ impl Engine {
             for notice in self.notices.drain(..) {
                 reporter.report(&Report::Warning(notice));
             }
+            self.publish();
             let run_wants = self.run.as_ref().and_then(Run::deadline);
             let expiry = self.room_expiry();
             let reconnect = self.reconnect_at();
@@ -240,8 +256,12 @@ impl Engine {
             let deadline = self.standstill.postponed(deadline);
             let happened = tokio::select! {
                 () = ends.next() => return End::Interrupted,
-                Some(event) = self.from_peers.recv() => self.on_peer(event).await,
+                Some(event) = self.from_peers.recv() => self.on_peer(event, reporter).await,
                 Some((mediator, heard)) = self.from_mediators.recv() => self.on_mediator(&mediator, heard, reporter).await,
+                Some(ask) = self.desk.asks.recv() => {
+                    self.ask(ask).await;
+                    Ok(None)
+                }
                 happened = next_of_run(&mut self.run) => {
                     // Ctrl-C at a terminal reaches the program too, and it may be the first to act on it.
                     if matches!(happened, Happened::Ended(_)) && ends.next().now_or_never().is_some() {
@@ -309,16 +329,18 @@ impl Engine {
         match event {
             room::Event::Joined { index, name, identity } => {
                 let missing = self.room.as_ref().map_or(0, Room::missing);
+                tracing::info!(party = index, missing, "somebody joined");
                 let acquaintance = self.home.contacts()?.acquaintance(&identity, &name);
                 reporter.report(&Report::Joined { index, name, identity, acquaintance, missing });
             }
             room::Event::Left { name } => reporter.report(&Report::Left { name }),
             room::Event::Seats { seats, names } => reporter.report(&Report::Seats { seats, names }),
             room::Event::Roster(roster) => {
+                tracing::info!(m = roster.body().m, threshold = roster.body().threshold, "the room is full");
                 self.full_at = Some(Instant::now());
                 self.roster = Some(roster);
             }
-            room::Event::PeerReady { index } => tracing::debug!(index, "party is ready"),
+            room::Event::PeerReady { index } => tracing::info!(party = index, "party is ready"),
             room::Event::PeerLeft { index, body } => return self.peer_left(index, &body),
         }
         Ok(None)
@@ -341,9 +363,15 @@ impl Engine {
         Ok(acquaintances)
     }
 
-    async fn on_peer(&mut self, (index, event): (usize, FromPeer)) -> Result<Option<End>, Failure> {
+    async fn on_peer(
+        &mut self,
+        (index, event): (usize, FromPeer),
+        reporter: &mut dyn Reporter,
+    ) -> Result<Option<End>, Failure> {
         match event {
             FromPeer::Up => {
+                tracing::info!(party = index, "session is up");
+                self.report_path(index, true, reporter);
                 if let Some(room) = &mut self.room {
                     room.handle(Input::SessionUp(index), now(), &mut self.rng);
                 }
@@ -361,7 +389,11 @@ impl Engine {
                 None => self.early_streams.push((index, stream)),
             },
             FromPeer::Ended(ended) => {
+                tracing::info!(party = index, how = ?ended, "session is over");
                 self.ended.insert(index);
+                if ended != Ended::Closed {
+                    self.report_path(index, false, reporter);
+                }
                 return self.peer_ended(index, ended);
             }
         }
@@ -400,6 +432,8 @@ impl Engine {
 
     /// Ends the run if there is one, says goodbye in the way that fits, and returns the exit code.
     async fn finish(mut self, end: End, reporter: &mut dyn Reporter) -> u8 {
+        self.desk.ending = true;
+        self.publish();
         let (goodbye, code) = match self.run.take() {
             Some(run) => {
                 let mut exited = self.end_run(run, end, reporter).await;

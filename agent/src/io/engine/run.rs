@@ -16,7 +16,7 @@ use crate::core::room::{describe, describe_leave, leave};
 use crate::failure::{Failure, Kind};
 use crate::io::peer::{Ended, Peer, SessionStream};
 use crate::io::program::Running;
-use crate::io::{random_u64, stdout};
+use crate::io::{random_u64, stdout, unix_now};
 use crate::report::{Report, Reporter, RunExited};
 
 /// A program that fails because another party failed often ends before the news of that party arrives. So long we wait for
@@ -165,6 +165,7 @@ impl Engine {
         let ours = ours
             .map(|party| party.index)
             .ok_or_else(|| Failure::new(Kind::Other, "the roster lost this party"))?;
+        tracing::Span::current().record("party", ours);
         let (plan, listeners) =
             Bridge::bind(ours, m, &[], random_u64(&mut self.rng)).await.map_err(|error| {
                 Failure::new(Kind::PortsBusy, format!("no local ports for MPyC: {error}"))
@@ -189,6 +190,7 @@ impl Engine {
         let program = match &self.program {
             Some(program) => {
                 let started = program.start(&arguments, self.home.path(), &self.run_dir, self.capture)?;
+                self.desk.started = Some(unix_now());
                 reporter.report(&Report::RunStarted);
                 Some(started)
             }
@@ -198,6 +200,7 @@ impl Engine {
         for (peer, stream) in std::mem::take(&mut self.early_streams) {
             bridge.incoming(peer, stream).await;
         }
+        tracing::info!(program = program.is_some(), "the ports stand, the run begins");
         let started = Instant::now();
         self.run = Some(Run {
             bridge,
@@ -306,6 +309,13 @@ impl Engine {
             exited.bytes_up += counts.bytes_up;
             exited.bytes_down += counts.bytes_down;
         }
+        tracing::info!(
+            code,
+            ?program,
+            bytes_up = exited.bytes_up,
+            bytes_down = exited.bytes_down,
+            "the run is over"
+        );
         // Frees the ports; connections that still stand belong to a program that is not ours and now fail.
         run.bridge.shutdown().await;
         exited
@@ -325,7 +335,7 @@ impl Engine {
                 }
                 Some(event) = self.from_peers.recv() => {
                     // Whatever happens to others now, our program has its result.
-                    let _ = self.on_peer(event).await;
+                    let _ = self.on_peer(event, reporter).await;
                 }
             }
         }
@@ -336,7 +346,7 @@ impl Engine {
         let deadline = tokio::time::Instant::now() + EXPLANATION;
         loop {
             let happened = tokio::select! {
-                Some(event) = self.from_peers.recv() => self.on_peer(event).await.map(drop),
+                Some(event) = self.from_peers.recv() => self.on_peer(event, reporter).await.map(drop),
                 Some((mediator, heard)) = self.from_mediators.recv() => {
                     match self.on_mediator(&mediator, heard, reporter).await {
                         Ok(_) => self.drain_room(reporter).await.map(drop),

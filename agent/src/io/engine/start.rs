@@ -6,6 +6,7 @@ use std::time::Instant;
 
 use tokio::sync::{mpsc, watch};
 
+use super::desk::{Desk, command_shown};
 use super::{Engine, Entry, MAILBOX, Plan, Role};
 use crate::core::clock;
 use crate::core::connect::Mailbox;
@@ -24,6 +25,9 @@ use crate::report::{Report, Reporter};
 /// Messages of mediators that wait for the engine.
 const QUEUE: usize = 64;
 
+/// Questions of other commands that wait for the engine.
+const ASKS: usize = 16;
+
 pub(super) async fn start(plan: Plan, reporter: &mut dyn Reporter) -> Result<Engine, Failure> {
     let mut rng = system_rng()?;
     check_name(&plan.name)?;
@@ -33,6 +37,7 @@ pub(super) async fn start(plan: Plan, reporter: &mut dyn Reporter) -> Result<Eng
         Role::Host { .. } => None,
     };
     let given = plan.mediator.as_deref().map(|link| read_mediator_link(link, unix_now())).transpose()?;
+    let shown_command = command_shown(&plan.command);
     let command: Vec<String> = plan.command.iter().map(|word| word.to_string_lossy().into_owned()).collect();
     let program = if plan.command.is_empty() { None } else { Some(Program::check(plan.command).await?) };
     if program.as_ref().is_some_and(|program| !program.is_python()) {
@@ -79,7 +84,8 @@ pub(super) async fn start(plan: Plan, reporter: &mut dyn Reporter) -> Result<Eng
         }
     };
     let (sender, shown) = watch::channel(Shown::default());
-    let serving = local_api::serve(&plan.home, shown)?;
+    let (to_desk, asks) = mpsc::channel(ASKS);
+    let serving = local_api::serve(&plan.home, shown, to_desk)?;
     let run_dir = plan.home.fresh_run_dir()?;
 
     let connection = identity.connection(&own_mediator);
@@ -88,6 +94,7 @@ pub(super) async fn start(plan: Plan, reporter: &mut dyn Reporter) -> Result<Eng
     let link = websocket::connect(&own_mediator, None, to_engine.clone())?;
     let (mailbox, request) = Mailbox::open(connection.clone(), &mut rng);
     let identity = Arc::new(identity);
+    let desk = Desk::new(asks, &plan.role, plan.name.clone(), shown_command);
     let member = Member {
         identity: Arc::clone(&identity),
         connection: connection.clone(),
@@ -128,11 +135,13 @@ pub(super) async fn start(plan: Plan, reporter: &mut dyn Reporter) -> Result<Eng
         shown: sender,
         standstill: Standstill::watch(),
         notices: Vec::new(),
+        desk,
         rng,
         _serving: serving,
         run_dir,
         _lock: lock,
     };
+    engine.publish();
     engine.send_to_mediator(request, &own_mediator).await?;
     Ok(engine)
 }

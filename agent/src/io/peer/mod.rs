@@ -18,10 +18,11 @@ use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use didagent_session::{Session, StreamId};
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::{Notify, mpsc, oneshot};
+use tracing::Instrument as _;
 
 use stream::Opener;
 pub(crate) use stream::SessionStream;
@@ -83,6 +84,10 @@ struct State {
     handles: usize,
     /// We want to end; the task closes the session once everything is acknowledged.
     closing: bool,
+    /// The path was measured, which is when the session counts as up (RM-32).
+    rtt: Option<Duration>,
+    /// Who waits for the next measurement, at most [`MAX_PINGERS`].
+    pingers: Vec<oneshot::Sender<Duration>>,
     /// The session is over.
     over: bool,
     /// Streams may fail now. When a peer is lost they first stay as they are, so that the program can be stopped for a
@@ -103,6 +108,28 @@ struct StreamState {
     writer: Option<Waker>,
 }
 
+/// Commands that may wait for one measurement; one more is told that nothing came.
+const MAX_PINGERS: usize = 16;
+
+/// What is known of a peer at one moment.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PeerFacts {
+    /// The path was measured, and the session is not over.
+    pub(crate) up: bool,
+    /// The session is over.
+    pub(crate) over: bool,
+    /// The round-trip time as measured last.
+    pub(crate) rtt: Option<Duration>,
+    /// Time since the last record that verified.
+    pub(crate) silent: Duration,
+    /// Streams that stand.
+    pub(crate) streams: usize,
+    /// Bytes of streams that were sent.
+    pub(crate) bytes_up: u64,
+    /// Bytes of streams that were received.
+    pub(crate) bytes_down: u64,
+}
+
 impl Peer {
     /// Starts to carry `session` over `circuit`; `tell` is called with each event, in order.
     pub(crate) fn start(
@@ -118,11 +145,16 @@ impl Peer {
             streams: HashMap::new(),
             handles: 0,
             closing: false,
+            rtt: None,
+            pingers: Vec::new(),
             over: false,
             aborted: false,
         };
+        // Both sides have the same session id, so the logs of two parties can be laid side by side. It is not secret.
+        let sid: String = state.session.sid().iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+        let span = tracing::info_span!("session", party = index, sid);
         let shared = Arc::new(Shared { state: Mutex::new(state), wake: Notify::new() });
-        tokio::spawn(Task::new(Arc::clone(&shared), circuit, events, index).run());
+        tokio::spawn(Task::new(Arc::clone(&shared), circuit, events, index).run().instrument(span));
         Self { shared }
     }
 
@@ -138,6 +170,36 @@ impl Peer {
         drop(state);
         self.shared.wake.notify_one();
         Ok(SessionStream::new(Arc::clone(&self.shared), id, Opener::Us))
+    }
+
+    /// Returns what is known of the peer now.
+    pub(crate) fn facts(&self) -> PeerFacts {
+        let state = self.shared.lock();
+        let stats = state.session.stats();
+        PeerFacts {
+            up: state.rtt.is_some() && !state.over,
+            over: state.over,
+            rtt: state.rtt,
+            silent: Instant::now().saturating_duration_since(state.session.last_heard()),
+            streams: state.streams.len(),
+            bytes_up: stats.stream_bytes_sent,
+            bytes_down: stats.stream_bytes_received,
+        }
+    }
+
+    /// Measures the path. `None` when the session ends first; a lost answer is waited for until then.
+    pub(crate) async fn ping(&self) -> Option<Duration> {
+        let (pinger, answer) = oneshot::channel();
+        {
+            let mut state = self.shared.lock();
+            state.pingers.retain(|pinger| !pinger.is_closed());
+            if state.over || state.pingers.len() >= MAX_PINGERS {
+                return None;
+            }
+            state.pingers.push(pinger);
+        }
+        self.shared.wake.notify_one();
+        answer.await.ok()
     }
 
     /// Ends the session once the peer has acknowledged everything.

@@ -99,6 +99,7 @@ impl Task {
             }
             if let Some(record) = outgoing.take_if(|record| record.len() <= self.credit) {
                 self.credit -= record.len();
+                tracing::trace!(bytes = record.len(), "record sent");
                 // The socket's writer always gets on or fails, so this wait is bounded.
                 if !self.circuit.send(&record).await {
                     break Ended::Socket;
@@ -144,6 +145,10 @@ impl Task {
         let now = Instant::now();
         let shared = Arc::clone(&self.shared);
         let mut state = shared.lock();
+        if !state.pingers.is_empty() && !self.pinged {
+            state.session.ping();
+            self.pinged = true;
+        }
         if state.closing {
             let until = *drain_until.get_or_insert(now + DRAIN);
             if state.session.is_delivered() || now >= until {
@@ -168,8 +173,9 @@ impl Task {
 
     fn event(&mut self, state: &mut State, event: Event) {
         match event {
-            Event::Confirmed => {}
+            Event::Confirmed => tracing::debug!("the peer holds the session's keys"),
             Event::StreamOpened { stream, context } => {
+                tracing::debug!(%stream, "the peer opened a stream");
                 if context == state.round && state.handles < MAX_STREAMS {
                     state.handles += 1;
                     state.streams.insert(stream, StreamState::default());
@@ -208,6 +214,11 @@ impl Task {
             Event::StreamWritable { stream } => state.with(stream, |open| wake(&mut open.writer)),
             Event::Pong { rtt } => {
                 self.pinged = false;
+                state.rtt = Some(rtt);
+                for pinger in state.pingers.drain(..) {
+                    let _ = pinger.send(rtt);
+                }
+                tracing::trace!(?rtt, "path measured");
                 self.tell(FromPeer::Rtt(rtt));
                 if !self.up {
                     self.up = true;
@@ -222,10 +233,12 @@ impl Task {
         let lost = |why: &str| Some(Ended::Lost(why.to_owned()));
         match event {
             FromCircuit::Credit(bytes) => {
+                tracing::trace!(bytes, "credit of the relay");
                 self.add_credit(bytes);
                 None
             }
             FromCircuit::Record(record) => {
+                tracing::trace!(bytes = record.len(), "record received");
                 let handled = self.shared.lock().session.handle(Input::Record(&record), Instant::now());
                 match handled {
                     Ok(()) => None,
@@ -268,6 +281,7 @@ impl Task {
 
     /// Sends what is still to be said, then tells everybody that the session is over.
     async fn finish(mut self, ended: Ended) {
+        tracing::debug!(?ended, "the session ends");
         if ended == Ended::Closed {
             // What is left is the CLOSE itself; without it the peer would take us for lost.
             let _ = timeout(FAREWELL, self.say_rest()).await;
@@ -275,6 +289,7 @@ impl Task {
         let _ = timeout(FAREWELL, self.circuit.close(CloseCode::DONE)).await;
         let mut state = self.shared.lock();
         state.over = true;
+        state.pingers.clear();
         if ended == Ended::Closed {
             state.abort();
         }

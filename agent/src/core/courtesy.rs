@@ -1,0 +1,296 @@
+//! Courtesy: what an agent answers to anybody's message that is not about a room.
+//!
+//! Specification: DIDComm Messaging v2.1, "Trust Ping Protocol 2.0", "Problem Reports"; `spec/room.md`, section 7.
+//!
+//! ```text
+//! ping              --> ping-response
+//! queries           --> disclose
+//! unknown message   --> problem-report in its thread
+//! problem-report    --> words for a person, once; never an answer
+//! ```
+//!
+//! Everything here is limited: each known party has an allowance, all strangers together have one. Not its concern: whether
+//! an answer may open a connection (`io::engine`: for a stranger it may not), messages of rooms (`room`).
+
+use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
+
+use didagent_didcomm::message::Message;
+use didagent_didcomm::protocols::report_problem::ProblemReport;
+use didagent_didcomm::protocols::trust_ping::{Ping, PingResponse};
+use didagent_didcomm::protocols::{BodyError, types};
+use rand_core::CryptoRng;
+
+use crate::core::connect::showable;
+use crate::core::invite::new_id;
+
+/// Answers that one sender gets at once.
+const BURST: u32 = 10;
+
+/// Time after which one more answer is allowed. `ping` asks once a second, and may ask five times as often.
+const EACH: Duration = Duration::from_millis(200);
+
+/// Known senders with an allowance of their own: the parties of a full room, and as many contacts.
+const MAX_SENDERS: usize = 32;
+
+/// Problem reports that are shown in the life of an engine. More of them help nobody.
+const MAX_SHOWN: usize = 16;
+
+/// Code of the report about a message that is not known here.
+const UNSUPPORTED: &str = "e.p.msg.unsupported";
+
+/// Code of the report about a message whose body is not what its type demands.
+const MALFORMED: &str = "e.p.msg.malformed";
+
+/// Messages that are known here and never answered with a report: they belong to a room, perhaps to one that is over.
+const OF_ROOMS: [&str; 9] = [
+    types::ROOM_JOIN,
+    types::ROOM_SEATS,
+    types::ROOM_ROSTER,
+    types::ROOM_READY,
+    types::ROOM_LEAVE,
+    types::SESSION_PROPOSE,
+    types::SESSION_ACCEPT,
+    types::SESSION_ABORT,
+    types::PING_RESPONSE,
+];
+
+/// How well we know who wrote.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// A party of our room, or a contact.
+    Known,
+    /// Anybody else.
+    Stranger,
+}
+
+/// What a message leads to.
+#[derive(Debug, PartialEq)]
+pub enum Reaction {
+    /// It is not for here.
+    NotOurs,
+    /// Send this to whoever wrote.
+    Answer(Box<Message>),
+    /// Somebody reports a problem: tell the person, who wrote comes in front of it.
+    Tell(String),
+    /// It needs nothing, or its sender has used up its allowance.
+    Ignore,
+}
+
+/// What was answered and shown lately.
+#[derive(Debug, Default)]
+pub struct Courtesy {
+    known: BTreeMap<String, Allowance>,
+    strangers: Option<Allowance>,
+    shown: Vec<String>,
+}
+
+/// A token bucket.
+#[derive(Debug, Clone, Copy)]
+struct Allowance {
+    tokens: u32,
+    filled: Instant,
+}
+
+impl Courtesy {
+    /// Takes a message of the authenticated DID `sender`.
+    pub fn handle(
+        &mut self,
+        sender: &str,
+        standing: Standing,
+        message: &Message,
+        now: Instant,
+        rng: &mut impl CryptoRng,
+    ) -> Reaction {
+        let is = |type_: &&str| types::same_message(&message.type_, type_);
+        if OF_ROOMS.iter().any(|type_| is(&type_)) {
+            return Reaction::NotOurs;
+        }
+        // Never a report about a report, whatever is in it: two agents could keep each other busy for ever.
+        if is(&types::PROBLEM_REPORT) {
+            return self.report(sender, standing, message);
+        }
+        let answer = match Ping::try_from(message) {
+            Ok(Ping { response_requested: false }) => return Reaction::Ignore,
+            Ok(_) => PingResponse::to_ping(new_id(rng), message),
+            Err(BodyError::WrongType { .. }) => ProblemReport::new(
+                UNSUPPORTED,
+                "this agent does not know messages of this type; discover-features tells which it knows",
+            )
+            .report(new_id(rng), message),
+            Err(_) => ProblemReport::new(MALFORMED, "the body is not what the message's type demands")
+                .report(new_id(rng), message),
+        };
+        if self.is_allowed(sender, standing, now) {
+            Reaction::Answer(Box::new(answer))
+        } else {
+            Reaction::Ignore
+        }
+    }
+
+    fn report(&mut self, sender: &str, standing: Standing, message: &Message) -> Reaction {
+        let (Standing::Known, Ok(report)) = (standing, ProblemReport::try_from(message)) else {
+            return Reaction::Ignore;
+        };
+        let code = showable(&report.code);
+        let thread = message.pthid.as_deref().unwrap_or_default();
+        let once = format!("{sender} {thread} {code}");
+        if self.shown.len() >= MAX_SHOWN || self.shown.contains(&once) {
+            return Reaction::Ignore;
+        }
+        self.shown.push(once);
+        let words = report.comment.as_deref().map(showable).filter(|words| !words.is_empty());
+        Reaction::Tell(match words {
+            Some(words) => format!("{words} ({code})"),
+            None => code,
+        })
+    }
+
+    fn is_allowed(&mut self, sender: &str, standing: Standing, now: Instant) -> bool {
+        let full = Allowance { tokens: BURST, filled: now };
+        match standing {
+            Standing::Stranger => self.strangers.get_or_insert(full).spend(now),
+            Standing::Known => {
+                if self.known.len() >= MAX_SENDERS && !self.known.contains_key(sender) {
+                    self.known.retain(|_, allowance| !allowance.is_full(now));
+                    if self.known.len() >= MAX_SENDERS {
+                        return false;
+                    }
+                }
+                self.known.entry(sender.to_owned()).or_insert(full).spend(now)
+            }
+        }
+    }
+}
+
+impl Allowance {
+    fn refill(&mut self, now: Instant) {
+        let earned = now.saturating_duration_since(self.filled).as_millis() / EACH.as_millis();
+        if let Some(earned) = u32::try_from(earned).ok().filter(|earned| *earned < BURST) {
+            self.tokens = self.tokens.saturating_add(earned).min(BURST);
+            self.filled += EACH * earned;
+        } else {
+            (self.tokens, self.filled) = (BURST, now);
+        }
+    }
+
+    fn spend(&mut self, now: Instant) -> bool {
+        self.refill(now);
+        let had = self.tokens > 0;
+        self.tokens = self.tokens.saturating_sub(1);
+        had
+    }
+
+    fn is_full(&self, now: Instant) -> bool {
+        let mut later = *self;
+        later.refill(now);
+        later.tokens == BURST
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::test_rng;
+    use didagent_didcomm::protocols::Body as _;
+    use serde_json::json;
+
+    fn react(courtesy: &mut Courtesy, standing: Standing, message: &Message, now: Instant) -> Reaction {
+        courtesy.handle("did:peer:bob", standing, message, now, &mut test_rng(1))
+    }
+
+    fn ping() -> Message {
+        Ping { response_requested: true }.message("p")
+    }
+
+    fn answer(reaction: Reaction) -> Message {
+        match reaction {
+            Reaction::Answer(message) => *message,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_ping_is_answered_in_its_thread_unless_no_answer_is_wanted() {
+        let (mut courtesy, now) = (Courtesy::default(), Instant::now());
+        for standing in [Standing::Known, Standing::Stranger] {
+            let response = answer(react(&mut courtesy, standing, &ping(), now));
+            assert_eq!((response.type_.as_str(), response.thread()), (types::PING_RESPONSE, "p"));
+        }
+        let quiet = Ping { response_requested: false }.message("q");
+        assert_eq!(react(&mut courtesy, Standing::Known, &quiet, now), Reaction::Ignore);
+        let bad = Message::new("b", types::PING, json!({"response_requested": "perhaps"}));
+        let report = ProblemReport::try_from(&answer(react(&mut courtesy, Standing::Known, &bad, now)));
+        assert_eq!(report.unwrap().code, MALFORMED);
+    }
+
+    #[test]
+    fn an_unknown_message_is_reported_in_its_thread_and_a_report_never_is() {
+        let (mut courtesy, now) = (Courtesy::default(), Instant::now());
+        let unknown = Message::new("u", "https://example.org/poker/1.0/raise", json!({})).thid("t");
+        let message = answer(react(&mut courtesy, Standing::Stranger, &unknown, now));
+        assert_eq!(ProblemReport::try_from(&message).unwrap().code, UNSUPPORTED);
+        assert_eq!(message.pthid.as_deref(), Some("t"));
+        // What we say ourselves, said to us.
+        assert!(matches!(react(&mut courtesy, Standing::Known, &message, now), Reaction::Tell(_)));
+        for body in [json!({}), json!({"code": 7}), json!("?")] {
+            let broken = Message::new("r", types::PROBLEM_REPORT, body).pthid("t");
+            assert_eq!(react(&mut courtesy, Standing::Known, &broken, now), Reaction::Ignore);
+        }
+        // The minor version may differ.
+        let later =
+            Message::new("r", "https://didcomm.org/report-problem/2.9/problem-report", json!({"code": "x"}));
+        assert_eq!(react(&mut courtesy, Standing::Known, &later, now), Reaction::Ignore);
+    }
+
+    #[test]
+    fn messages_of_rooms_are_left_alone() {
+        let (mut courtesy, now) = (Courtesy::default(), Instant::now());
+        for type_ in OF_ROOMS {
+            let message = Message::new("m", type_, json!({}));
+            assert_eq!(react(&mut courtesy, Standing::Stranger, &message, now), Reaction::NotOurs, "{type_}");
+        }
+    }
+
+    #[test]
+    fn a_report_is_told_once_in_words_and_only_of_those_we_know() {
+        let (mut courtesy, now) = (Courtesy::default(), Instant::now());
+        let report = |thread: &str| ProblemReport::new("e.p.x", "no \u{1b}[2Jway").message("r").pthid(thread);
+        assert_eq!(react(&mut courtesy, Standing::Stranger, &report("1"), now), Reaction::Ignore);
+        let Reaction::Tell(words) = react(&mut courtesy, Standing::Known, &report("1"), now) else {
+            panic!()
+        };
+        assert_eq!(words, "no [2Jway (e.p.x)");
+        assert_eq!(react(&mut courtesy, Standing::Known, &report("1"), now), Reaction::Ignore);
+        for thread in 2..=MAX_SHOWN {
+            let told = react(&mut courtesy, Standing::Known, &report(&thread.to_string()), now);
+            assert!(matches!(told, Reaction::Tell(_)), "{thread}");
+        }
+        assert_eq!(react(&mut courtesy, Standing::Known, &report("more"), now), Reaction::Ignore);
+    }
+
+    #[test]
+    fn answers_are_rationed_and_strangers_share_one_ration() {
+        let (mut courtesy, now) = (Courtesy::default(), Instant::now());
+        let mut rng = test_rng(1);
+        let mut answered = |courtesy: &mut Courtesy, sender: &str, standing, now| {
+            courtesy.handle(sender, standing, &ping(), now, &mut rng) != Reaction::Ignore
+        };
+        for number in 0..BURST {
+            assert!(answered(&mut courtesy, &number.to_string(), Standing::Stranger, now));
+        }
+        assert!(!answered(&mut courtesy, "new", Standing::Stranger, now));
+        assert!(answered(&mut courtesy, "new", Standing::Stranger, now + EACH));
+        assert!(!answered(&mut courtesy, "new", Standing::Stranger, now + EACH));
+        // They take nothing from those we know, who take nothing from each other.
+        for sender in 0..MAX_SENDERS {
+            for _ in 0..BURST {
+                assert!(answered(&mut courtesy, &sender.to_string(), Standing::Known, now));
+            }
+            assert!(!answered(&mut courtesy, &sender.to_string(), Standing::Known, now));
+        }
+        assert!(!answered(&mut courtesy, "more", Standing::Known, now));
+        assert!(answered(&mut courtesy, "more", Standing::Known, now + EACH * BURST));
+        assert_eq!(courtesy.known.len(), 1);
+    }
+}

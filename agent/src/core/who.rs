@@ -1,0 +1,125 @@
+//! Who is meant: from what a person types to one party or contact.
+//!
+//! Names are what people call themselves; they are not unique and prove nothing (RM-15). So a name that fits two is never
+//! guessed at: the identity, or its end as the screens show it, tells them apart.
+//!
+//! Not its concern: where parties and contacts come from.
+
+use didagent_didcomm::showable;
+
+use crate::failure::{Failure, Kind};
+
+/// Characters of an identity's end that screens show, and the fewest that name somebody.
+pub const TAIL_CHARS: usize = 8;
+
+/// Longest name in a message, in characters.
+const SHOWN_CHARS: usize = 80;
+
+/// Somebody who can be named.
+pub trait Named {
+    /// The name that it gave itself.
+    fn name(&self) -> &str;
+    /// Its identity, if it is known already.
+    fn identity(&self) -> Option<&str>;
+}
+
+/// Shortens an identity to what people can compare: `..` and its last eight characters.
+pub fn short(identity: &str) -> String {
+    let tail = identity.len().saturating_sub(TAIL_CHARS);
+    format!("..{:>8}", identity.get(tail..).unwrap_or(identity))
+}
+
+/// Finds whom `wanted` means: a name, an identity, or the last eight or more characters of one.
+///
+/// # Errors
+/// [`Kind::NameUnknown`], and [`Kind::NameAmbiguous`] with the identities to choose from.
+pub fn find<'a, T: Named>(wanted: &str, known: &'a [T]) -> Result<&'a T, Failure> {
+    let wanted = wanted.trim();
+    let tail = wanted.trim_start_matches('.');
+    let is_it = |one: &&T| {
+        let by_identity = |identity: &str| tail.len() >= TAIL_CHARS && identity.ends_with(tail);
+        one.name() == wanted || one.identity().is_some_and(by_identity)
+    };
+    let mut found = known.iter().filter(is_it);
+    let shown = showable(wanted, SHOWN_CHARS);
+    match (found.next(), found.next()) {
+        (Some(one), None) => Ok(one),
+        (None, _) => {
+            let failure = Failure::new(Kind::NameUnknown, format!("there is nobody called {shown} here"));
+            let mut names: Vec<_> = known.iter().map(Named::name).collect();
+            names.sort_unstable();
+            names.dedup();
+            Err(match names.as_slice() {
+                [] => failure,
+                [first, ..] => failure.hint(format!("didagent ping {first}   (known: {})", names.join(", "))),
+            })
+        }
+        (Some(_), Some(_)) => {
+            let ends: Vec<_> = known.iter().filter(is_it).filter_map(Named::identity).map(short).collect();
+            let failure = Failure::new(
+                Kind::NameAmbiguous,
+                format!("{shown} may be any of these: {}", ends.join(", ")),
+            );
+            Err(match ends.first() {
+                Some(end) => failure.hint(format!("didagent ping {end}")),
+                None => failure,
+            })
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct One(&'static str, Option<&'static str>);
+
+    impl Named for One {
+        fn name(&self) -> &str {
+            self.0
+        }
+
+        fn identity(&self) -> Option<&str> {
+            self.1
+        }
+    }
+
+    const KNOWN: [One; 4] = [
+        One("alice", Some("did:key:z6MkAAAAaaaa1111")),
+        One("bob", Some("did:key:z6MkBBBBbbbb2222")),
+        One("bob", Some("did:key:z6MkCCCCcccc3333")),
+        One("dora", None),
+    ];
+
+    fn tail(wanted: &str) -> Option<&'static str> {
+        find(wanted, &KNOWN).ok().map(|one| one.1.unwrap_or(one.0))
+    }
+
+    #[test]
+    fn a_name_an_identity_and_its_end_name_somebody() {
+        assert_eq!(tail("alice"), Some("did:key:z6MkAAAAaaaa1111"));
+        assert_eq!(tail(" dora "), Some("dora"));
+        for wanted in ["did:key:z6MkCCCCcccc3333", "..cccc3333", "cccc3333", "CCCCcccc3333"] {
+            assert_eq!(tail(wanted), Some("did:key:z6MkCCCCcccc3333"), "{wanted}");
+        }
+    }
+
+    #[test]
+    fn a_name_of_two_is_not_guessed_at() {
+        let failure = find("bob", &KNOWN).map(drop).unwrap_err();
+        assert_eq!(failure.kind, Kind::NameAmbiguous);
+        assert!(failure.message.contains("..bbbb2222, ..cccc3333"), "{}", failure.message);
+        assert_eq!(failure.hint.as_deref(), Some("didagent ping ..bbbb2222"));
+    }
+
+    #[test]
+    fn nobody_is_nobody() {
+        // The end of an identity must be long enough, and a part of a name is no name.
+        for wanted in ["", "ali", "c3333", "3333", "Alice", "....", "did:key:z6MkCCCC"] {
+            let failure = find(wanted, &KNOWN).map(drop).unwrap_err();
+            assert_eq!(failure.kind, Kind::NameUnknown, "{wanted}");
+            assert!(failure.hint.unwrap().contains("alice, bob, dora"));
+        }
+        assert_eq!(find::<One>("bob", &[]).map(drop).unwrap_err().hint, None);
+    }
+}
