@@ -22,7 +22,7 @@ fn ping(home: &Path, words: &[&str]) -> Finished {
 fn events(home: &Path, words: &[&str]) -> (i32, Vec<Value>) {
     let finished = ping(home, &[words, &["--json"]].concat());
     assert_eq!(finished.stderr, "", "events only");
-    (finished.code, Events::read().of(&finished.lines))
+    (finished.code, finished.lines.iter().map(|line| Events::shared().read(line)).collect())
 }
 
 /// Fails unless the command failed like this; returns what it said.
@@ -58,8 +58,9 @@ fn over_the_session_by_message_and_by_name_or_identity() {
     assert_fails(&ping(&home, &["alice"]), 2, "E0002");
 
     // Another bob takes the last seat.
-    let second = stage.join("bob", &link);
-    let mut second = support::party::Agent { home: stage.home("second"), ..second }.start();
+    let mut second = stage.join("bob", &link);
+    second.home = stage.home("second");
+    let mut second = second.start();
     let other = text(&alice.wait_for("party.joined"), "identity").to_owned();
     for party in [&mut alice, &mut bob, &mut second] {
         party.wait_for("run.ports");

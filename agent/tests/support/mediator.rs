@@ -5,6 +5,9 @@ use std::process::{Command, Stdio};
 
 use super::process::Process;
 
+/// Only its log says on which port it really listens.
+const INFO: &str = "didagent_mediator=info";
+
 /// A running mediator with keys in memory.
 #[derive(Debug)]
 pub struct Mediator {
@@ -26,25 +29,42 @@ impl Mediator {
         Self::start_with(binary, &["--public-url", &format!("http://127.0.0.1:{public_port}")])
     }
 
+    /// Starts one like [`Mediator::start_behind`] that logs all that it can, with its keys in `data`.
+    pub fn start_logging(binary: &Path, public_port: u16, data: &Path) -> Self {
+        let url = format!("http://127.0.0.1:{public_port}");
+        Self::listen_with(
+            binary,
+            "trace",
+            0,
+            &["--public-url", &url, "--data", data.to_str().unwrap()],
+            |_| {},
+        )
+    }
+
     /// Starts a mediator on this port, or with 0 on a free one, that keeps its keys in `data`: started again with both, it is
     /// the same mediator.
     pub fn start_lasting(binary: &Path, port: u16, data: &Path) -> Self {
-        Self::listen_with(binary, port, &["--data", data.to_str().unwrap()], |_| {})
+        Self::listen_with(binary, INFO, port, &["--data", data.to_str().unwrap()], |_| {})
     }
 
     /// Starts a mediator on this port whose command `change` has changed.
     pub fn start_on(binary: &Path, port: u16, change: impl Fn(&mut Command)) -> Self {
-        Self::listen_with(binary, port, &[], change)
+        Self::listen_with(binary, INFO, port, &[], change)
     }
 
     fn start_with(binary: &Path, more: &[&str]) -> Self {
-        Self::listen_with(binary, 0, more, |_| {})
+        Self::listen_with(binary, INFO, 0, more, |_| {})
     }
 
-    fn listen_with(binary: &Path, port: u16, more: &[&str], change: impl Fn(&mut Command)) -> Self {
+    fn listen_with(
+        binary: &Path,
+        log: &str,
+        port: u16,
+        more: &[&str],
+        change: impl Fn(&mut Command),
+    ) -> Self {
         let mut command = Command::new(binary);
-        // Only its log says on which port it really listens.
-        command.args(["--log", "didagent_mediator=info", "mediator", "serve", "--listen"]);
+        command.args(["--log", log, "mediator", "serve", "--listen"]);
         command.arg(format!("127.0.0.1:{port}"));
         change(&mut command);
         let mut process = Process::start("the mediator", command.args(more).stdin(Stdio::null()));
@@ -60,6 +80,11 @@ impl Mediator {
     /// Its process id.
     pub fn pid(&self) -> u32 {
         self.process.pid()
+    }
+
+    /// What it logged so far.
+    pub fn log(&self) -> String {
+        self.process.stderr()
     }
 
     /// Kills it without a goodbye.

@@ -9,6 +9,7 @@ use serde_json::Value;
 
 use super::PATIENCE;
 use super::process::{Finished, Process};
+use super::schema::Events;
 
 /// A command line of a party that was not started yet.
 #[derive(Debug)]
@@ -213,6 +214,12 @@ impl Party {
         }
     }
 
+    /// The event of this type that came already.
+    pub fn kept(&self, wanted: &str) -> &Value {
+        let found = self.events.iter().find(|event| event["type"] == wanted);
+        found.unwrap_or_else(|| panic!("{} had no {wanted}: {:#?}", self.name, self.events))
+    }
+
     /// Waits until the program wrote a line that begins with `start`, and returns the rest of it.
     pub fn wait_for_output(&mut self, start: &str) -> String {
         loop {
@@ -327,10 +334,7 @@ pub fn ports_in(arguments: &[String]) -> Vec<u16> {
     addresses.map(|port| port.parse().unwrap()).collect()
 }
 
+/// Whatever a test does, each event that it sees must be one that is described.
 fn event(line: &str) -> Value {
-    let event: Value =
-        serde_json::from_str(line).unwrap_or_else(|_| panic!("stdout has a line that is no event: {line}"));
-    assert_eq!(event["v"], 1, "{line}");
-    assert!(event["type"].is_string(), "{line}");
-    event
+    Events::shared().read(line)
 }

@@ -1,6 +1,8 @@
 //! The JSON schemas of `spec/schemas`, which other programs rely on.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use serde_json::Value;
 
@@ -24,21 +26,12 @@ impl Schema {
 
     /// Fails unless `document` fits.
     pub fn assert_valid(&self, document: &Value) {
-        let errors: Vec<_> = self.errors(document);
-        assert!(errors.is_empty(), "{document:#}\ndoes not fit: {errors:#?}");
-    }
-
-    /// What does not fit.
-    pub fn errors(&self, document: &Value) -> Vec<String> {
-        self.validator
+        let errors: Vec<_> = self
+            .validator
             .iter_errors(document)
             .map(|error| format!("{error} at {}", error.instance_path()))
-            .collect()
-    }
-
-    /// The schema itself.
-    pub fn source(&self) -> &Value {
-        &self.source
+            .collect();
+        assert!(errors.is_empty(), "{document:#}\ndoes not fit: {errors:#?}");
     }
 }
 
@@ -50,46 +43,59 @@ fn folder() -> PathBuf {
 #[derive(Debug)]
 pub struct Events {
     schema: Schema,
+    by_type: BTreeMap<String, jsonschema::Validator>,
 }
 
 impl Events {
-    /// Reads their schema.
-    pub fn read() -> Self {
-        Self { schema: Schema::read("events.schema.json") }
+    /// Their schema, read once.
+    pub fn shared() -> &'static Self {
+        static EVENTS: OnceLock<Events> = OnceLock::new();
+        EVENTS.get_or_init(|| {
+            let schema = Schema::read("events.schema.json");
+            let definitions = schema.source["$defs"].as_object().unwrap();
+            let validator = |(type_, definition): (&String, &Value)| {
+                (type_.clone(), jsonschema::validator_for(definition).unwrap())
+            };
+            let by_type: BTreeMap<_, _> = definitions.iter().map(validator).collect();
+            // Whoever reads the schema as a whole finds the same types in it.
+            let listed: Vec<_> = schema.source["oneOf"].as_array().unwrap().iter().collect();
+            assert_eq!(listed.len(), by_type.len());
+            for type_ in by_type.keys() {
+                assert!(listed.iter().any(|one| one["$ref"] == format!("#/$defs/{type_}")), "{type_}");
+            }
+            Self { schema, by_type }
+        })
     }
 
     /// Returns the types that it describes.
-    pub fn types(&self) -> Vec<&str> {
-        self.schema.source()["$defs"].as_object().unwrap().keys().map(String::as_str).collect()
+    pub fn types(&self) -> BTreeSet<String> {
+        self.by_type.keys().cloned().collect()
     }
 
-    /// Reads lines of events; each must fit.
-    pub fn of(&self, lines: &[String]) -> Vec<Value> {
-        let read = |line: &String| {
-            serde_json::from_str(line)
-                .unwrap_or_else(|_| panic!("stdout has a line that is no event: {line}"))
-        };
-        let events: Vec<Value> = lines.iter().map(read).collect();
-        for event in &events {
-            self.assert_valid(event);
-        }
-        events
+    /// Reads one line; it must be an event that fits.
+    pub fn read(&self, line: &str) -> Value {
+        let event: Value = serde_json::from_str(line)
+            .unwrap_or_else(|_| panic!("stdout has a line that is no event: {line}"));
+        self.assert_valid(&event);
+        event
     }
 
     /// Fails unless the event fits the schema of its type, and so does an event in it.
     pub fn assert_valid(&self, event: &Value) {
         let type_ = event["type"].as_str().unwrap_or_else(|| panic!("an event without a type: {event}"));
-        let definitions = &self.schema.source()["$defs"];
-        let definition = definitions.get(type_).unwrap_or_else(|| panic!("{type_} has no schema"));
-        let validator = jsonschema::validator_for(definition).unwrap();
+        let validator = self.by_type.get(type_).unwrap_or_else(|| panic!("{type_} has no schema: {event}"));
         let errors: Vec<_> = validator
             .iter_errors(event)
             .map(|error| format!("{error} at {}", error.instance_path()))
             .collect();
         assert!(errors.is_empty(), "{event:#}\ndoes not fit: {errors:#?}");
-        assert!(self.schema.errors(event).is_empty(), "{event:#}\nfits its own schema, but not the whole");
         if event["event"].is_object() {
             self.assert_valid(&event["event"]);
         }
+    }
+
+    /// Fails unless the event fits the whole schema, as another program would check it.
+    pub fn assert_fits_whole(&self, event: &Value) {
+        self.schema.assert_valid(event);
     }
 }

@@ -38,6 +38,24 @@ impl Stage {
         (Self::with_mediator(binary, mediator), proxy)
     }
 
+    /// Like [`Stage::behind_proxy`]; the mediator logs all that it can. Also returns its key file.
+    pub fn logging_behind_proxy(binary: PathBuf) -> (Self, Proxy, PathBuf) {
+        let proxy = Proxy::listen();
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("mediator");
+        std::fs::create_dir(&data).unwrap();
+        let mediator = Mediator::start_logging(&binary, proxy.port(), &data);
+        proxy.forward_to(mediator.port);
+        let link = mediator.link.clone();
+        (Self { folder, binary, mediator: Some(mediator), link }, proxy, data.join("mediator-keys.json"))
+    }
+
+    /// The mediator's DID.
+    pub fn mediator_did(&self) -> String {
+        let invitation = didagent_didcomm::protocols::out_of_band::Invitation::from_url(&self.link);
+        invitation.unwrap().from().to_owned()
+    }
+
     /// A stage with this mediator.
     pub fn with_mediator(binary: PathBuf, mediator: Mediator) -> Self {
         let link = mediator.link.clone();

@@ -53,6 +53,7 @@ pub(super) fn config() -> WebSocketConfig {
 pub(super) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(engine: &Engine, stream: WebSocketStream<S>) {
     let (mut sink, mut source) = stream.split();
     let (socket, line) = engine.connect();
+    tracing::debug!(socket = socket.0, "websocket stands");
     let end = {
         let mut reading = pin!(read(engine, socket, &mut source));
         tokio::select! {
@@ -105,6 +106,7 @@ async fn read(
         };
         match message {
             Message::Text(text) => {
+                tracing::trace!(socket = socket.0, bytes = text.len(), "message received");
                 engine.receive_text(socket, text.as_bytes());
                 allowance.spend().await;
             }
