@@ -7,7 +7,9 @@ use didagent_didcomm::protocols::coordinate_mediation as mediation;
 use didagent_didcomm::protocols::relay::{self, Frame};
 use didagent_didcomm::protocols::report_problem::ProblemReport;
 use didagent_didcomm::protocols::routing::{Forward, PayloadForm};
-use didagent_didcomm::protocols::{Body, BodyError, pickup, room, session, trust_ping};
+use didagent_didcomm::protocols::{
+    Body, BodyError, discover_features as features, pickup, room, session, trust_ping,
+};
 
 use crate::Outcome;
 
@@ -26,6 +28,8 @@ pub(crate) fn bodies(input: &[u8]) -> Outcome {
         mediation::RecipientUpdateResponse,
         mediation::RecipientQuery,
         mediation::Recipient,
+        features::Queries,
+        features::Disclose,
         pickup::StatusRequest,
         pickup::Status,
         pickup::DeliveryRequest,
@@ -51,6 +55,9 @@ pub(crate) fn bodies(input: &[u8]) -> Outcome {
         taken::<pickup::Delivery>(&message, |body| body.message("1")),
         taken::<Forward>(&message, |body| body.message("1", PayloadForm::Base64)),
     ];
+    if let Ok(report) = ProblemReport::try_from(&message) {
+        assert!(report.text().len() <= 4096);
+    }
     match standard.iter().chain(&others).filter(|taken| **taken).count() {
         0 => Outcome::Refused,
         1 => Outcome::Accepted,
@@ -76,4 +83,31 @@ pub(crate) fn relay_frame(input: &[u8]) -> Outcome {
         assert_eq!(frame.encode(), input);
     }
     Outcome::of(&frame)
+}
+
+/// Queries and then features that may match them, one message in each half: every answer is among the features, and what is asked
+/// for by its name or by a star is told.
+pub(crate) fn feature_queries(input: &[u8]) -> Outcome {
+    let Some(end) = input.iter().position(|byte| *byte == b'\n') else { return Outcome::Refused };
+    let read = |text: &[u8]| serde_json::from_slice::<Message>(text).ok();
+    let (Some(queries), Some(known)) = (read(&input[..end]), read(&input[end + 1..])) else {
+        return Outcome::Refused;
+    };
+    let (Ok(mut queries), Ok(known)) =
+        (features::Queries::try_from(&queries), features::Disclose::try_from(&known))
+    else {
+        return Outcome::Refused;
+    };
+    let told = features::answer(&queries, &known.disclosures);
+    assert!(told.disclosures.iter().all(|feature| known.disclosures.contains(feature)));
+    for feature in &known.disclosures {
+        for match_ in [feature.id.clone(), "*".to_owned(), format!("*{}*", feature.id)] {
+            let query = features::Query { feature_type: feature.feature_type.clone(), match_ };
+            // A star in the name itself stands for anything, so also for itself.
+            assert!(query.matches(feature));
+        }
+    }
+    queries.queries.clear();
+    assert!(features::answer(&queries, &known.disclosures).disclosures.is_empty());
+    Outcome::Accepted
 }

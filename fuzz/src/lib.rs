@@ -49,7 +49,7 @@ impl Outcome {
 pub type Target = fn(&[u8]) -> Outcome;
 
 /// Every target by the name of its binary and of its corpus.
-pub const TARGETS: [(&str, Target); 22] = [
+pub const TARGETS: [(&str, Target); 23] = [
     ("session_hello", session::hello),
     ("session_frames", session::frames),
     ("session_record", session::record),
@@ -67,6 +67,7 @@ pub const TARGETS: [(&str, Target); 22] = [
     ("invitation_url", invitations::url),
     ("invitation_bytes", invitations::bytes),
     ("message_bodies", bodies::bodies),
+    ("feature_queries", bodies::feature_queries),
     ("relay_frame", bodies::relay_frame),
     ("room_roster", agent::roster),
     ("identity_file", agent::identity),

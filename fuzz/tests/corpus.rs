@@ -73,6 +73,7 @@ replayed!(
     invitation_url,
     invitation_bytes,
     message_bodies,
+    feature_queries,
     relay_frame,
     room_roster,
     identity_file,

@@ -11,6 +11,7 @@
 //! pickup                status, delivery, live ........ recipient <-> mediator
 //! routing               forward ....................... sender -> mediator
 //! relay                 open, join -> opened .......... agent <-> mediator, then binary frames
+//! discover_features     queries -> disclose ........... anybody <-> anybody
 //! room, session         join, roster / propose ........ agent <-> agent
 //! ```
 //!
@@ -18,6 +19,7 @@
 
 mod b64url;
 pub mod coordinate_mediation;
+pub mod discover_features;
 pub mod out_of_band;
 pub mod pickup;
 pub mod relay;

@@ -8,6 +8,9 @@ use std::collections::BTreeMap;
 use serde_json::json;
 
 use super::coordinate_mediation::*;
+use super::discover_features::{
+    Disclose, Disclosure, MAX_DISCLOSURES, MAX_MATCH, MAX_QUERIES, Queries, Query,
+};
 use super::pickup::*;
 use super::report_problem::ProblemReport;
 use super::routing::{Forward, MAX_ATTACHMENTS, PayloadForm};
@@ -215,6 +218,45 @@ fn trust_ping_wants_an_answer_by_default() {
     round_trip(&Ping { response_requested: false });
     let answer = PingResponse::to_ping("2", &ping.thid("0"));
     assert_eq!((answer.type_.as_str(), answer.thid.as_deref()), (types::PING_RESPONSE, Some("0")));
+}
+
+#[test]
+fn discover_features_bodies() {
+    let query = |match_: String| Query { feature_type: "protocol".into(), match_ };
+    let queries = |count: usize, length: usize| Queries { queries: vec![query("x".repeat(length)); count] };
+    requires(&queries(1, 3), &["queries"]);
+    requires(&queries(0, 0), &["queries"]);
+    let disclose = |count: usize| {
+        let feature = Disclosure::protocol("https://didcomm.org/tictactoe/1.0", "player");
+        Disclose { disclosures: vec![feature; count] }
+    };
+    requires(&disclose(2), &["disclosures"]);
+
+    // As the specification writes them.
+    let body = json!({"queries": [{"feature-type": "goal-code", "match": "org.didcomm.*"}]});
+    let read = Queries::try_from(&Message::new("1", types::DISCOVER_QUERIES, body)).unwrap();
+    assert_eq!(read.queries[0].feature_type, "goal-code");
+    let body = json!({"disclosures": [
+        {"feature-type": "protocol", "id": "https://didcomm.org/tictactoe/1.0", "roles": ["player"]},
+        {"feature-type": "constraint", "id": "max_receive_bytes", "max_receive_bytes": "65536"},
+    ]});
+    let read = Disclose::try_from(&Message::new("1", types::DISCOVER_DISCLOSE, body.clone())).unwrap();
+    assert_eq!((read.disclosures[0].receives(), read.disclosures[1].receives()), (None, Some(65536)));
+    assert_eq!(read.message("1").body, body);
+
+    let is_refused = |message: Message| {
+        matches!(
+            (Queries::try_from(&message), Disclose::try_from(&message)),
+            (Err(BodyError::Malformed { .. }), _) | (_, Err(BodyError::Malformed { .. }))
+        )
+    };
+    assert!(!is_refused(queries(MAX_QUERIES, MAX_MATCH).message("1")));
+    assert!(is_refused(queries(MAX_QUERIES + 1, 1).message("1")));
+    assert!(is_refused(queries(1, MAX_MATCH + 1).message("1")));
+    assert!(!is_refused(disclose(MAX_DISCLOSURES).message("1")));
+    assert!(is_refused(disclose(MAX_DISCLOSURES + 1).message("1")));
+    let wrong = json!({"queries": [{"feature-type": "goal-code"}]});
+    assert!(is_refused(Message::new("1", types::DISCOVER_QUERIES, wrong)));
 }
 
 #[test]

@@ -84,6 +84,43 @@ pub const GOAL_MEDIATE: &str = "request-mediate";
 /// Media type profile that we write into `accept`.
 pub const PROFILE_DIDCOMM_V2: &str = "didcomm/v2";
 
+/// Every message type of this file.
+pub const ALL: &[&str] = &[
+    OOB_INVITATION,
+    MEDIATE_REQUEST,
+    MEDIATE_GRANT,
+    MEDIATE_DENY,
+    RECIPIENT_UPDATE,
+    RECIPIENT_UPDATE_RESPONSE,
+    RECIPIENT_QUERY,
+    RECIPIENT,
+    STATUS_REQUEST,
+    STATUS,
+    DELIVERY_REQUEST,
+    DELIVERY,
+    MESSAGES_RECEIVED,
+    LIVE_DELIVERY_CHANGE,
+    FORWARD,
+    EMPTY,
+    DISCOVER_QUERIES,
+    DISCOVER_DISCLOSE,
+    PROBLEM_REPORT,
+    PING,
+    PING_RESPONSE,
+    SESSION_PROPOSE,
+    SESSION_ACCEPT,
+    SESSION_ABORT,
+    ROOM_JOIN,
+    ROOM_SEATS,
+    ROOM_ROSTER,
+    ROOM_READY,
+    ROOM_LEAVE,
+    RELAY_OPEN,
+    RELAY_JOIN,
+    RELAY_OPENED,
+    RELAY_REFUSED,
+];
+
 /// Tells whether `got` names the same message of the same protocol and major version as `expected`.
 ///
 /// The minor version may differ (DIDComm v2.1, "Semver rules"); everything else is compared byte for byte.
@@ -95,6 +132,12 @@ pub fn same_message(got: &str, expected: &str) -> bool {
         (Some(got), Some(expected)) => got == expected,
         _ => false,
     }
+}
+
+/// Returns `<protocol>/<major>.<minor>` of a message type: the identifier of its protocol.
+pub fn protocol_of(type_: &str) -> Option<&str> {
+    split(type_)?;
+    Some(type_.rsplit_once('/')?.0)
 }
 
 /// Splits `<protocol>/<major>.<minor>/<message>` into protocol, major and message.
@@ -109,6 +152,16 @@ fn split(type_: &str) -> Option<(&str, &str, &str)> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn all_holds_every_type_of_this_file_and_names_its_protocol() {
+        let source = include_str!("types.rs").split("#[cfg(test)]").next().unwrap();
+        let quoted = source.split('"').skip(1).step_by(2);
+        let types: Vec<_> = quoted.filter(|text| split(text).is_some()).collect();
+        assert_eq!(types, ALL);
+        assert_eq!(protocol_of(FORWARD), Some("https://didcomm.org/routing/2.0"));
+        assert_eq!(protocol_of("https://didcomm.org/routing/2/forward"), None);
+    }
 
     #[test]
     fn minor_version_may_differ_and_nothing_else() {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use didagent_didcomm::message::Message;
 use didagent_didcomm::protocols::coordinate_mediation as mediation;
+use didagent_didcomm::protocols::discover_features::{Disclose, Disclosure, Queries, Query};
 use didagent_didcomm::protocols::pickup::{self, Delivered};
 use didagent_didcomm::protocols::relay::{self, CircuitId, CloseCode, Frame, Token};
 use didagent_didcomm::protocols::report_problem::ProblemReport;
@@ -34,7 +35,42 @@ pub(super) fn add(seeds: &mut Seeds) {
         "bad-forward-of-a-link",
         json!({"id": "1", "type": types::FORWARD, "body": {"next": "did:example:b"}, "attachments": [{"data": {"links": ["https://example.org"]}}]}),
     );
+    bad(
+        "bad-many-queries",
+        message(
+            types::DISCOVER_QUERIES,
+            json!({"queries": vec![json!({"feature-type": "a", "match": "*"}); 33]}),
+        ),
+    );
     relay_frames(seeds);
+    feature_queries(seeds);
+}
+
+fn queries(matches: &[&str]) -> Queries {
+    let query = |match_: &&str| Query { feature_type: "protocol".into(), match_: (*match_).to_owned() };
+    Queries { queries: matches.iter().map(query).collect() }
+}
+
+fn disclose() -> Disclose {
+    let protocol = Disclosure::protocol("https://didcomm.org/tictactoe/1.0", "player");
+    Disclose { disclosures: vec![protocol, Disclosure::max_receive_bytes(65_536)] }
+}
+
+fn feature_queries(seeds: &mut Seeds) {
+    const T: &str = "feature_queries";
+    let text = |message: Message| serde_json::to_string(&message).expect("a message");
+    let both = |matches: &[&str]| {
+        format!("{}\n{}", text(queries(matches).message("1")), text(disclose().message("2")))
+    };
+    seeds.add(T, "valid-star", both(&["*"]));
+    seeds.add(T, "valid-parts", both(&["https://*/tic*toe/1.*", "*****", ""]));
+    seeds.add(
+        T,
+        "bad-order",
+        format!("{}\n{}", text(disclose().message("1")), text(queries(&["*"]).message("2"))),
+    );
+    seeds.add(T, "bad-one", text(queries(&["*"]).message("1")));
+    seeds.add(T, "bad-long", both(&[&"*a".repeat(300)]));
 }
 
 /// One message of every type.
@@ -63,6 +99,8 @@ fn messages() -> Vec<Message> {
             pagination: Some(mediation::Pagination { count: 1, offset: 0, remaining: 9 }),
         }
         .message("1"),
+        queries(&["https://didcomm.org/tictactoe/1.*"]).message("1"),
+        disclose().message("1"),
         pickup::StatusRequest { recipient_did: Some(did()) }.message("1"),
         pickup::Status { message_count: 7, live_delivery: Some(true), ..Default::default() }.message("1"),
         pickup::DeliveryRequest { limit: 10, recipient_did: None }.message("1"),

@@ -7,12 +7,13 @@
 //! ```
 
 use didagent_didcomm::message::Message;
+use didagent_didcomm::protocols::discover_features::{self, Queries};
 use didagent_didcomm::protocols::report_problem::{self, ProblemReport};
 use didagent_didcomm::protocols::trust_ping::{Ping, PingResponse};
 use didagent_didcomm::protocols::{Body, types};
 
 use super::problem::{self, Problem};
-use super::{CloseReason, Mediator, Now, Peer, Received, SocketId};
+use super::{CloseReason, Mediator, Now, Peer, Received, SocketId, features};
 use crate::store::MailStore;
 
 /// Longest `id`, `thid` and `pthid`, in bytes: seven times a UUID. Replies and live delivery repeat and remember them.
@@ -98,6 +99,10 @@ impl<S: MailStore> Mediator<S> {
             () if is(types::PING) => {
                 let wanted = Ping::try_from(ask.message)?.response_requested;
                 Ok(wanted.then(|| PingResponse {}.message("")))
+            }
+            () if is(types::DISCOVER_QUERIES) => {
+                let queries = Queries::try_from(ask.message)?;
+                Ok(Some(discover_features::answer(&queries, &features::all()).message("")))
             }
             // A report about a reply of ours: never answered, or two mediators could go on for ever. Its code is the sender's text,
             // which is kept out of the log.

@@ -1,7 +1,7 @@
 //! The mediator without clocks, sockets or keys: accounts, mail and circuits.
 //!
-//! Specifications: Coordinate Mediation 3.0, Message Pickup 3.0, Routing 2.0, Report Problem 2.0 and Trust Ping 2.0 of
-//! DIDComm, and `spec/relay.md` for circuits and for what this mediator decides where those leave room.
+//! Specifications: Coordinate Mediation 3.0, Message Pickup 3.0, Routing 2.0, Report Problem 2.0, Trust Ping 2.0 and Discover
+//! Features 2.0 of DIDComm, and `spec/relay.md` for circuits and for what this mediator decides where those leave room.
 //!
 //! ```text
 //! io: socket read, envelope opened --Input--> handle -+-> accounts   (coordinate)
@@ -21,6 +21,7 @@ mod accounts;
 mod circuits;
 mod coordinate;
 mod dispatch;
+mod features;
 mod ids;
 pub mod limits;
 mod live;

@@ -15,6 +15,7 @@ use super::problem;
 use super::*;
 use crate::store::MemoryStore;
 
+mod answers;
 mod pressure;
 
 const DID: &str = "did:example:mediator";
