@@ -61,7 +61,8 @@ pub struct Limits {
     /// Half circuits of one socket that wait for their partner: one room of 60 parties. They cost a message each and keep
     /// others from theirs.
     pub waiting_per_socket: usize,
-    /// All circuits; times two windows this is at most 512 MiB of records in transit.
+    /// All circuits; times two windows this is at most 512 MiB of records in transit, and twice
+    /// that if all of them are single bytes.
     pub circuits: usize,
     /// How long half a circuit waits for its partner (RL-09).
     pub partner_wait: Duration,

@@ -180,10 +180,25 @@ struct Socket {
     peers: HashMap<Arc<str>, Peer>,
     replies: Replies,
     mail: VecDeque<MailJob>,
-    /// Mail and records take turns; this is mail's.
-    mail_turn: bool,
+    /// By how many bytes mail is ahead of records; while it is, records go first.
+    mail_ahead: usize,
     failures: u32,
     closing: bool,
+}
+
+/// What a delivery and a frame weigh beside their content when they take turns, in bytes.
+const TURN: usize = 64;
+
+/// Returns what a delivery takes of a socket, about, in bytes.
+fn weight_of(outgoing: &Outgoing) -> usize {
+    match outgoing {
+        Outgoing::Frame(frame) => TURN + frame.len(),
+        Outgoing::Message { message, .. } => {
+            let attached =
+                message.attachments.iter().filter_map(|attachment| attachment.data.base64.as_ref());
+            TURN + attached.map(String::len).sum::<usize>()
+        }
+    }
 }
 
 /// A delivery that is put together when the socket can take it.
@@ -258,7 +273,8 @@ impl<S: MailStore> Mediator<S> {
         )
     }
 
-    /// Returns the next thing to write to `socket`: replies first, then credit, then mail and records in turn.
+    /// Returns the next thing to write to `socket`: replies first, then credit, then mail and records in turn,
+    /// by bytes.
     pub fn next_for(&mut self, socket: SocketId, now: Now) -> Option<Outgoing> {
         let state = self.sockets.get_mut(&socket)?;
         if let Some((to, message)) = state.replies.pop() {
@@ -267,15 +283,22 @@ impl<S: MailStore> Mediator<S> {
         if let Some(frame) = self.relay.next_control(socket) {
             return Some(Outgoing::Frame(frame));
         }
-        let mail_first = state.mail_turn;
-        state.mail_turn = !mail_first;
-        if mail_first && let Some(mail) = self.next_mail(socket, now) {
+        if state.mail_ahead == 0
+            && let Some(mail) = self.next_mail(socket, now)
+        {
+            if let Some(state) = self.sockets.get_mut(&socket) {
+                state.mail_ahead = weight_of(&mail);
+            }
             return Some(mail);
         }
-        if let Some(frame) = self.relay.next_data(socket) {
+        let frame = self.relay.next_data(socket);
+        let state = self.sockets.get_mut(&socket)?;
+        if let Some(frame) = frame {
+            state.mail_ahead = state.mail_ahead.saturating_sub(frame.len() + TURN);
             return Some(Outgoing::Frame(frame));
         }
-        if mail_first { None } else { self.next_mail(socket, now) }
+        // No records: mail has the socket for itself.
+        if std::mem::take(&mut state.mail_ahead) == 0 { None } else { self.next_for(socket, now) }
     }
 
     /// Returns the number of circuits and what queued mail takes, in bytes; for the log.

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use futures_util::{Sink, SinkExt as _, Stream, StreamExt as _};
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::task::coop::consume_budget;
 use tokio::time::{Instant, interval_at, sleep, timeout};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
@@ -104,6 +105,8 @@ async fn read(
             }
             Ok(Some(Ok(message))) => message,
         };
+        // Thousands of small frames can come in one read: other sockets have their turn between them.
+        consume_budget().await;
         match message {
             Message::Text(text) => {
                 tracing::trace!(socket = socket.0, bytes = text.len(), "message received");
@@ -134,6 +137,7 @@ async fn write(
             if let Some(Closing::Core(reason)) = line.closing() {
                 return End::Closed(Closing::Core(reason));
             }
+            consume_budget().await;
             let Some(message) = seal(engine, socket, outgoing) else { continue };
             if let Some(end) = within_stall(sink.feed(message)).await {
                 return end;

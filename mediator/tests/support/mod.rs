@@ -1,7 +1,9 @@
 //! A client of the mediator, as small as a test needs.
 
 use std::collections::HashMap;
+use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use didagent_didcomm::did::{OfflineResolver, peer2, resolve_offline};
@@ -18,11 +20,11 @@ use didagent_didcomm::protocols::{Body, b64url_encode};
 use didagent_mediator::{Config, Server};
 use futures_util::{SinkExt as _, StreamExt as _};
 use rand_core::{Rng as _, UnwrapErr};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio_tungstenite::tungstenite::Message as WsMessage;
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, client_async, connect_async};
 
 /// A running mediator.
 pub struct Running {
@@ -49,6 +51,47 @@ impl Running {
     pub async fn stop(self) {
         self.stop.send(()).unwrap();
         self.task.await.unwrap();
+    }
+}
+
+/// The program itself; it is killed with this value.
+pub struct Process {
+    pub child: Child,
+    pub link: String,
+}
+
+impl Process {
+    pub fn start(arguments: &[&str]) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_didagent-mediator"))
+            .args(["serve", "--listen", "127.0.0.1:0"])
+            .args(arguments)
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut link = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut link).unwrap();
+        Self { child, link: link.trim().to_owned() }
+    }
+
+    /// Returns where it listens.
+    pub fn address(&self) -> SocketAddr {
+        let did = Invitation::from_url(&self.link).unwrap().from().to_owned();
+        endpoint_of(&did).trim_start_matches("ws://").trim_end_matches('/').parse().unwrap()
+    }
+
+    /// Returns the memory that the process has in use, in KiB; Linux only.
+    pub fn resident_kib(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmRSS:")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse().unwrap()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
     }
 }
 
@@ -112,10 +155,20 @@ impl Client {
     /// Connects to the endpoint in the DID that the link names.
     pub async fn connect(link: &str, me: Identity) -> Self {
         let mediator = Invitation::from_url(link).unwrap().from().to_owned();
-        let document = resolve_offline(&mediator).unwrap();
-        let kid = kid_of(&mediator);
-        let (ws, _) = connect_async(document.services[0].uri.as_str()).await.unwrap();
-        Self { me, mediator, mediator_kid: kid, ws }
+        let (ws, _) = connect_async(endpoint_of(&mediator)).await.unwrap();
+        Self { me, mediator_kid: kid_of(&mediator), mediator, ws }
+    }
+
+    /// Connects with a small receive buffer, so that the mediator notices soon when nobody reads.
+    pub async fn connect_narrow(link: &str, me: Identity) -> Self {
+        let mediator = Invitation::from_url(link).unwrap().from().to_owned();
+        let endpoint = endpoint_of(&mediator);
+        let address = endpoint.trim_start_matches("ws://").trim_end_matches('/').parse().unwrap();
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(64 * 1024).unwrap();
+        let stream = MaybeTlsStream::Plain(socket.connect(address).await.unwrap());
+        let (ws, _) = client_async(endpoint, stream).await.unwrap();
+        Self { me, mediator_kid: kid_of(&mediator), mediator, ws }
     }
 
     pub async fn send(&mut self, message: Message) {
@@ -206,6 +259,11 @@ impl Client {
     pub async fn close(mut self) {
         self.ws.close(None).await.unwrap();
     }
+}
+
+/// Returns the WebSocket endpoint in a mediator's DID.
+pub fn endpoint_of(did: &str) -> String {
+    resolve_offline(did).unwrap().services[0].uri.clone()
 }
 
 /// Returns the key under which a DID takes messages.

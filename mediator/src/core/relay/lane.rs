@@ -7,8 +7,15 @@ use std::collections::VecDeque;
 
 use didagent_didcomm::protocols::relay::{CloseCode, MAX_RECORD};
 
-/// Bytes of the length before each record in the queue.
-const PREFIX: usize = 4;
+/// Most bytes of the length before each record in the queue, which has seven bits in each: two full-size records of memory
+/// become three at worst, when a client sends single bytes.
+const PREFIX: usize = 3;
+
+/// What a record costs in a turn beside its bytes: headers, encryption and calls. Without it, single bytes would get as many
+/// bytes through as full-size records, and ten times the time.
+const RECORD: usize = 64;
+
+const _: () = assert!(MAX_RECORD < 1 << (7 * PREFIX));
 
 /// An idle queue larger than this gives its memory back.
 const KEEP: usize = 4 * 1024;
@@ -47,27 +54,52 @@ impl Lane {
         let length = u32::try_from(record.len()).map_err(|_| CreditExceeded)?;
         self.credit = self.credit.checked_sub(length).ok_or(CreditExceeded)?;
         self.queued += length;
-        self.queue.extend(length.to_be_bytes());
+        self.reserve(PREFIX + record.len());
+        let mut left = length;
+        loop {
+            let low = u8::try_from(left & 0x7F).unwrap_or_default();
+            left >>= 7;
+            self.queue.push_back(if left == 0 { low } else { low | 0x80 });
+            if left == 0 {
+                break;
+            }
+        }
         self.queue.extend(record);
         Ok(())
     }
 
-    /// Returns the length of the next record.
-    pub(super) fn next_len(&self) -> Option<usize> {
-        let mut prefix = [0; PREFIX];
-        if self.queue.len() < PREFIX {
-            return None;
+    /// Makes room: twice as much as before, as a queue does by itself, but never far beyond the window, which it would pass by
+    /// up to a window.
+    fn reserve(&mut self, more: usize) {
+        let needed = self.queue.len() + more;
+        if needed > self.queue.capacity() {
+            let window = usize::try_from(self.window).unwrap_or(usize::MAX);
+            let roomy = (2 * self.queue.capacity()).min(window.saturating_add(KEEP));
+            self.queue.reserve_exact(needed.max(roomy) - self.queue.len());
         }
-        for (to, from) in prefix.iter_mut().zip(&self.queue) {
-            *to = *from;
+    }
+
+    /// Returns the length of the next record, and of the prefix before it.
+    fn head(&self) -> Option<(usize, usize)> {
+        let mut length = 0;
+        for (at, byte) in self.queue.iter().take(PREFIX).enumerate() {
+            length |= usize::from(byte & 0x7F) << (7 * at);
+            if byte & 0x80 == 0 {
+                return Some((length, at + 1));
+            }
         }
-        usize::try_from(u32::from_be_bytes(prefix)).ok()
+        None
+    }
+
+    /// Returns what the next record costs of its circuit's turn.
+    pub(super) fn next_cost(&self) -> Option<usize> {
+        self.head().map(|(length, _)| length + RECORD)
     }
 
     /// Appends the next record to `frame`; what it held is owed to the sender from now on.
     pub(super) fn pop_into(&mut self, frame: &mut Vec<u8>) -> Option<usize> {
-        let length = self.next_len()?;
-        self.queue.drain(..PREFIX);
+        let (length, prefix) = self.head()?;
+        self.queue.drain(..prefix);
         let (front, back) = self.queue.as_slices();
         let from_front = length.min(front.len());
         frame.extend_from_slice(&front[..from_front]);
@@ -109,6 +141,11 @@ impl Lane {
 
     pub(super) fn is_empty(&self) -> bool {
         self.queue.is_empty()
+    }
+
+    #[cfg(test)]
+    pub(super) fn memory(&self) -> usize {
+        self.queue.capacity()
     }
 
     #[cfg(test)]

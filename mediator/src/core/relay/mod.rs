@@ -14,6 +14,7 @@
 //! Not its concern: who a client is (the mediator passes the DID that authenticated), the DIDComm messages, sockets.
 
 mod lane;
+mod turns;
 
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
@@ -21,17 +22,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use didagent_didcomm::protocols::relay::{
-    CircuitId, CloseCode, FRAME_HEADER, Frame, FrameError, MIN_WINDOW, Token, refusal,
+    CircuitId, CloseCode, Frame, FrameError, MIN_WINDOW, Token, refusal,
 };
 
 use super::SocketId;
 use super::limits::Limits;
 use super::replay::Replay;
 use lane::Lane;
-
-/// What a circuit adds to its savings in each round; a turn ends when the next record costs more than was saved. Small
-/// enough that a circuit of full-size records lets the others through between two of them.
-const QUANTUM: usize = 16 * 1024;
 
 /// Tokens of ended circuits that are remembered; 32 bytes each.
 const USED_TOKENS: usize = 16 * 1024;
@@ -360,67 +357,6 @@ impl Relay {
         circuit.lanes.of_mut(side.other()).clear();
         circuit.lanes.of_mut(side).close = Some(code);
         self.enter_ring(key, side.other());
-    }
-
-    /// Returns the next CLOSE or CREDIT frame for a socket.
-    pub(super) fn next_control(&mut self, socket: SocketId) -> Option<Vec<u8>> {
-        let port = self.ports.get_mut(&socket)?;
-        if let Some((circuit, code)) = port.closes.pop_front() {
-            return Some(Frame::Close { circuit, code }.encode());
-        }
-        while let Some(id) = port.credits.pop_first() {
-            let Some((key, side)) = port.circuits.get(&id) else { continue };
-            let Some(circuit) = self.circuits.get_mut(key) else { continue };
-            let bytes = circuit.lanes.of_mut(*side).take_credit();
-            if bytes > 0 {
-                return Some(Frame::Credit { circuit: id, bytes }.encode());
-            }
-        }
-        None
-    }
-
-    /// Returns the next DATA frame for a socket, or the CLOSE after the last one; circuits take turns by bytes (RL-24).
-    pub(super) fn next_data(&mut self, socket: SocketId) -> Option<Vec<u8>> {
-        // Each round adds a quantum to a circuit whose next record is at most MAX_RECORD, so this ends.
-        loop {
-            let port = self.ports.get_mut(&socket)?;
-            let id = *port.ring.front()?;
-            let Some(&(key, side)) = port.circuits.get(&id) else {
-                port.ring.pop_front();
-                continue;
-            };
-            let circuit = self.circuits.get_mut(&key)?;
-            let lane = circuit.lanes.of_mut(side.other());
-            let Some(length) = lane.next_len() else {
-                port.ring.pop_front();
-                if let Some(code) = lane.close {
-                    self.end_half(key, side, CloseCode::DONE);
-                    return Some(Frame::Close { circuit: id, code }.encode());
-                }
-                continue;
-            };
-            if lane.deficit < length {
-                lane.deficit += QUANTUM;
-                port.ring.rotate_left(1);
-                continue;
-            }
-            lane.deficit -= length;
-            let mut frame = Vec::with_capacity(FRAME_HEADER + length);
-            // A DATA frame without its record is the header that the record follows.
-            frame.extend_from_slice(&Frame::Data { circuit: id, record: &[] }.encode());
-            lane.pop_into(&mut frame);
-            if lane.is_empty() && lane.close.is_none() {
-                port.ring.pop_front();
-            }
-            let due = lane.credit_due();
-            if due && let Some(sender) = circuit.ends.of(side.other()) {
-                if let Some(port) = self.ports.get_mut(&sender.socket) {
-                    port.credits.insert(sender.id);
-                }
-                self.woken.insert(sender.socket);
-            }
-            return Some(frame);
-        }
     }
 
     /// Ends all circuits of a socket that is gone.

@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use super::*;
 
 mod bounds;
+mod pressure;
 
 const A: SocketId = SocketId(1);
 const B: SocketId = SocketId(2);

@@ -227,3 +227,56 @@ fn recipient_dids_of_unused_accounts_make_way_too() {
     bench.now.since_start += Duration::from_secs(2);
     assert_eq!(bench.register(1, A, &[A]), [Outcome::Success]);
 }
+
+#[test]
+fn mail_and_records_share_a_socket_by_bytes() {
+    use relay_bodies::{CircuitId, Frame, Join, MAX_RECORD, Open, Token};
+
+    let mut bench = Bench::new(Limits { live_messages: 1000, live_bytes: 8 << 20, ..Limits::default() });
+    let (a, b) = (A, "did:example:b");
+    bench.enrol(2, b);
+    let token = Token::new([1; 32]);
+    let open = Open { token, window: MAX_WINDOW }.message("o").times(1_000_000, 1_000_100);
+    let join = Join { token, window: MAX_WINDOW }.message("j").times(1_000_000, 1_000_100);
+    bench.deliver(1, Some(a), open);
+    bench.deliver(2, Some(b), join);
+    bench.inbox(1);
+    bench.live(2, b, true);
+    // Records that are small and many, or long and few, against deliveries of some 130 kB.
+    for length in [100, MAX_RECORD] {
+        for _ in 0..8 {
+            bench.forward(b, &"x".repeat(100_000));
+        }
+        let (mut mail, mut records, mut gap, mut waiting) = (0_usize, 0_usize, 0_usize, 0);
+        while mail < 6 * 133_000 {
+            // Always one that waits, and never more than the credit.
+            while waiting < 2 {
+                let frame = Frame::Data { circuit: CircuitId(1), record: &vec![1; length] }.encode();
+                bench.mediator.handle(Input::Frame { socket: SocketId(1), bytes: &frame }, bench.now);
+                waiting += 1;
+            }
+            // The sender takes its credit.
+            while bench.mediator.next_for(SocketId(1), bench.now).is_some() {}
+            match bench.mediator.next_for(SocketId(2), bench.now).unwrap() {
+                Outgoing::Frame(frame) => {
+                    records += frame.len() + TURN;
+                    (gap, waiting) = (0, waiting - 1);
+                }
+                Outgoing::Message { message, .. } => {
+                    gap += 1;
+                    assert!(gap < 2, "two deliveries follow each other while records wait");
+                    mail += message
+                        .attachments
+                        .iter()
+                        .map(|a| a.data.base64.as_ref().unwrap().len())
+                        .sum::<usize>();
+                }
+            }
+        }
+        assert!(records * 5 > mail * 3 && records * 3 < mail * 5, "{length}: {records} and {mail}");
+        let rest = bench.inbox(2);
+        let list = delivered(&rest).into_iter().map(|(id, _)| id).collect();
+        bench.send(2, b, &MessagesReceived { message_id_list: list });
+        bench.inbox(2);
+    }
+}
