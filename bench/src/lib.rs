@@ -8,8 +8,11 @@
 //!
 //! `benches/reach.rs` runs all three; `README.md` says how each number is made and what it does not say.
 //!
-//! Not its concern: sockets, mediators and what a network adds. `baseline/` is the yardstick for those.
+//! [`path`] measures whole processes instead: the way through two agents and a mediator, beside two plain relays (`baseline/`).
+//!
+//! Not its concern: what a network adds.
 
+pub mod path;
 pub mod report;
 pub mod run;
 pub mod stateful;

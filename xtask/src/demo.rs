@@ -24,6 +24,8 @@ pub(crate) struct Done {
     pub(crate) wall: Duration,
     /// The longest run of MPyC among the parties, in milliseconds.
     pub(crate) mpyc_ms: f64,
+    /// From the moment at which the last party had joined until all sessions stood, in milliseconds.
+    pub(crate) forming_ms: f64,
 }
 
 impl Stage {
@@ -52,9 +54,9 @@ impl Stage {
             let stderr = String::from_utf8_lossy(&output.stderr);
             return Err(Failure::check(format!("FAILED ({}): {last}\n{}", output.status, stderr.trim_end())));
         }
-        let mpyc_ms = read(last, parties)?;
+        let (mpyc_ms, forming_ms) = read(last, parties)?;
         self.check_that_nothing_is_left()?;
-        Ok(Done { wall, mpyc_ms })
+        Ok(Done { wall, mpyc_ms, forming_ms })
     }
 
     fn check_that_nothing_is_left(&self) -> Result {
@@ -81,8 +83,8 @@ impl Drop for Stage {
     }
 }
 
-/// Reads the last event of a demo of so many parties and returns MPyC's share in milliseconds.
-fn read(last: &str, parties: usize) -> Result<f64> {
+/// Reads the last event of a demo of so many parties and returns in milliseconds MPyC's share and how long the sessions took.
+fn read(last: &str, parties: usize) -> Result<(f64, f64)> {
     let fault = |what: &str| Failure::check(format!("FAILED: {what}: {last}"));
     let event: Value = serde_json::from_str(last).map_err(|_| fault("the last line is not JSON"))?;
     if event.get("type").and_then(Value::as_str) != Some("demo.done") {
@@ -93,7 +95,10 @@ fn read(last: &str, parties: usize) -> Result<f64> {
     if results.len() != parties || first.is_empty() || results.iter().any(|result| result != first) {
         return Err(fault("the parties do not all have the same result"));
     }
-    event.get("mpyc_ms").and_then(Value::as_f64).ok_or_else(|| fault("the time of MPyC is missing"))
+    let time = |name: &str| {
+        event.get(name).and_then(Value::as_f64).ok_or_else(|| fault(&format!("there is no {name}")))
+    };
+    Ok((time("mpyc_ms")?, time("forming_ms")?))
 }
 
 /// Command lines of running processes that were started with this folder in their environment or arguments.
@@ -126,9 +131,10 @@ mod tests {
 
     #[test]
     fn only_equal_results_of_all_parties_are_a_success() {
-        let done =
-            |results: &str| format!(r#"{{"v":1,"type":"demo.done","results":{results},"mpyc_ms":800.5}}"#);
-        assert_eq!(read(&done(r#"["a","a","a"]"#), 3).unwrap(), 800.5);
+        let done = |results: &str| {
+            format!(r#"{{"v":1,"type":"demo.done","results":{results},"mpyc_ms":800.5,"forming_ms":20.25}}"#)
+        };
+        assert_eq!(read(&done(r#"["a","a","a"]"#), 3).unwrap(), (800.5, 20.25));
         for wrong in [r#"["a","a","b"]"#, r#"["a","a"]"#, r#"["","",""]"#, "[]", "[1,1,1]"] {
             assert!(read(&done(wrong), 3).is_err(), "{wrong}");
         }

@@ -107,6 +107,11 @@ impl Workshop {
         self.target.join("apart")
     }
 
+    /// The plain relay that everything is measured against, as a release build leaves it.
+    pub(crate) fn relay(&self) -> PathBuf {
+        self.target_apart().join("release").join("didagent-baseline")
+    }
+
     /// The same path as seen from the root, for people.
     pub(crate) fn shown<'a>(&self, path: &'a Path) -> std::path::Display<'a> {
         path.strip_prefix(&self.root).unwrap_or(path).display()

@@ -1,7 +1,8 @@
-//! What must be reached, measured: the demo's time, and what a message costs in a session and without one.
+//! What must be reached, measured: the demo's time, what a message costs in a session and without one; and beside it what
+//! the way through two agents and a mediator costs, against two plain relays.
 //!
 //! ```text
-//! release build -> criterion (bench/) -> 20 demos -> figures beside their limits -> bench/results/<date>-<commit>.{md,json}
+//! release build -> criterion (bench/) -> whole processes (bench/) -> 20 + 5 demos -> figures beside their limits -> bench/results/<date>-<commit>.{md,json}
 //! ```
 
 mod date;
@@ -17,12 +18,15 @@ use crate::command::Line;
 use crate::demo::Stage;
 use crate::failure::{About as _, Failure, Result};
 use crate::reach::figures::{Figure, Spread};
-use crate::reach::report::Report;
+use crate::reach::report::{Large, Report};
 use crate::stages::{BENCH, run_one};
 use crate::workshop::Workshop;
 
-/// How many demos are measured.
+/// How many demos of three parties are measured.
 const DEMOS: usize = 20;
+
+/// How many demos of ten parties.
+const LARGE_DEMOS: usize = 5;
 
 /// Measures, prints, writes; fails when something was not reached.
 pub(crate) fn run(workshop: &Workshop) -> Result {
@@ -40,15 +44,30 @@ pub(crate) fn run(workshop: &Workshop) -> Result {
     let read = |path| fs::read_to_string(path).about("read the report of the bench");
     let bench: Value = serde_json::from_str(&read(&json)?).about("read the report of the bench")?;
 
-    println!("\n=== demos");
+    println!("\n=== two agents and a mediator, against two relays");
     let agent = workshop.target.join("release").join("didagent");
+    workshop.run(BENCH.cargo(workshop, "build", "--release --package didagent-baseline")?)?;
+    let (path_json, path_markdown) = (workshop.made().join("path.json"), workshop.made().join("path.md"));
+    let path = BENCH.cargo(workshop, "run", "--release --bin path --")?.with("DIDAGENT_COMMIT", &commit);
+    let path = path.word("--agent").word(&agent).word("--relay").word(workshop.relay());
+    workshop.run(path.word("--out").word(&path_json).word("--out").word(&path_markdown))?;
+    let path: Value = serde_json::from_str(&read(&path_json)?).about("read the report of the path")?;
+
+    println!("\n=== demos");
     println!("$ {} demo --json --parties 3        {DEMOS} times", workshop.shown(&agent));
     let stage = Stage::set(agent, workshop.python())?;
+    println!(
+        "$ {} demo --json --parties 10       {LARGE_DEMOS} times",
+        workshop.shown(&workshop.target.join("release").join("didagent"))
+    );
+    let large = (0..LARGE_DEMOS).map(|_| stage.play(10)).collect::<Result<Vec<_>>>()?;
+    let forming = Spread::of(large.iter().map(|demo| demo.forming_ms / 1000.0).collect());
+    let large_wall = Spread::of(large.iter().map(|demo| demo.wall.as_secs_f64()).collect());
     let demos = (0..DEMOS).map(|_| stage.play(3)).collect::<Result<Vec<_>>>()?;
     let wall = Spread::of(demos.iter().map(|demo| demo.wall.as_secs_f64()).collect());
     let mpyc = Spread::of(demos.iter().map(|demo| demo.mpyc_ms / 1000.0).collect());
 
-    let figures = Figure::all(wall, &bench)?;
+    let figures = Figure::all(wall, forming, &bench)?;
     let report = Report {
         date: date::utc(SystemTime::now()),
         commit,
@@ -56,6 +75,9 @@ pub(crate) fn run(workshop: &Workshop) -> Result {
         wall,
         mpyc,
         demos: DEMOS,
+        large: Large { demos: LARGE_DEMOS, wall: large_wall, forming },
+        path,
+        path_table: read(&path_markdown)?,
         bench,
         bench_table: read(&markdown)?.lines().skip(2).collect::<Vec<_>>().join("\n"),
     };

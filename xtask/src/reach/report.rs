@@ -19,10 +19,25 @@ pub(super) struct Report {
     /// Seconds of MPyC in a demo.
     pub(super) mpyc: Spread,
     pub(super) demos: usize,
+    pub(super) large: Large,
+    /// The report of the way through two agents and a mediator.
+    pub(super) path: Value,
+    /// The same for people.
+    pub(super) path_table: String,
     /// The report of the bench, which also describes the machine.
     pub(super) bench: Value,
     /// The same for people.
     pub(super) bench_table: String,
+}
+
+/// Demos of ten parties.
+#[derive(Debug)]
+pub(super) struct Large {
+    pub(super) demos: usize,
+    /// Seconds of a demo.
+    pub(super) wall: Spread,
+    /// Seconds from the last join until all sessions stood.
+    pub(super) forming: Spread,
 }
 
 impl Report {
@@ -32,7 +47,11 @@ impl Report {
     }
 
     pub(super) fn markdown(&self) -> String {
-        let Self { date, commit, wall, mpyc, demos, bench_table, .. } = self;
+        let Self { date, commit, wall, mpyc, demos, large, path_table, bench_table, .. } = self;
+        let load = |report: &Value| {
+            let load = report.get("run").and_then(|run| run.get("load")).and_then(Value::as_str);
+            load.unwrap_or("unknown").to_owned()
+        };
         let mut text = format!(
             "# What must be reached: {date}, commit {commit}\n\n{}, {} cores\n\n\
              | what | measured | must be | |\n|---|--:|--:|---|\n",
@@ -55,8 +74,28 @@ impl Report {
              From starting the program to its end: a mediator, three agents with identities of their own, one run of MPyC.\n\n\
              | | min | median | max |\n|---|--:|--:|--:|\n\
              | all | {:.2} s | {:.2} s | {:.2} s |\n| MPyC's share | {:.2} s | {:.2} s | {:.2} s |\n\n\
+             ## {} demos with ten parties\n\n\
+             | | min | median | max |\n|---|--:|--:|--:|\n\
+             | all | {:.2} s | {:.2} s | {:.2} s |\n\
+             | from the last join to 45 sessions | {:.2} s | {:.2} s | {:.2} s |\n\n\
+             ## Two agents and a mediator, against two relays\n\n\
+             Whole processes on this machine, in turns; load of the machine before it: {}. bench/README.md says how each number is \
+             made.\n\n{path_table}\n\
              ## One payload\n\n{bench_table}\n",
-            wall.min, wall.median, wall.max, mpyc.min, mpyc.median, mpyc.max,
+            wall.min,
+            wall.median,
+            wall.max,
+            mpyc.min,
+            mpyc.median,
+            mpyc.max,
+            large.demos,
+            large.wall.min,
+            large.wall.median,
+            large.wall.max,
+            large.forming.min,
+            large.forming.median,
+            large.forming.max,
+            load(&self.path),
         );
         text
     }
@@ -67,6 +106,12 @@ impl Report {
             "commit": self.commit,
             "figures": self.figures.iter().map(Figure::json).collect::<Vec<_>>(),
             "demo": {"parties": 3, "times": self.demos, "wall_s": self.wall.json(), "mpyc_s": self.mpyc.json()},
+            "demo_of_ten": {
+                "times": self.large.demos,
+                "wall_s": self.large.wall.json(),
+                "forming_s": self.large.forming.json(),
+            },
+            "path": self.path,
             "bench": self.bench,
         });
         Ok(serde_json::to_string_pretty(&value).about("write JSON")? + "\n")
@@ -94,16 +139,20 @@ mod tests {
         let report = Report {
             date: "2026-11-22".into(),
             commit: "c0ffee".into(),
-            figures: Figure::all(spread, &bench).unwrap(),
+            figures: Figure::all(spread, spread, &bench).unwrap(),
             wall: spread,
             mpyc: spread,
             demos: 20,
+            large: Large { demos: 5, wall: spread, forming: spread },
+            path: json!({"run": {"load": "0.07"}}),
+            path_table: "the other table".into(),
             bench,
             bench_table: "the table".into(),
         };
         let text = report.markdown();
         assert!(text.contains("a CPU, 2 cores"), "{text}");
         assert!(text.contains("| 12.00 s | below 10 s | NOT REACHED |"), "{text}");
+        assert!(text.contains("before it: 0.07.") && text.contains("the other table"), "{text}");
         assert!(text.contains("| 51.25 times | at least 50 times | REACHED |"), "{text}");
         assert!(text.contains("| 500 times | at least 50 times | REACHED |"), "{text}");
         let json: Value = serde_json::from_str(&report.json().unwrap()).unwrap();
