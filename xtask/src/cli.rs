@@ -8,11 +8,14 @@ const HELP: &str = "\
 Every chore of this repository.
 
 cargo xtask test [--only STAGE]   every behaviour, in under 45 minutes from nothing on 2 cores
-cargo xtask soak [--only STAGE]   the same with long counts, and 55 demos in a row
+cargo xtask soak [--only STAGE]   the same with long counts, and 220 demos in a row
 cargo xtask reach                 what must be reached: measures, prints a table, writes bench/results/
 
 What is missing (a private Python with MPyC, packages on Debian when run as root) it installs by itself, under the
 target folder where possible. Exit code 0: all is well; 1: a check failed; 2: usage, or something must be installed first.
+
+Variables: DIDAGENT_SOAK_DEMOS=20 runs so many demos in a row and a tenth as many of ten parties; DIDAGENT_MPYC_DEMOS=DIR names
+the demos of a checkout of MPyC; DIDAGENT_TEST_PYTHON_NUMPY=FILE a Python with MPyC 0.11 and numpy.
 
 Stages, in their order:
 ";

@@ -70,8 +70,17 @@ impl Line {
 
     /// Runs the line and returns what it says on stdout.
     pub(crate) fn quiet(self) -> Result<String> {
+        self.quiet_in(None)
+    }
+
+    /// The same in a folder.
+    pub(crate) fn quiet_in(self, folder: Option<&Path>) -> Result<String> {
         let shown = self.shown();
-        let output = self.command().stderr(Stdio::piped()).output().about(format!("start {shown}"))?;
+        let mut command = self.command();
+        if let Some(folder) = folder {
+            command.current_dir(folder);
+        }
+        let output = command.stderr(Stdio::piped()).output().about(format!("start {shown}"))?;
         if !output.status.success() {
             let said = String::from_utf8_lossy(&output.stderr);
             return Err(Failure::check(format!("FAILED ({}): {shown}\n{}", output.status, said.trim_end())));

@@ -57,7 +57,10 @@ pub(crate) fn random_u64(rng: &mut SystemRng) -> u64 {
 pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
     // wss needs a provider; the choice is a decision record, not a feature flag of a dependency.
     let _ = rustls::crypto::ring::default_provider().install_default();
+    // One worker for what carries bytes, beside the main thread for what decides. A message passes several tasks one after the
+    // other, never at once; with more workers most of its cost is waking another thread for each.
     tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
         .enable_all()
         .build()
         .map_err(|error| Failure::new(Kind::Other, format!("the system gives no threads: {error}")))

@@ -55,7 +55,7 @@ pub(crate) fn run(workshop: &Workshop) -> Result {
 
     println!("\n=== demos");
     println!("$ {} demo --json --parties 3        {DEMOS} times", workshop.shown(&agent));
-    let stage = Stage::set(agent, workshop.python())?;
+    let stage = Stage::set(agent, workshop)?;
     println!(
         "$ {} demo --json --parties 10       {LARGE_DEMOS} times",
         workshop.shown(&workshop.target.join("release").join("didagent"))

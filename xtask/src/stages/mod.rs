@@ -3,6 +3,7 @@
 mod build;
 mod foreign;
 mod layers;
+mod mpyc_demos;
 mod prerequisites;
 mod python;
 mod soak;
@@ -48,7 +49,11 @@ const STAGES: &[Stage] = &[
     stage("text", "links, lengths and words of every file", &[], text::run),
     Stage {
         soak_only: true,
-        ..stage("demos", "55 demos in a row, nothing left behind", &["python", "build"], soak::run)
+        ..stage("demos", "220 demos in a row, nothing left behind", &["python", "build"], soak::run)
+    },
+    Stage {
+        soak_only: true,
+        ..stage("mpyc-demos", "MPyC's public demos, against plain TCP", &["python", "build"], mpyc_demos::run)
     },
 ];
 
