@@ -97,7 +97,7 @@ impl Mailbox {
         match &self.state {
             State::Requesting { thid } if thid == message.thread() => {
                 if MediateDeny::try_from(message).is_ok() {
-                    return Err(Failure::new(Kind::MediatorRefused, "the mediator does not take new users"));
+                    return Err(refused("the mediator does not take new users"));
                 }
                 if MediateGrant::try_from(message).is_err() {
                     return Ok(Step::Nothing);
@@ -117,10 +117,7 @@ impl Mailbox {
                         && matches!(updated.result, Outcome::Success | Outcome::NoChange)
                 });
                 if !accepted {
-                    return Err(Failure::new(
-                        Kind::MediatorRefused,
-                        "the mediator does not register this party's DID",
-                    ));
+                    return Err(refused("the mediator does not register this party's DID"));
                 }
                 let thid = new_id(rng);
                 let live = LiveDeliveryChange { live_delivery: true }.message(thid.clone());
@@ -147,9 +144,14 @@ impl Mailbox {
             State::Live => None,
         };
         (report.is_error() && waiting.is_some() && waiting == thread).then(|| {
-            Failure::new(Kind::MediatorRefused, format!("the mediator refused: {}", showable(&report.text())))
+            refused(&format!("the mediator refused: {}", showable(&report.text())))
         })
     }
+}
+
+fn refused(why: &str) -> Failure {
+    Failure::new(Kind::MediatorRefused, why)
+        .hint("ask who runs the mediator, or use another one: --mediator LINK")
 }
 
 /// Makes a stranger's sentence fit for a screen: one line, nothing invisible, at most 200 characters.

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use tokio::net::TcpStream;
 use tokio::time::timeout;
+use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{self, Error};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream};
@@ -133,6 +134,13 @@ fn upgrade_failure(address: &str, error: &tungstenite::Error) -> Failure {
         Error::Io(error) => io_failure(address, error),
         Error::Tls(error) => unreachable_at(address, &error.to_string()),
         Error::Http(response) => status_failure(address, response.status().as_u16()),
+        // It read our request, or none of it, and hung up: as a proxy does whose mediator is down.
+        Error::ConnectionClosed | Error::Protocol(ProtocolError::HandshakeIncomplete) => {
+            unreachable_at(address, "the connection was closed at once")
+        }
+        // Tungstenite takes a head in tiny pieces for an attack.
+        Error::AttackAttempt => cannot_reach(address, "the answer came too slowly, a few bytes at a time")
+            .hint("the same again on a better connection"),
         // What a parser of HTTP makes of another protocol's first bytes helps nobody.
         other => {
             tracing::info!(%other, "no WebSocket");

@@ -10,10 +10,9 @@ const LIBRARY: &str = "faketime/libfaketimeMT.so.1";
 
 /// What makes a process's clock wrong by so many seconds. Durations and timers stay right.
 fn variables(seconds: i64) -> [(&'static str, String); 3] {
-    let kinds = std::fs::read_dir("/usr/lib").unwrap().flatten().map(|entry| entry.path().join(LIBRARY));
+    let mut kinds = std::fs::read_dir("/usr/lib").unwrap().flatten().map(|entry| entry.path().join(LIBRARY));
     let library: PathBuf = kinds
-        .filter(|path| path.is_file())
-        .next()
+        .find(|path| path.is_file())
         .unwrap_or_else(|| panic!("libfaketime is not installed: sudo apt-get install -y libfaketime"));
     [
         ("LD_PRELOAD", library.to_str().unwrap().to_owned()),

@@ -41,6 +41,11 @@ impl Mediator {
         )
     }
 
+    /// Starts a mediator on a free port whose DID and link name this URL.
+    pub fn start_named(binary: &Path, url: &str) -> Self {
+        Self::start_with(binary, &["--public-url", url])
+    }
+
     /// Starts a mediator on this port, or with 0 on a free one, that keeps its keys in `data`: started again with both, it is
     /// the same mediator.
     pub fn start_lasting(binary: &Path, port: u16, data: &Path) -> Self {

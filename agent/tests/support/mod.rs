@@ -3,7 +3,7 @@
 //! * [`process`]: any child process: its lines, its exit code, an end with the test.
 //! * [`mediator`]: `didagent mediator serve`.
 //! * [`clock`]: processes whose clock is wrong.
-//! * [`hostile`]: something else at the address of a mediator.
+//! * [`hostile`]: something else at the address of a mediator; [`fake_mediator`]: one that speaks DIDComm.
 //! * [`party`]: `didagent invite` and `didagent join`, their events and how they ended.
 //! * [`stage`]: a folder, a mediator and the parties of one test.
 //! * [`proxy`]: what an eavesdropper between agents and mediator sees.
@@ -25,6 +25,7 @@
 
 pub mod clock;
 pub mod demo;
+pub mod fake_mediator;
 pub mod hostile;
 pub mod mediator;
 pub mod party;
