@@ -31,20 +31,23 @@ pub(crate) fn serve(
     asks: mpsc::Sender<Ask>,
 ) -> Result<Serving, Failure> {
     let path = os::local_socket_path(home.path());
-    let listener = os::bind_local(&path).map_err(|error| {
+    let (listener, file) = os::bind_local(&path).map_err(|error| {
         Failure::new(Kind::HomeUnusable, format!("cannot listen on {}: {error}", path.display()))
     })?;
     let desk = Desk { home: home.clone(), shown, asks, askers: Arc::new(Semaphore::new(MAX_ASKERS)) };
-    Ok(Serving(tokio::spawn(accept(listener, desk))))
+    Ok(Serving { accepting: tokio::spawn(accept(listener, desk)), _file: file })
 }
 
 /// The serving socket; it closes and its file goes when this is dropped.
 #[derive(Debug)]
-pub(crate) struct Serving(tokio::task::JoinHandle<()>);
+pub(crate) struct Serving {
+    accepting: tokio::task::JoinHandle<()>,
+    _file: os::SocketFile,
+}
 
 impl Drop for Serving {
     fn drop(&mut self) {
-        self.0.abort();
+        self.accepting.abort();
     }
 }
 

@@ -62,7 +62,7 @@ pub(crate) fn others_may_read(path: &Path) -> io::Result<bool> {
 
 /// Listens on the local socket at `path`, which only the owner may use. An old socket file is replaced: the caller
 /// holds the home's lock, so nobody listens on it.
-pub(crate) fn bind_local(path: &Path) -> io::Result<LocalListener> {
+pub(crate) fn bind_local(path: &Path) -> io::Result<(LocalListener, SocketFile)> {
     if let Some(parent) = path.parent() {
         create_private_dir(parent)?;
     }
@@ -71,8 +71,9 @@ pub(crate) fn bind_local(path: &Path) -> io::Result<LocalListener> {
         _ => {}
     }
     let listener = tokio::net::UnixListener::bind(path)?;
+    let file = SocketFile(path.to_owned());
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600))?;
-    Ok(LocalListener { listener, path: path.to_owned() })
+    Ok((LocalListener(listener), file))
 }
 
 /// Connects to the local socket at `path`, if it is ours: its folder must be one that nobody else can write to.
@@ -96,24 +97,26 @@ pub(crate) fn local_socket_path(home: &Path) -> PathBuf {
     runtime.unwrap_or_else(std::env::temp_dir).join(format!("didagent-{name}")).join("engine.sock")
 }
 
-/// The listening local socket; its file goes when it is dropped.
+/// The listening local socket.
 #[derive(Debug)]
-pub(crate) struct LocalListener {
-    listener: tokio::net::UnixListener,
-    path: PathBuf,
-}
+pub(crate) struct LocalListener(tokio::net::UnixListener);
 
 impl LocalListener {
     /// Waits for the next connection.
     pub(crate) async fn accept(&self) -> io::Result<LocalStream> {
-        self.listener.accept().await.map(|(stream, _)| stream)
+        self.0.accept().await.map(|(stream, _)| stream)
     }
 }
 
-impl Drop for LocalListener {
+/// The file of a listening local socket, which goes when this is dropped. Not a part of the listener: that one belongs to a task,
+/// and a process may end before its tasks are dropped.
+#[derive(Debug)]
+pub(crate) struct SocketFile(PathBuf);
+
+impl Drop for SocketFile {
     fn drop(&mut self) {
         // Best effort: a leftover file is replaced by the next engine.
-        let _ = std::fs::remove_file(&self.path);
+        let _ = std::fs::remove_file(&self.0);
     }
 }
 
