@@ -101,6 +101,8 @@ pub enum Report {
         /// The line without its end.
         line: String,
     },
+    /// Without a program of ours: MPyC has ended all its connections, so whoever started it by hand may leave.
+    RunIdle,
     /// The program ended, or was stopped.
     RunExited(RunExited),
     /// Something that a person should know.

@@ -280,3 +280,44 @@ fn a_mediator_that_dies_in_a_run_ends_it_everywhere() {
         assert!(party.assert_stopped(125, "E0302").contains("mediator"), "{party:#?}");
     }
 }
+
+#[test]
+fn a_guest_that_is_killed_in_the_lobby_has_its_seat_back_when_it_joins_again() {
+    let stage = Stage::new();
+    let average = |number| python_command(&average(), &[number]);
+    let mut host = stage.invite("alice", 3).program(average("1")).start();
+    let link = text(&host.wait_for("room.invitation"), "link").to_owned();
+    let mut guest = stage.join("bob", &link).program(average("2")).start();
+    guest.wait_for("room.seats");
+    guest.process.signal("KILL");
+    assert_eq!(guest.finish().code, 137);
+    // What it left behind does not hinder the next command on the home.
+    let again = stage.join("bob", &link).program(average("2")).start();
+    let third = stage.join("carol", &link).program(average("3")).start();
+    for party in [host, again, third] {
+        assert_eq!(party.finish().assert_ok().output(), ["average of 3 inputs: 2.00"]);
+    }
+}
+
+#[test]
+fn a_party_that_is_killed_while_the_room_forms_is_named() {
+    let stage = Stage::new();
+    let mut host = stage.invite("alice", 4).program(rounds()).start();
+    let link = text(&host.wait_for("room.invitation"), "link").to_owned();
+    // One that stands still keeps the room from being ready.
+    let mut still = stage.join("bob", &link).program(rounds()).in_own_group().start();
+    still.wait_for("room.seats");
+    still.process.signal_group("STOP");
+    let victim = stage.join("carol", &link).option(&["--log", "didagent=debug"]).program(rounds()).start();
+    host.wait_for("party.joined");
+    host.wait_for("party.joined");
+    let other = stage.join("dave", &link).program(rounds()).start();
+    host.wait_for("party.joined");
+    // The others must have a session with it first, or they cannot see it go.
+    until("carol has sessions", || victim.process.stderr().matches("a session is up").count() >= 2);
+    victim.process.signal("KILL");
+    for party in [host, other] {
+        let ended = party.finish();
+        assert!(ended.assert_error(7, "E0405").contains("party 2 (carol)"), "{ended:#?}");
+    }
+}

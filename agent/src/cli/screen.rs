@@ -83,6 +83,7 @@ impl Reporter for Screen {
             // The table has the paths that work, and a party that is lost is named with the reason.
             Report::Ports { launcher: None, .. } | Report::RunStarted | Report::Path { .. } => {}
             Report::RunOutput { line } => drop(writeln!(std::io::stdout(), "{line}")),
+            Report::RunIdle => eprintln!("  MPyC has finished; Ctrl-C to leave"),
             Report::RunExited(exited) => {
                 for line in ending(exited) {
                     eprintln!("{line}");

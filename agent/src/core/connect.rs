@@ -143,9 +143,8 @@ impl Mailbox {
             }
             State::Live => None,
         };
-        (report.is_error() && waiting.is_some() && waiting == thread).then(|| {
-            refused(&format!("the mediator refused: {}", showable(&report.text())))
-        })
+        (report.is_error() && waiting.is_some() && waiting == thread)
+            .then(|| refused(&format!("the mediator refused: {}", showable(&report.text()))))
     }
 }
 

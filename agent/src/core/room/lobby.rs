@@ -31,8 +31,13 @@ const SETTLE: Duration = Duration::from_secs(2);
 /// within seconds of a restart.
 const HOST_AWAY: Duration = Duration::from_secs(15);
 
-/// Pause before a guest asks again.
+/// Pause before a guest asks again whose host was not known.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
+
+/// How often a guest asks whether the host is still there, and how often in vain until it gives up (RM-19): a host that was
+/// killed says nothing. A laptop may be closed for a moment, and its mail then waits at the mediator.
+pub(super) const ASK_EVERY: Duration = Duration::from_secs(60);
+pub(super) const MAX_UNANSWERED: u32 = 5;
 
 /// The host's side: who has a seat.
 #[derive(Debug)]
@@ -43,6 +48,14 @@ pub(super) struct HostLobby {
     away: BTreeMap<String, Instant>,
     /// Until then the room is not closed.
     settle: Option<Instant>,
+}
+
+/// What came of a request for a seat.
+enum Seated {
+    /// It has just what it had: a guest that asks whether we are still there.
+    Again,
+    /// Who sits where has changed.
+    Anew(Option<Event>),
 }
 
 impl HostLobby {
@@ -101,7 +114,8 @@ impl HostLobby {
     ) {
         if let Ok(join) = Join::try_from(message) {
             match self.seat(invitation, sender, &join, now) {
-                Ok(event) => {
+                Ok(Seated::Again) => self.announce_to(vec![sender.did.clone()], invitation, rng, outputs),
+                Ok(Seated::Anew(event)) => {
                     outputs.extend(event.map(Output::Event));
                     self.announce(invitation, rng, outputs);
                 }
@@ -174,7 +188,7 @@ impl HostLobby {
         sender: &Authenticated,
         join: &Join,
         now: Now,
-    ) -> Result<Option<Event>, (&'static str, &'static str)> {
+    ) -> Result<Seated, (&'static str, &'static str)> {
         if join.invitation_hash != Digest32(*invitation.hash()) {
             return Err((refusal::UNKNOWN, "this is not the invitation that the host sent"));
         }
@@ -201,8 +215,9 @@ impl HostLobby {
         // The same party again: its command was restarted, perhaps with another mediator. It keeps its seat.
         if let Some(seat) = self.parties.iter_mut().skip(1).find(|seat| seat.identity == party.identity) {
             self.away.remove(&seat.did);
+            let is_there = (&seat.did, &seat.kid, &seat.name) == (&party.did, &party.kid, &party.name);
             *seat = party;
-            return Ok(None);
+            return Ok(if is_there { Seated::Again } else { Seated::Anew(None) });
         }
         if self.parties.iter().any(|seat| seat.identity == party.identity) {
             return Err((refusal::DUPLICATE, "this identity already has a seat"));
@@ -216,13 +231,24 @@ impl HostLobby {
             identity: party.identity.clone(),
         };
         self.parties.push(party);
-        Ok(Some(event))
+        Ok(Seated::Anew(Some(event)))
     }
 
     fn announce(&self, invitation: &Invitation, rng: &mut impl CryptoRng, outputs: &mut VecDeque<Output>) {
+        let guests = self.guests().into_iter().filter(|did| !self.away.contains_key(did)).collect();
+        self.announce_to(guests, invitation, rng, outputs);
+    }
+
+    fn announce_to(
+        &self,
+        guests: Vec<String>,
+        invitation: &Invitation,
+        rng: &mut impl CryptoRng,
+        outputs: &mut VecDeque<Output>,
+    ) {
         let seats = u32::try_from(self.seats).unwrap_or(u32::MAX);
         let body = Seats { seats, names: self.parties.iter().map(|party| party.name.clone()).collect() };
-        for to in self.guests().into_iter().filter(|did| !self.away.contains_key(did)) {
+        for to in guests {
             outputs.push_back(Output::send(to, body.message(new_id(rng)).pthid(invitation.room())));
         }
     }
@@ -316,9 +342,11 @@ pub(super) enum Guest {
 pub(super) struct GuestLobby {
     thid: String,
     answer_by: Option<Instant>,
-    /// When to ask again, because the host's mediator did not know the host.
+    /// When to ask again: soon if the host's mediator did not know the host, else to hear that it is still there.
     ask_at: Option<Instant>,
-    /// When that was so for too long.
+    /// Questions since the host was last heard. They are counted, not minutes, since either machine may sleep.
+    unanswered: u32,
+    /// Until when the host's mediator may not know the host.
     away_by: Option<Instant>,
     /// What the host said last: the number of seats, and the names of those who have one.
     told: Option<(usize, Vec<String>)>,
@@ -336,11 +364,13 @@ impl GuestLobby {
             thid: String::new(),
             answer_by: None,
             ask_at: None,
+            unanswered: 0,
             away_by: None,
             told: None,
             roster: None,
         };
         let message = lobby.ask(member, invitation, now, rng);
+        lobby.expect_answer(now.instant);
         (lobby, message)
     }
 
@@ -354,14 +384,19 @@ impl GuestLobby {
     ) -> Message {
         // A new id each time: an id counts once (RM-17), and the host must answer.
         self.thid = new_id(rng);
-        self.answer_by = Some(now.instant + HOST_ANSWER);
-        self.ask_at = None;
+        self.ask_at = Some(now.instant + ASK_EVERY);
+        self.unanswered += 1;
         let join = Join {
             name: member.name.clone(),
             link: member.identity.link(&member.connection, now.unix),
             invitation_hash: Digest32(*invitation.hash()),
         };
         join.message(self.thid.clone()).pthid(invitation.room())
+    }
+
+    /// The host must answer soon: it has not done so yet, or something is just being put right.
+    pub(super) fn expect_answer(&mut self, now: Instant) {
+        self.answer_by = Some(now + HOST_ANSWER);
     }
 
     /// The connection to our mediator is gone: until it is back, no answer can come.
@@ -380,6 +415,7 @@ impl GuestLobby {
             .hint("ask the host for a new invitation"));
         }
         self.answer_by = None;
+        self.unanswered = 0;
         self.ask_at = Some(now + ASK_AGAIN);
         Ok(())
     }
@@ -389,13 +425,14 @@ impl GuestLobby {
         self.ask_at.is_some_and(|at| at <= now)
     }
 
-    /// Says whether the host has not answered yet.
-    pub(super) fn waits_for_host(&self) -> bool {
-        self.answer_by.is_some() || self.ask_at.is_some()
+    /// Says whether the host's mediator did not know the host when we last wrote.
+    pub(super) fn host_is_away(&self) -> bool {
+        self.away_by.is_some()
     }
 
-    fn answered(&mut self) {
-        self.mediator_lost();
+    fn answered(&mut self, now: Instant) {
+        (self.answer_by, self.away_by) = (None, None);
+        self.ask_at = Some(now + ASK_EVERY);
     }
 
     pub(super) fn message(
@@ -404,21 +441,26 @@ impl GuestLobby {
         invitation: &Invitation,
         sender: &Authenticated,
         message: &Message,
+        now: Instant,
         outputs: &mut VecDeque<Output>,
     ) -> Result<Guest, Failure> {
         if sender.did != invitation.host() {
             return Ok(Guest::NotOurs);
         }
+        self.unanswered = 0;
         if let Ok(seats) = Seats::try_from(message) {
-            self.answered();
+            self.answered(now);
             let names: Vec<_> = seats.names.iter().map(|name| showable(name)).collect();
             let seats = usize::try_from(seats.seats).unwrap_or(usize::MAX);
             // More than a room can have tell nothing.
             let taken = names.iter().take(MAX_PARTIES).cloned().collect();
-            self.told = Some((seats.min(MAX_PARTIES), taken));
-            outputs.push_back(Output::Event(Event::Seats { seats, names }));
+            let told = Some((seats.min(MAX_PARTIES), taken));
+            if self.told != told {
+                self.told = told;
+                outputs.push_back(Output::Event(Event::Seats { seats, names }));
+            }
         } else if let Ok(roster) = RosterMessage::try_from(message) {
-            self.answered();
+            self.answered(now);
             self.roster = Some(verify(member, invitation, roster)?);
         } else if let Ok(report) = ProblemReport::try_from(message) {
             if self.is_refused_by(message) && report.is_error() {
@@ -469,6 +511,12 @@ impl GuestLobby {
     }
 
     pub(super) fn late(&self, now: Now) -> Option<Failure> {
+        if self.asks_again(now.instant) && self.unanswered >= MAX_UNANSWERED {
+            let minutes = u64::from(MAX_UNANSWERED) * ASK_EVERY.as_secs() / 60;
+            let why = "its command has ended, or its machine sleeps";
+            let message = format!("nothing was heard of the host for {minutes} minutes: {why}");
+            return Some(Failure::new(Kind::HostSilent, message).hint("ask the host for a new invitation"));
+        }
         self.answer_by.filter(|deadline| *deadline <= now.instant).map(|_| {
             let seconds = HOST_ANSWER.as_secs();
             Failure::new(Kind::HostSilent, format!("the host did not answer within {seconds} s"))

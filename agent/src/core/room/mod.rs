@@ -290,9 +290,9 @@ impl Room {
         }
     }
 
-    /// Says whether a guest has not heard of the host yet.
+    /// Says whether a guest waits for the host, whom it then cannot do without.
     pub fn waits_for_host(&self) -> bool {
-        matches!(&self.phase, Phase::Guest(lobby) if lobby.waits_for_host())
+        matches!(&self.phase, Phase::Guest(_))
     }
 
     /// Says whether people are still waited for, so that nothing is lost with a connection.
@@ -359,7 +359,7 @@ impl Room {
         match &mut self.phase {
             Phase::Host(lobby) => lobby.message(&self.invitation, sender, message, now, rng, outputs),
             Phase::Guest(lobby) => {
-                match lobby.message(&self.member, &self.invitation, sender, message, outputs) {
+                match lobby.message(&self.member, &self.invitation, sender, message, now.instant, outputs) {
                     Ok(lobby::Guest::Taken) => {}
                     // Another party may have got the roster before us and begun.
                     Ok(lobby::Guest::NotOurs) => {
@@ -430,7 +430,10 @@ impl Room {
     fn mediator_back(&mut self, now: Now, rng: &mut impl CryptoRng) {
         match &mut self.phase {
             Phase::Host(lobby) => lobby.mediator_back(&self.invitation, now.instant, rng, &mut self.outputs),
-            Phase::Guest(_) => self.ask_host(now, rng),
+            Phase::Guest(lobby) => {
+                lobby.expect_answer(now.instant);
+                self.ask_host(now, rng);
+            }
             _ => {}
         }
     }
@@ -455,12 +458,8 @@ impl Room {
     }
 
     fn check_deadlines(&mut self, now: Now, rng: &mut impl CryptoRng) {
-        match &mut self.phase {
-            Phase::Host(lobby) => {
-                lobby.check_deadlines(&self.invitation, now.instant, rng, &mut self.outputs);
-            }
-            Phase::Guest(lobby) if lobby.asks_again(now.instant) => self.ask_host(now, rng),
-            _ => {}
+        if let Phase::Host(lobby) = &mut self.phase {
+            lobby.check_deadlines(&self.invitation, now.instant, rng, &mut self.outputs);
         }
         let failure = match &self.phase {
             Phase::Host(lobby) if self.invitation.is_expired(now.unix) => Some(lobby.expired()),
@@ -469,7 +468,15 @@ impl Room {
             _ => None,
         };
         if let Some(failure) = failure {
-            self.fail(failure);
+            return self.fail(failure);
+        }
+        if let Phase::Guest(lobby) = &mut self.phase
+            && lobby.asks_again(now.instant)
+        {
+            if lobby.host_is_away() {
+                lobby.expect_answer(now.instant);
+            }
+            self.ask_host(now, rng);
         }
     }
 

@@ -385,6 +385,34 @@ fn a_silent_host_is_reported() {
 }
 
 #[test]
+fn a_guest_keeps_asking_and_gives_up_only_when_the_host_is_gone() {
+    use lobby::{ASK_EVERY, MAX_UNANSWERED};
+    let mut table = Table::new(3);
+    let bob = table.join(member(2, None));
+    table.carry();
+    // As long as the host is there nothing changes and nothing is shown, for longer than a host may be silent.
+    for _ in 0..MAX_UNANSWERED + 3 {
+        table.passed += ASK_EVERY;
+        table.input(bob, Input::Timeout);
+        table.carry();
+    }
+    let (host, guest) = (&table.seats[0], &table.seats[bob]);
+    assert_eq!((host.events.len(), guest.events.len(), host.room.missing()), (1, 1, 1));
+    // A night's sleep is one question; it is the questions that count.
+    table.passed += Duration::from_secs(8 * 3600);
+    for asked in 0..=MAX_UNANSWERED {
+        assert!(table.seats[bob].failed.is_none(), "given up after {asked}");
+        table.input(bob, Input::Timeout);
+        assert_eq!(table.mail.len(), usize::from(asked < MAX_UNANSWERED));
+        table.mail.clear();
+        table.passed += ASK_EVERY;
+    }
+    let failure = table.seats[bob].failed.clone().unwrap();
+    assert_eq!(failure.kind, Kind::HostSilent);
+    assert!(failure.message.starts_with("nothing was heard of the host for 5 minutes"), "{failure}");
+}
+
+#[test]
 fn after_the_start_a_leave_is_reported_with_its_exit_code() {
     let mut table = Table::full(2);
     table.connect();

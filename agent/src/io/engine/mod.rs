@@ -418,7 +418,12 @@ impl Engine {
                     "refused a {origin} connection that was to be with {who}: it says that it is party {got}"
                 )));
             }
-            Happened::Bridge(event) => tracing::debug!(?event, "bridge"),
+            Happened::Bridge(event) => {
+                if matches!(event, BridgeEvent::Finished { .. }) && self.is_idle_by_hand() {
+                    reporter.report(&Report::RunIdle);
+                }
+                tracing::debug!(?event, "bridge");
+            }
         }
         None
     }

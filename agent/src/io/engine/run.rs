@@ -247,6 +247,13 @@ impl Engine {
         }
     }
 
+    /// Says whether MPyC was started by hand and has been through with everybody.
+    pub(super) fn is_idle_by_hand(&self) -> bool {
+        let finished =
+            |run: &Run| run.program.is_none() && run.active == 0 && run.finished >= self.peers.len();
+        self.run.as_ref().is_some_and(finished)
+    }
+
     /// The session with a peer ended.
     pub(super) fn peer_ended(&mut self, index: usize, ended: Ended) -> Result<Option<End>, Failure> {
         let Some(run) = &mut self.run else {

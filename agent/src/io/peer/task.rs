@@ -222,6 +222,7 @@ impl Task {
                 self.tell(FromPeer::Rtt(rtt));
                 if !self.up {
                     self.up = true;
+                    tracing::debug!(peer = self.index, "a session is up");
                     self.tell(FromPeer::Up);
                 }
             }
