@@ -224,7 +224,7 @@ pub struct Room {
 #[derive(Debug)]
 enum Phase {
     Host(HostLobby),
-    Guest(GuestLobby),
+    Guest(Box<GuestLobby>),
     Forming(Box<Forming>),
     Running(Box<Roster>),
     Over,
@@ -241,7 +241,7 @@ impl Room {
     pub fn guest(member: Member, invitation: Invitation, now: Now, rng: &mut impl CryptoRng) -> Self {
         let (lobby, join) = GuestLobby::join(&member, &invitation, now, rng);
         let to = invitation.host().to_owned();
-        let mut room = Self::new(member, invitation, Phase::Guest(lobby));
+        let mut room = Self::new(member, invitation, Phase::Guest(Box::new(lobby)));
         room.outputs.push_back(Output::send(to, join));
         room
     }
