@@ -1,6 +1,7 @@
 //! Courtesy: what an agent answers to anybody's message that is not about a room.
 //!
-//! Specification: DIDComm Messaging v2.1, "Trust Ping Protocol 2.0", "Problem Reports"; `spec/room.md`, section 7.
+//! Specification: DIDComm Messaging v2.1, "Trust Ping Protocol 2.0", "Discover Features
+//! Protocol 2.0", "Problem Reports"; `spec/room.md`, section 7.
 //!
 //! ```text
 //! ping              --> ping-response
@@ -16,12 +17,14 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use didagent_didcomm::message::Message;
-use didagent_didcomm::protocols::report_problem::ProblemReport;
+use didagent_didcomm::protocols::discover_features::{self, Queries};
+use didagent_didcomm::protocols::report_problem::{ProblemReport, is_report};
 use didagent_didcomm::protocols::trust_ping::{Ping, PingResponse};
-use didagent_didcomm::protocols::{BodyError, types};
+use didagent_didcomm::protocols::{Body as _, BodyError, types};
 use rand_core::CryptoRng;
 
 use crate::core::connect::showable;
+use crate::core::features;
 use crate::core::invite::new_id;
 
 /// Answers that one sender gets at once.
@@ -103,22 +106,29 @@ impl Courtesy {
         rng: &mut impl CryptoRng,
     ) -> Reaction {
         let is = |type_: &&str| types::same_message(&message.type_, type_);
-        if OF_ROOMS.iter().any(|type_| is(&type_)) {
+        if OF_ROOMS.iter().any(&is) {
             return Reaction::NotOurs;
         }
         // Never a report about a report, whatever is in it: two agents could keep each other busy for ever.
-        if is(&types::PROBLEM_REPORT) {
+        if is_report(&message.type_) {
             return self.report(sender, standing, message);
         }
-        let answer = match Ping::try_from(message) {
-            Ok(Ping { response_requested: false }) => return Reaction::Ignore,
-            Ok(_) => PingResponse::to_ping(new_id(rng), message),
-            Err(BodyError::WrongType { .. }) => ProblemReport::new(
+        // Headers alone, and what nobody here asked for.
+        if is(&types::EMPTY) || is(&types::DISCOVER_DISCLOSE) {
+            return Reaction::Ignore;
+        }
+        let answer = match (Ping::try_from(message), Queries::try_from(message)) {
+            (Ok(Ping { response_requested: false }), _) => return Reaction::Ignore,
+            (Ok(_), _) => PingResponse::to_ping(new_id(rng), message),
+            (_, Ok(queries)) => discover_features::answer(&queries, &features::all())
+                .message(new_id(rng))
+                .thid(message.thread()),
+            (Err(BodyError::WrongType { .. }), Err(BodyError::WrongType { .. })) => ProblemReport::new(
                 UNSUPPORTED,
                 "this agent does not know messages of this type; discover-features tells which it knows",
             )
             .report(new_id(rng), message),
-            Err(_) => ProblemReport::new(MALFORMED, "the body is not what the message's type demands")
+            _ => ProblemReport::new(MALFORMED, "the body is not what the message's type demands")
                 .report(new_id(rng), message),
         };
         if self.is_allowed(sender, standing, now) {
@@ -139,11 +149,8 @@ impl Courtesy {
             return Reaction::Ignore;
         }
         self.shown.push(once);
-        let words = report.comment.as_deref().map(showable).filter(|words| !words.is_empty());
-        Reaction::Tell(match words {
-            Some(words) => format!("{words} ({code})"),
-            None => code,
-        })
+        let words = showable(&report.text());
+        Reaction::Tell(if words.is_empty() || words == code { code } else { format!("{words} ({code})") })
     }
 
     fn is_allowed(&mut self, sender: &str, standing: Standing, now: Instant) -> bool {
@@ -192,8 +199,15 @@ impl Allowance {
 mod tests {
     use super::*;
     use crate::core::test_rng;
-    use didagent_didcomm::protocols::Body as _;
     use serde_json::json;
+
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "an instant cannot be made from nothing; only differences count"
+    )]
+    fn start() -> Instant {
+        Instant::now()
+    }
 
     fn react(courtesy: &mut Courtesy, standing: Standing, message: &Message, now: Instant) -> Reaction {
         courtesy.handle("did:peer:bob", standing, message, now, &mut test_rng(1))
@@ -212,7 +226,7 @@ mod tests {
 
     #[test]
     fn a_ping_is_answered_in_its_thread_unless_no_answer_is_wanted() {
-        let (mut courtesy, now) = (Courtesy::default(), Instant::now());
+        let (mut courtesy, now) = (Courtesy::default(), start());
         for standing in [Standing::Known, Standing::Stranger] {
             let response = answer(react(&mut courtesy, standing, &ping(), now));
             assert_eq!((response.type_.as_str(), response.thread()), (types::PING_RESPONSE, "p"));
@@ -226,7 +240,7 @@ mod tests {
 
     #[test]
     fn an_unknown_message_is_reported_in_its_thread_and_a_report_never_is() {
-        let (mut courtesy, now) = (Courtesy::default(), Instant::now());
+        let (mut courtesy, now) = (Courtesy::default(), start());
         let unknown = Message::new("u", "https://example.org/poker/1.0/raise", json!({})).thid("t");
         let message = answer(react(&mut courtesy, Standing::Stranger, &unknown, now));
         assert_eq!(ProblemReport::try_from(&message).unwrap().code, UNSUPPORTED);
@@ -238,14 +252,34 @@ mod tests {
             assert_eq!(react(&mut courtesy, Standing::Known, &broken, now), Reaction::Ignore);
         }
         // The minor version may differ.
-        let later =
-            Message::new("r", "https://didcomm.org/report-problem/2.9/problem-report", json!({"code": "x"}));
-        assert_eq!(react(&mut courtesy, Standing::Known, &later, now), Reaction::Ignore);
+        for type_ in ["https://didcomm.org/report-problem/2.9/problem-report", "x/9/problem-report"] {
+            let later = Message::new("r", type_, json!({"code": "x"}));
+            assert_eq!(react(&mut courtesy, Standing::Known, &later, now), Reaction::Ignore);
+        }
+    }
+
+    #[test]
+    fn queries_are_answered_with_what_is_spoken_and_nothing_is_said_about_answers() {
+        let (mut courtesy, now) = (Courtesy::default(), start());
+        let queries =
+            json!({"queries": [{"feature-type": "protocol", "match": "https://didcomm.org/trust-*"}]});
+        let queries = Message::new("q", types::DISCOVER_QUERIES, queries);
+        let told = answer(react(&mut courtesy, Standing::Stranger, &queries, now));
+        assert_eq!((told.type_.as_str(), told.thread()), (types::DISCOVER_DISCLOSE, "q"));
+        let told_body = discover_features::Disclose::try_from(&told).unwrap();
+        let ids: Vec<_> = told_body.disclosures.iter().map(|one| one.id.as_str()).collect();
+        assert_eq!(ids, ["https://didcomm.org/trust-ping/2.0"]);
+        for quiet in [told, Message::new("e", types::EMPTY, json!({}))] {
+            assert_eq!(react(&mut courtesy, Standing::Known, &quiet, now), Reaction::Ignore);
+        }
+        let bad = Message::new("b", types::DISCOVER_QUERIES, json!({"queries": 1}));
+        let report = ProblemReport::try_from(&answer(react(&mut courtesy, Standing::Known, &bad, now)));
+        assert_eq!(report.unwrap().code, MALFORMED);
     }
 
     #[test]
     fn messages_of_rooms_are_left_alone() {
-        let (mut courtesy, now) = (Courtesy::default(), Instant::now());
+        let (mut courtesy, now) = (Courtesy::default(), start());
         for type_ in OF_ROOMS {
             let message = Message::new("m", type_, json!({}));
             assert_eq!(react(&mut courtesy, Standing::Stranger, &message, now), Reaction::NotOurs, "{type_}");
@@ -254,13 +288,13 @@ mod tests {
 
     #[test]
     fn a_report_is_told_once_in_words_and_only_of_those_we_know() {
-        let (mut courtesy, now) = (Courtesy::default(), Instant::now());
+        let (mut courtesy, now) = (Courtesy::default(), start());
         let report = |thread: &str| ProblemReport::new("e.p.x", "no \u{1b}[2Jway").message("r").pthid(thread);
         assert_eq!(react(&mut courtesy, Standing::Stranger, &report("1"), now), Reaction::Ignore);
         let Reaction::Tell(words) = react(&mut courtesy, Standing::Known, &report("1"), now) else {
             panic!()
         };
-        assert_eq!(words, "no [2Jway (e.p.x)");
+        assert_eq!(words, "no \u{fffd}[2Jway (e.p.x)");
         assert_eq!(react(&mut courtesy, Standing::Known, &report("1"), now), Reaction::Ignore);
         for thread in 2..=MAX_SHOWN {
             let told = react(&mut courtesy, Standing::Known, &report(&thread.to_string()), now);
@@ -271,7 +305,7 @@ mod tests {
 
     #[test]
     fn answers_are_rationed_and_strangers_share_one_ration() {
-        let (mut courtesy, now) = (Courtesy::default(), Instant::now());
+        let (mut courtesy, now) = (Courtesy::default(), start());
         let mut rng = test_rng(1);
         let mut answered = |courtesy: &mut Courtesy, sender: &str, standing, now| {
             courtesy.handle(sender, standing, &ping(), now, &mut rng) != Reaction::Ignore

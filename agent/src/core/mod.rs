@@ -12,6 +12,7 @@ pub mod clock;
 pub mod connect;
 pub mod contacts;
 pub mod courtesy;
+pub mod features;
 pub mod identity;
 pub mod invite;
 pub mod pairing;

@@ -1,6 +1,7 @@
 //! What the end-to-end tests share: the processes that people start, as people start them.
 //!
 //! * [`process`]: any child process: its lines, its exit code, an end with the test.
+//! * [`foreigner`]: somebody who writes messages by hand.
 //! * [`mediator`]: `didagent mediator serve`.
 //! * [`clock`]: processes whose clock is wrong.
 //! * [`hostile`]: something else at the address of a mediator; [`fake_mediator`]: one that speaks DIDComm.
@@ -26,6 +27,7 @@
 pub mod clock;
 pub mod demo;
 pub mod fake_mediator;
+pub mod foreigner;
 pub mod hostile;
 pub mod mediator;
 pub mod party;

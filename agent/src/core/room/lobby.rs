@@ -337,6 +337,13 @@ pub(super) enum Guest {
     NotOurs,
 }
 
+/// Who has a seat, as the host says.
+#[derive(Debug, PartialEq, Eq)]
+struct Told {
+    seats: usize,
+    names: Vec<String>,
+}
+
 /// A guest's side: waiting for the roster.
 #[derive(Debug)]
 pub(super) struct GuestLobby {
@@ -348,8 +355,8 @@ pub(super) struct GuestLobby {
     unanswered: u32,
     /// Until when the host's mediator may not know the host.
     away_by: Option<Instant>,
-    /// What the host said last: the number of seats, and the names of those who have one.
-    told: Option<(usize, Vec<String>)>,
+    /// What the host said last.
+    told: Option<Box<Told>>,
     roster: Option<Roster>,
 }
 
@@ -454,7 +461,7 @@ impl GuestLobby {
             let seats = usize::try_from(seats.seats).unwrap_or(usize::MAX);
             // More than a room can have tell nothing.
             let taken = names.iter().take(MAX_PARTIES).cloned().collect();
-            let told = Some((seats.min(MAX_PARTIES), taken));
+            let told = Some(Box::new(Told { seats: seats.min(MAX_PARTIES), names: taken }));
             if self.told != told {
                 self.told = told;
                 outputs.push_back(Output::Event(Event::Seats { seats, names }));
@@ -483,11 +490,11 @@ impl GuestLobby {
     }
 
     pub(super) fn capacity(&self) -> Option<usize> {
-        self.told.as_ref().map(|(seats, _)| *seats)
+        self.told.as_ref().map(|told| told.seats)
     }
 
     pub(super) fn taken(&self, member: &Member, host: &str) -> Vec<Seat> {
-        let Some((_, names)) = &self.told else { return Vec::new() };
+        let Some(names) = self.told.as_ref().map(|told| &told.names) else { return Vec::new() };
         let ours = names.iter().skip(1).filter(|name| **name == member.name).count() == 1;
         let seat = |(index, name): (usize, &String)| {
             let is_us = ours && index > 0 && *name == member.name;
