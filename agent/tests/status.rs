@@ -154,7 +154,7 @@ fn askers_that_hang_or_talk_nonsense_hold_up_neither_the_engine_nor_others() {
         b"{\"request\":\"status\"}\n",
         b"{\"v\":2,\"request\":\"status\"}\n",
         b"{\"v\":1,\"request\":\"everything\"}\n",
-        &[b'[', b'\n'],
+        b"[\n",
         &[0xff, 0xfe, b'\n'],
         &vec![b'x'; 200_000],
     ] {
