@@ -64,14 +64,61 @@ fn data_directory_keeps_the_did_and_memory_does_not() {
     assert_ne!(did(false), did(false));
 }
 
+/// Runs it to its end; returns the exit code and what it said.
+fn refused(command: &mut Command) -> (Option<i32>, String) {
+    let output = command.stdin(Stdio::null()).output().unwrap();
+    assert!(output.stdout.is_empty(), "{output:?}");
+    (output.status.code(), String::from_utf8(output.stderr).unwrap())
+}
+
+fn program(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_didagent-mediator"));
+    command.arg("serve").args(arguments).env("DIDAGENT_LOG", "off");
+    command
+}
+
 #[test]
-fn exit_codes_tell_what_is_wrong() {
-    let code = |arguments: &[&str]| serve(arguments).wait().unwrap().code();
-    assert_eq!(code(&["--listen", "nowhere"]), Some(2));
-    assert_eq!(code(&["--listen", "127.0.0.1:0", "--public-url", "ftp://x"]), Some(2));
-    assert_eq!(code(&["--listen", "0.0.0.0:0"]), Some(2));
-    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    assert_eq!(code(&["--listen", &taken.local_addr().unwrap().to_string()]), Some(5));
+fn exit_codes_and_sentences_tell_what_is_wrong() {
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let taken = listener.local_addr().unwrap().to_string();
     let file = tempfile::NamedTempFile::new().unwrap();
-    assert_eq!(code(&["--listen", "127.0.0.1:0", "--data", file.path().to_str().unwrap()]), Some(8));
+    let below = file.path().join("data");
+    let any = ["--listen", "127.0.0.1:0"];
+    for (arguments, code, says) in [
+        (vec!["--listen", "nowhere"], 2, vec!["--listen"]),
+        ([&any[..], &["--public-url", "ftp://x"]].concat(), 2, vec!["ftp://x", "try: --public-url https://"]),
+        (vec!["--listen", "0.0.0.0:0"], 2, vec!["--public-url"]),
+        (
+            vec!["--listen", &taken],
+            5,
+            vec![&taken, "in use", "try: another program listens there", "--listen 127.0.0.1:0"],
+        ),
+        (vec!["--listen", "192.0.2.1:1"], 5, vec!["192.0.2.1:1", "--listen 127.0.0.1:8080"]),
+        (
+            [&any[..], &["--data", file.path().to_str().unwrap()]].concat(),
+            8,
+            vec!["mediator-keys.json", "--data"],
+        ),
+        ([&any[..], &["--data", below.to_str().unwrap()]].concat(), 8, vec!["mediator-keys.json", "--data"]),
+    ] {
+        let (got, said) = refused(&mut program(&arguments));
+        assert_eq!(got, Some(code), "{arguments:?}: {said}");
+        for words in says {
+            assert!(said.contains(words), "{words}: {said}");
+        }
+        assert!(!said.contains("panicked") && said.lines().count() < 8, "{said}");
+    }
+}
+
+#[test]
+fn keys_that_cannot_be_written_leave_nothing_behind() {
+    let directory = tempfile::tempdir().unwrap();
+    // No file may grow: what a full disk does, without one.
+    let script = "trap '' XFSZ; ulimit -f 0; exec \"$0\" serve --listen 127.0.0.1:0 --data \"$1\"";
+    let mut command = Command::new("bash");
+    command.args(["-c", script, env!("CARGO_BIN_EXE_didagent-mediator")]).arg(directory.path());
+    let (code, said) = refused(command.env("DIDAGENT_LOG", "off"));
+    assert_eq!(code, Some(8), "{said}");
+    assert!(said.contains("mediator-keys.json") && said.contains("try: "), "{said}");
+    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
 }

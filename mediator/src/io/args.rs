@@ -44,7 +44,11 @@ pub fn serve_command(args: &ServeArgs) -> u8 {
         Ok(()) => 0,
         Err(error) => {
             // The one place that speaks to people: without a log subscriber an error would be lost.
-            let _ = writeln!(std::io::stderr(), "error: {error}");
+            let mut stderr = std::io::stderr();
+            let _ = writeln!(stderr, "error: {error}");
+            if let Some(hint) = error.hint() {
+                let _ = writeln!(stderr, "  try: {hint}");
+            }
             match error {
                 ServeError::PublicUrl { .. } | ServeError::PublicUrlNeeded => 2,
                 ServeError::Listen { .. } => 5,

@@ -115,9 +115,12 @@ impl KeyPair {
         let beside = path.with_extension("new");
         let _ = std::fs::remove_file(&beside);
         let mut file = os::create_private(&beside)?;
-        file.write_all(&text)?;
-        file.sync_all()?;
-        std::fs::rename(&beside, path)?;
+        let written = file
+            .write_all(&text)
+            .and_then(|()| file.sync_all())
+            .and_then(|()| std::fs::rename(&beside, path));
+        // On a full disk half a key would stay.
+        written.inspect_err(|_| drop(std::fs::remove_file(&beside)))?;
         Ok(keys)
     }
 

@@ -66,6 +66,36 @@ pub enum ServeError {
     Runtime(#[source] std::io::Error),
 }
 
+impl ServeError {
+    /// Returns something to try, for people; every line of it can work.
+    pub(super) fn hint(&self) -> Option<String> {
+        use std::io::ErrorKind::{AddrInUse, AddrNotAvailable, PermissionDenied, StorageFull};
+        let hint = match self {
+            Self::Listen { address, source } => match source.kind() {
+                AddrInUse => format!(
+                    "another program listens there; give another port, or a free one: --listen {}",
+                    SocketAddr::new(address.ip(), 0)
+                ),
+                AddrNotAvailable => {
+                    "this machine does not have that address: --listen 127.0.0.1:8080".to_owned()
+                }
+                PermissionDenied => "use a port above 1023, and a proxy in front of it".to_owned(),
+                _ => return None,
+            },
+            Self::PublicUrl { .. } | Self::PublicUrlNeeded => {
+                "--public-url https://med.example.org, with your own host".to_owned()
+            }
+            Self::Keys(KeyError::Io { source, .. }) => match source.kind() {
+                StorageFull => "make room on that disk, or give another folder with --data".to_owned(),
+                _ => "give a folder that this user may write with --data, or none to keep keys in memory"
+                    .to_owned(),
+            },
+            _ => return None,
+        };
+        Some(hint)
+    }
+}
+
 /// A mediator that listens and does not answer yet.
 #[derive(Debug)]
 pub struct Server {

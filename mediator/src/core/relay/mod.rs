@@ -370,14 +370,21 @@ impl Relay {
         self.woken.remove(&socket);
     }
 
-    /// Tells every end that the mediator stops.
+    /// Tells every end that the mediator stops, and forgets the circuits: a partner's socket that closes afterwards says nothing
+    /// more on them (RL-31).
     pub(super) fn stop(&mut self) {
         for (socket, port) in &mut self.ports {
+            let circuits = std::mem::take(&mut port.circuits);
+            port.closes.extend(circuits.into_keys().map(|id| (id, CloseCode::GOING_AWAY)));
             port.ring.clear();
             port.credits.clear();
-            port.closes.extend(port.circuits.keys().map(|id| (*id, CloseCode::GOING_AWAY)));
+            port.waiting.clear();
             self.woken.insert(*socket);
         }
+        self.circuits.clear();
+        self.by_token.clear();
+        self.per_did.clear();
+        self.waiting.clear();
     }
 
     /// Ends circuits whose partner did not come in time (RL-09).

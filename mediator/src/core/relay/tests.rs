@@ -313,6 +313,11 @@ fn rl_34_stop_closes_every_circuit() {
     bench.relay.stop();
     bench.expect_close(A, a, CloseCode::GOING_AWAY);
     bench.expect_close(B, b, CloseCode::GOING_AWAY);
+    // One end goes first, and still sends what crossed its CLOSE.
+    bench.send(B, b, b"crossed");
+    bench.relay.socket_closed(B);
+    assert_eq!(bench.next(A), None, "one CLOSE is enough");
+    bench.assert_empty();
 }
 
 #[derive(Debug, Clone)]
