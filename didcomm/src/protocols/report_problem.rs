@@ -68,7 +68,7 @@ impl ProblemReport {
     /// Returns the sentence for people: the comment with its arguments, or the code when there is none.
     ///
     /// `{1}` stands for the first argument. An argument that is missing becomes `?`, and those that the comment does not name
-    /// follow it, separated by commas. The words are a stranger's: see [`crate::showable`]. At most 4 KiB are returned.
+    /// follow it, separated by commas. The words are a stranger's: see [`crate::showable()`]. At most 4 KiB are returned.
     pub fn text(&self) -> String {
         let mut text = Bounded(String::new());
         let mut rest = self.comment.as_deref().unwrap_or(&self.code);
