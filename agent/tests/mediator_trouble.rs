@@ -131,6 +131,26 @@ fn somebody_who_joins_at_once_after_a_restart_does_not_lock_out_those_who_come_b
 }
 
 #[test]
+fn a_guest_with_a_mediator_of_its_own_survives_a_restart_of_either() {
+    let mut hosts = Lasting::new();
+    let mut guests = Lasting::new();
+    let mut host = hosts.stage.invite("alice", 3).program(averaging("1")).start();
+    let link = link_of(&mut host);
+    let own = ["--mediator", guests.stage.mediator_link()].map(str::to_owned);
+    let bob = guests.stage.join("bob", &link).option(&own.each_ref().map(String::as_str));
+    let mut bob = bob.program(averaging("3")).start();
+    bob.wait_for("room.seats");
+    host.wait_for("party.joined");
+    hosts.restart(&mut [&mut host]);
+    host.wait_for("mediator.back");
+    guests.restart(&mut [&mut bob]);
+    bob.wait_for("mediator.back");
+    bob.wait_for("room.seats");
+    let carol = hosts.stage.join("carol", &link).program(averaging("8")).start();
+    assert_average(vec![host, bob, carol]);
+}
+
+#[test]
 fn people_see_one_line_when_the_mediator_is_lost_and_one_when_it_is_back() {
     let mut lasting = Lasting::new();
     let mut watched = lasting.stage.invite("alice", 2).for_people().start();

@@ -15,8 +15,9 @@ use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
-use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::tungstenite::{Error, Message};
 use tracing::Instrument as _;
 
 use crate::core::connect::showable;
@@ -254,8 +255,11 @@ async fn read(
     let reason = loop {
         let message = match timeout(SILENCE, stream.next()).await {
             Ok(Some(Ok(message))) => message,
+            // A mediator that is killed says no goodbye.
+            Ok(Some(Err(Error::Protocol(ProtocolError::ResetWithoutClosingHandshake))) | None) => {
+                break "the connection was closed".to_owned();
+            }
             Ok(Some(Err(error))) => break showable(&error.to_string()),
-            Ok(None) => break "the connection was closed".to_owned(),
             Err(_) => break format!("nothing was heard for {} s", SILENCE.as_secs()),
         };
         match message {
