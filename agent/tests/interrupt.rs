@@ -5,6 +5,7 @@
 mod support;
 
 use std::ffi::OsString;
+use std::io::Write as _;
 use std::net::TcpListener;
 use std::time::Duration;
 
@@ -222,7 +223,8 @@ fn while_the_last_bytes_are_waited_for_once_is_polite_and_twice_leaves() {
         let ports = guest.wait_for_ports();
         // This stands for bob's MPyC, which takes the connection and never ends it.
         let mpyc = TcpListener::bind(("127.0.0.1", ports[1])).unwrap();
-        let _connection = mpyc.accept().unwrap();
+        let (mut connection, _) = mpyc.accept().unwrap();
+        connection.write_all(b"x").unwrap();
         until("alice's program has ended", || {
             !processes_that_know(&host.home).iter().any(|line| line.contains(" supervise "))
         });

@@ -212,3 +212,46 @@ fn a_reader_that_leaves_ends_nothing() {
     let host = host.finish();
     assert!(matches!(host.code, 0 | 1 | 120), "{host:#?}");
 }
+
+#[test]
+fn what_a_program_leaves_in_its_group_ends_with_it_and_what_it_detached_stays() {
+    let stage = Stage::new();
+    // The job in the background ignores requests, and would run MPyC without a bridge for ever.
+    let script =
+        "trap '' TERM; sleep 600 & echo left $!; setsid sleep 600 >/dev/null 2>&1 & echo detached $!; exit 0";
+    let command = || vec!["bash".into(), "-c".into(), script.into()];
+    for party in stage.run(vec![command(), command()]) {
+        let pid = |start| {
+            let line =
+                party.assert_ok().output().into_iter().find_map(|line| line.strip_prefix(start)).unwrap();
+            line.trim().parse::<u32>().unwrap()
+        };
+        assert!(!is_running(pid("left ")), "{party:#?}");
+        assert!(is_running(pid("detached ")), "{party:#?}");
+        support::process::signal("KILL", &pid("detached ").to_string());
+        assert!(party.stderr.contains("left processes in the background"), "{party:#?}");
+    }
+}
+
+#[test]
+fn a_folder_and_a_script_without_a_first_line_are_no_programs() {
+    let stage = Stage::new();
+    let folder = stage.folder().join("folder");
+    std::fs::create_dir(&folder).unwrap();
+    let ended = stage.invite("alice", 2).program(vec![folder.clone().into()]).run();
+    let message = ended.assert_error(126, "E0604");
+    assert!(message.contains(folder.to_str().unwrap()) && message.contains("folder"), "{message}");
+    let script = stage.folder().join("script");
+    std::fs::write(&script, "echo shell\n").unwrap();
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    std::fs::set_permissions(&script, mode).unwrap();
+    // Only starting it shows that, so the other party hears of it as of any program that fails.
+    let [alice, bob] =
+        <[Ended; 2]>::try_from(stage.run(vec![vec![script.into()], uneven(&["opens", "1"])])).unwrap();
+    assert_eq!(alice.code, 126, "{alice:#?}");
+    assert!(
+        alice.stderr.contains("error[E0604]") && alice.stderr.contains("try: a script begins"),
+        "{alice:#?}"
+    );
+    assert!(bob.assert_stopped(125, "E0406").contains("party 0 (alice) failed with exit code 126"));
+}

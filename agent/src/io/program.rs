@@ -189,6 +189,10 @@ fn find(program: &OsString) -> Result<(), Failure> {
     };
     let found = candidates.iter().find(|candidate| candidate.is_file());
     match found {
+        None if path.is_dir() => {
+            let error = std::io::Error::new(std::io::ErrorKind::IsADirectory, "it is a folder");
+            Err(spawn_failure(program, &error))
+        }
         None => Err(spawn_failure(program, &std::io::ErrorKind::NotFound.into())),
         Some(found) if !os::is_executable(found) => {
             Err(spawn_failure(program, &std::io::ErrorKind::PermissionDenied.into()))

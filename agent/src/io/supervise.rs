@@ -19,10 +19,13 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use crate::failure::{Failure, Kind};
 use crate::io::local_api::Supervision;
-use crate::io::os;
+use crate::io::os::{self, Below};
 
 /// How long a program may take to end after it was asked to; then it is killed.
 const GRACE: Duration = Duration::from_secs(3);
+
+/// How long what a program left in the background may take to end by itself, for example to write the last lines of a log.
+const REST: Duration = Duration::from_secs(1);
 
 /// Pause between two looks at what the program left behind.
 const LOOK: Duration = Duration::from_millis(20);
@@ -51,9 +54,18 @@ async fn run(socket: &Path, command: &[OsString]) -> Result<u8, Failure> {
     let modes = os::TerminalModes::note();
     os::adopt_orphans();
     let mut child = spawn(command)?;
+    let group = child.id().and_then(os::group_of);
     let status = loop {
         tokio::select! {
-            status = child.wait() => break status,
+            status = child.wait() => {
+                if let Some(group) = group {
+                    tokio::select! {
+                        () = end_rest_of_group(group) => {}
+                        _wanted = supervision.stop_wanted() => kill(Below::All).await,
+                    }
+                }
+                break status;
+            }
             _wanted = supervision.stop_wanted() => break stop(&mut child).await,
             () = ends.next() => {}
         }
@@ -86,6 +98,12 @@ pub(crate) fn spawn_failure(program: &OsString, error: &io::Error) -> Failure {
     match error.kind() {
         io::ErrorKind::NotFound => Failure::new(Kind::CommandNotFound, format!("there is no program {name}"))
             .hint("check the words after `--`"),
+        _ if os::is_no_program(error) => {
+            Failure::new(Kind::CommandNotExecutable, format!("{name} is no program of this machine: {error}"))
+                .hint(
+                    "a script begins with a line such as #!/bin/sh; or write its interpreter in front of it",
+                )
+        }
         _ => Failure::new(Kind::CommandNotExecutable, format!("{name} cannot be started: {error}")),
     }
 }
@@ -95,11 +113,11 @@ async fn stop(child: &mut Child) -> io::Result<std::process::ExitStatus> {
     let pid = child.id();
     // It may have ended just now; the wait below says so.
     let _ = pid.map(os::ask_group_to_end);
-    os::ask_descendants_to_end();
+    os::ask_to_end_below(Below::All);
     let deadline = Instant::now() + GRACE;
     let asked = timeout_at(deadline, child.wait()).await;
-    while asked.is_ok() && os::has_descendants() && Instant::now() < deadline {
-        sleep(LOOK).await;
+    if asked.is_ok() {
+        ended_by(Below::All, deadline).await;
     }
     let status = match asked {
         Ok(status) => status,
@@ -109,18 +127,46 @@ async fn stop(child: &mut Child) -> io::Result<std::process::ExitStatus> {
         }
     };
     let _ = pid.map(os::kill_group);
-    end_what_is_left().await;
+    kill(Below::All).await;
     status
 }
 
-/// Kills every process below this one.
+/// Ends what a program that has ended left in its process group, as the rest of a shell's pipeline: it has nothing to talk to any
+/// more. What the program put into a session of its own it wanted to stay.
+async fn end_rest_of_group(group: Below) {
+    if ended_by(group, Instant::now() + REST).await {
+        return;
+    }
+    eprintln!("warning: the program has ended but left processes in the background; they are ended now");
+    os::ask_to_end_below(group);
+    if !ended_by(group, Instant::now() + GRACE).await {
+        kill(group).await;
+    }
+}
+
+/// Waits until these processes have ended, and says whether they have by the deadline.
+async fn ended_by(which: Below, deadline: Instant) -> bool {
+    while os::is_any_below(which) {
+        if Instant::now() >= deadline {
+            return false;
+        }
+        sleep(LOOK).await;
+    }
+    true
+}
+
+/// Kills every process below this one; for an engine whose supervisor is gone.
 pub(crate) async fn end_what_is_left() {
+    kill(Below::All).await;
+}
+
+async fn kill(which: Below) {
     // One that forks while it is being killed is found the next time.
     for _ in 0..KILLS {
-        if !os::has_descendants() {
+        if !os::is_any_below(which) {
             break;
         }
-        os::kill_descendants();
+        os::kill_below(which);
         sleep(LOOK).await;
     }
 }

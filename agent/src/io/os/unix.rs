@@ -230,6 +230,12 @@ impl EndRequests {
     }
 }
 
+/// Says whether a file could not be started because its content is no program: a script without a first line, or a program for
+/// another processor.
+pub(crate) fn is_no_program(error: &io::Error) -> bool {
+    error.raw_os_error() == Some(rustix::io::Errno::NOEXEC.raw_os_error())
+}
+
 /// Says whether the file may be executed by somebody; the system has the last word when it is started.
 pub(crate) fn is_executable(path: &Path) -> bool {
     std::fs::metadata(path).is_ok_and(|metadata| metadata.permissions().mode() & 0o111 != 0)

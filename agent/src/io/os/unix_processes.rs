@@ -19,29 +19,45 @@ pub(crate) fn adopt_orphans() {
     }
 }
 
-/// Asks every process below this one to end (SIGTERM).
-pub(crate) fn ask_descendants_to_end() {
-    signal_descendants(Signal::TERM);
+/// Which processes below this one are meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Below {
+    /// All of them.
+    All,
+    /// Those of one process group, by its number.
+    Group(i32),
 }
 
-/// Kills every process below this one.
-pub(crate) fn kill_descendants() {
-    signal_descendants(Signal::KILL);
+/// Returns the number of the process group of the process `pid`, which is our own child.
+pub(crate) fn group_of(pid: u32) -> Option<Below> {
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw);
+    let group = rustix::process::getpgid(Some(pid?)).ok()?;
+    Some(Below::Group(group.as_raw_nonzero().get()))
 }
 
-/// Says whether a process below this one still runs. Collects those that have ended, so the caller must have waited for the
-/// children that it started itself.
-pub(crate) fn has_descendants() -> bool {
+/// Asks these processes to end (SIGTERM).
+pub(crate) fn ask_to_end_below(which: Below) {
+    signal_below(which, Signal::TERM);
+}
+
+/// Kills these processes.
+pub(crate) fn kill_below(which: Below) {
+    signal_below(which, Signal::KILL);
+}
+
+/// Says whether one of these processes still runs. Collects those that have ended, so the caller must have waited for the children
+/// that it started itself.
+pub(crate) fn is_any_below(which: Below) -> bool {
     let descendants = descendants();
     for process in descendants.iter().filter(|process| process.ended && process.is_child) {
         let pid = Pid::from_raw(process.pid);
         let _ = pid.map(|pid| rustix::process::waitpid(Some(pid), rustix::process::WaitOptions::NOHANG));
     }
-    descendants.iter().any(|process| !process.ended)
+    descendants.iter().any(|process| !process.ended && process.is_meant(which))
 }
 
-fn signal_descendants(signal: Signal) {
-    for process in descendants() {
+fn signal_below(which: Below, signal: Signal) {
+    for process in descendants().into_iter().filter(|process| process.is_meant(which)) {
         // It may have ended since.
         let _ = Pid::from_raw(process.pid).map(|pid| kill_process(pid, signal));
     }
@@ -51,9 +67,27 @@ fn signal_descendants(signal: Signal) {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Process {
     pid: i32,
+    group: i32,
     /// It is a child of ours, not a grandchild.
     is_child: bool,
     /// It has ended and was not collected yet.
+    ended: bool,
+}
+
+impl Process {
+    fn is_meant(&self, which: Below) -> bool {
+        match which {
+            Below::All => true,
+            Below::Group(group) => self.group == group,
+        }
+    }
+}
+
+/// What the system tells of any process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Stat {
+    parent: i32,
+    group: i32,
     ended: bool,
 }
 
@@ -64,37 +98,38 @@ fn descendants() -> Vec<Process> {
         folder.flatten().filter_map(|entry| entry.file_name().to_str().and_then(|name| name.parse().ok()));
     let stats = pids.filter_map(|pid: i32| {
         let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-        parse_stat(&stat).map(|(parent, ended)| (pid, parent, ended))
+        Some((pid, parse_stat(&stat)?))
     });
     let own = rustix::process::getpid().as_raw_nonzero().get();
-    below(own, &stats.collect::<Vec<_>>())
+    below(own, stats)
 }
 
-/// Returns those of `(pid, parent, ended)` that are below `own`.
-fn below(own: i32, all: &[(i32, i32, bool)]) -> Vec<Process> {
-    let mut children: HashMap<i32, Vec<(i32, bool)>> = HashMap::new();
-    for (pid, parent, ended) in all {
-        children.entry(*parent).or_default().push((*pid, *ended));
+/// Returns those processes that are below `own`.
+fn below(own: i32, all: impl IntoIterator<Item = (i32, Stat)>) -> Vec<Process> {
+    let mut children: HashMap<i32, Vec<(i32, Stat)>> = HashMap::new();
+    for (pid, stat) in all {
+        children.entry(stat.parent).or_default().push((pid, stat));
     }
     let mut found = Vec::new();
     let mut next = vec![own];
     while let Some(parent) = next.pop() {
         // Taken out, so that a table that changed while it was read cannot make a circle.
-        for (pid, ended) in children.remove(&parent).unwrap_or_default() {
-            found.push(Process { pid, is_child: parent == own, ended });
+        for (pid, Stat { group, ended, .. }) in children.remove(&parent).unwrap_or_default() {
+            found.push(Process { pid, group, is_child: parent == own, ended });
             next.push(pid);
         }
     }
     found
 }
 
-/// Returns the parent, and whether the process has ended, of `pid (name) state parent ...`. The name may contain anything.
-fn parse_stat(stat: &str) -> Option<(i32, bool)> {
+/// Reads `pid (name) state parent group ...`. The name may contain anything.
+fn parse_stat(stat: &str) -> Option<Stat> {
     let (_, rest) = stat.rsplit_once(')')?;
     let mut words = rest.split_whitespace();
     let state = words.next()?;
     let parent = words.next()?.parse().ok()?;
-    Some((parent, matches!(state, "Z" | "X")))
+    let group = words.next()?.parse().ok()?;
+    Some(Stat { parent, group, ended: matches!(state, "Z" | "X") })
 }
 
 /// The modes of the terminal on stdin: echo, line editing and the like.
@@ -120,10 +155,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_name_with_parentheses_does_not_hide_parent_and_state() {
-        assert_eq!(parse_stat("7 (python3) S 5 7 7 0"), Some((5, false)));
-        assert_eq!(parse_stat("7 (a) Z 1) b) Z 5 7"), Some((5, true)));
-        for broken in ["", "7", "7 (x)", "7 (x) S", "7 (x) S five"] {
+    fn a_name_with_parentheses_does_not_hide_what_follows() {
+        let stat = |parent, group, ended| Some(Stat { parent, group, ended });
+        assert_eq!(parse_stat("7 (python3) S 5 6 7 0"), stat(5, 6, false));
+        assert_eq!(parse_stat("7 (a) Z 1) b) Z 5 7"), stat(5, 7, true));
+        for broken in ["", "7", "7 (x)", "7 (x) S", "7 (x) S five 5", "7 (x) S 5", "7 (x) S 5 x"] {
             assert_eq!(parse_stat(broken), None, "{broken}");
         }
     }
@@ -131,14 +167,14 @@ mod tests {
     #[test]
     fn descendants_are_found_at_any_depth_and_others_are_not() {
         let all = [(2, 1, false), (3, 2, false), (4, 3, true), (5, 1, false), (6, 5, false), (7, 2, true)];
-        let mut found: Vec<_> = below(2, &all)
-            .into_iter()
-            .map(|process| (process.pid, process.is_child, process.ended))
-            .collect();
+        let all = all.map(|(pid, parent, ended)| (pid, Stat { parent, group: 1, ended }));
+        let mut found: Vec<_> =
+            below(2, all).into_iter().map(|process| (process.pid, process.is_child, process.ended)).collect();
         found.sort_unstable();
         assert_eq!(found, [(3, true, false), (4, false, true), (7, true, true)]);
-        assert_eq!(below(9, &all), []);
+        assert_eq!(below(9, all), []);
         // A table that was read while pids were used again may have a circle.
-        assert_eq!(below(2, &[(2, 3, false), (3, 2, false)]).len(), 2);
+        let stat = |parent| Stat { parent, group: 1, ended: false };
+        assert_eq!(below(2, [(2, stat(3)), (3, stat(2))]).len(), 2);
     }
 }
