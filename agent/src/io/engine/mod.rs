@@ -285,8 +285,9 @@ impl Engine {
             return Err(self.no_mailbox());
         }
         self.reconnect().await?;
-        if let Some(failure) = self.run.as_mut().and_then(|run| run.blame_due(now.instant)) {
-            return Err(failure);
+        if let Some((failure, is_hearsay)) = self.run.as_mut().and_then(|run| run.blame_due(now.instant)) {
+            // What we can see ourselves is better than what another one saw first.
+            return Err(self.ended_early().filter(|_| is_hearsay).unwrap_or(failure));
         }
         self.look_for_vain_wait(now.instant)?;
         if let Some(room) = &mut self.room {

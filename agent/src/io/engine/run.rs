@@ -138,10 +138,11 @@ impl Run {
         [blamed, self.vain.next_look(!self.done.is_empty())].into_iter().flatten().min()
     }
 
-    /// Returns the failure of a run whose culprit is certain by now; a suspicion that came to nothing is dropped.
-    pub(super) fn blame_due(&mut self, now: Instant) -> Option<Failure> {
+    /// Returns the failure of a run whose culprit is certain by now, and whether another party only told us of it; a suspicion that
+    /// came to nothing is dropped.
+    pub(super) fn blame_due(&mut self, now: Instant) -> Option<(Failure, bool)> {
         let blame = self.blame.take_if(|blame| blame.until <= now)?;
-        (!blame.needs_connections || self.active > 0).then_some(blame.failure)
+        (!blame.needs_connections || self.active > 0).then_some((blame.failure, blame.suspect.is_none()))
     }
 }
 
@@ -362,7 +363,11 @@ impl Engine {
                 }
                 () = tokio::time::sleep_until(deadline) => {
                     let blamed = self.run.as_ref().and_then(|run| run.blame.as_ref());
-                    return blamed.map(|blame| blame.failure.clone()).or_else(|| self.ended_early());
+                    let blamed = blamed.map(|blame| (blame.failure.clone(), blame.suspect.is_none()));
+                    return match blamed {
+                        Some((failure, false)) => Some(failure),
+                        hearsay => self.ended_early().or(hearsay.map(|(failure, _)| failure)),
+                    };
                 }
             };
             if let Err(failure) = happened {
