@@ -463,26 +463,6 @@ impl Engine {
         code
     }
 
-    /// Puts a loss down to this machine's own standstill, if there was one: the others went on without us, and whichever news of
-    /// that came first looks as if somebody else were to blame.
-    fn or_standstill(&self, failure: Failure) -> Failure {
-        let is_loss = matches!(
-            failure.kind,
-            Kind::PeerLost | Kind::PeerFailed | Kind::MediatorLost | Kind::NotReady | Kind::HostSilent
-        );
-        match self.standstill.recent().filter(|_| is_loss) {
-            None => failure,
-            Some(length) => Failure::new(
-                Kind::Standstill,
-                format!(
-                    "this machine stood still for {} s (sleep?), and the others went on without it",
-                    length.as_secs()
-                ),
-            )
-            .hint("keep this machine awake, and ask the host for a new invitation"),
-        }
-    }
-
     async fn say_goodbye(&mut self, body: Leave) {
         if let Some(room) = &mut self.room {
             room.handle(Input::Leave(body), now(), &mut self.rng);

@@ -280,6 +280,26 @@ impl Engine {
         Ok(None)
     }
 
+    /// Puts a loss down to this machine's own standstill, if there was one: the others went on without us, and whichever news of
+    /// that came first looks as if somebody else were to blame.
+    pub(super) fn or_standstill(&self, failure: Failure) -> Failure {
+        let is_loss = matches!(
+            failure.kind,
+            Kind::PeerLost | Kind::PeerFailed | Kind::MediatorLost | Kind::NotReady | Kind::HostSilent
+        );
+        match self.standstill.recent().filter(|_| is_loss) {
+            None => failure,
+            Some(length) => Failure::new(
+                Kind::Standstill,
+                format!(
+                    "this machine stood still for {} s (sleep?), and the others went on without it",
+                    length.as_secs()
+                ),
+            )
+            .hint("keep this machine awake, and ask the host for a new invitation"),
+        }
+    }
+
     /// Ends a run: stops the program unless it ended by itself, and finds out why. Frees the ports.
     pub(super) async fn end_run(&mut self, mut run: Run, end: End, reporter: &mut dyn Reporter) -> RunExited {
         let elapsed = run.started.elapsed();
