@@ -17,7 +17,6 @@ use support::party::{bare, text};
 use support::process::{Finished, run};
 use support::schema::Events;
 use support::stage::{Stage, finish};
-use support::system::processes_that_know;
 use support::{average, didagent, program, python_command, until};
 
 /// What is between `"type": "` and the next quote in the sources of the command line, where all events are made.
@@ -157,67 +156,27 @@ fn end(mut child: std::process::Child) -> (Option<i32>, String) {
     (child.wait().unwrap().code(), stderr)
 }
 
+/// The first line holds the link, which a script may take with `head -n 1` and let the room go on.
 #[test]
-fn a_reader_that_goes_ends_the_command_and_the_others_are_told() {
+fn a_closed_pipe_ends_nothing() {
     let stage = Stage::new();
-    let invite = |name: &str| {
+    for (alice, bob, json) in [("alice", "bob", true), ("carol", "dora", false)] {
         let mut command = bare(&didagent());
-        command.arg("--home").arg(stage.home(name)).args([
-            "invite",
-            "--json",
-            "--parties",
-            "2",
-            "--name",
-            name,
-        ]);
-        command.args(["--mediator", stage.mediator_link()]);
-        command
-    };
-    // Nobody joins, so nothing would be written for two hours.
-    let (child, mut stdout) = piped(&mut invite("alice"));
-    stdout.read_line(&mut String::new()).unwrap();
-    drop(stdout);
-    let (code, stderr) = end(child);
-    assert_eq!((code, stderr.as_str()), (Some(130), ""));
-
-    // In the middle of a run.
-    let marker = stage.folder().join("never");
-    let late = || python_command(&program("late.py"), &[marker.to_str().unwrap(), "1"]);
-    let (child, mut stdout) = piped(invite("carol").arg("--").args(late()));
-    let mut line = String::new();
-    stdout.read_line(&mut line).unwrap();
-    let invitation: Value = serde_json::from_str(&line).unwrap();
-    let mut dora = stage.join("dora", text(&invitation, "link")).program(late()).start();
-    dora.wait_for("run.started");
-    while !line.contains("waiting") {
-        line.clear();
-        assert_ne!(stdout.read_line(&mut line).unwrap(), 0, "the program was not started");
+        command.arg("--home").arg(stage.home(alice)).args(["invite", "--parties", "2", "--name", alice]);
+        command.args(["--mediator", stage.mediator_link()]).args(json.then_some("--json"));
+        let (child, mut stdout) = piped(&mut command);
+        let mut line = String::new();
+        stdout.read_line(&mut line).unwrap();
+        drop(stdout);
+        let event = serde_json::from_str::<Value>(&line).ok();
+        assert_eq!(event.is_some(), json, "{line}");
+        let link = event.as_ref().map_or(line.trim(), |event| text(event, "link"));
+        let mut bob = stage.join(bob, link).start();
+        bob.wait_for("run.ports");
+        bob.process.signal("INT");
+        assert_eq!(bob.finish().code, 130);
+        let (code, stderr) = end(child);
+        assert_eq!(code, Some(7), "{stderr}");
+        assert!(!stderr.contains("panicked"), "{stderr}");
     }
-    drop(stdout);
-    let (code, stderr) = end(child);
-    assert_eq!(code, Some(130), "{stderr}");
-    assert!(!stderr.contains("panicked"), "{stderr}");
-    assert!(dora.finish().assert_stopped(125, "E0405").contains("interrupted"));
-    until("nothing is left behind", || processes_that_know(&marker).is_empty());
-}
-
-/// For people stdout is the link, which a script may take with `head -1` and let the room go on.
-#[test]
-fn a_closed_pipe_ends_nothing_that_is_for_people() {
-    let stage = Stage::new();
-    let (child, mut stdout) = piped(bare(&didagent()).arg("--home").arg(stage.home("alice")).args([
-        "invite",
-        "--parties",
-        "2",
-        "--mediator",
-        stage.mediator_link(),
-    ]));
-    let mut link = String::new();
-    stdout.read_line(&mut link).unwrap();
-    drop(stdout);
-    let mut bob = stage.join("bob", link.trim()).start();
-    bob.wait_for("run.ports");
-    bob.process.signal("INT");
-    assert_eq!(bob.finish().code, 130);
-    assert_eq!(end(child).0, Some(7));
 }

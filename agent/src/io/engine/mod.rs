@@ -107,11 +107,6 @@ async fn run_here(plan: Plan, reporter: &mut dyn Reporter) -> u8 {
             return Kind::Other.exit();
         }
     };
-    if plan.capture
-        && let Err(error) = ends.watch_stdout()
-    {
-        tracing::warn!(%error, "a reader that closes stdout will not be noticed at once");
-    }
     // Until the engine stands there is nobody to say goodbye to, so an early Ctrl-C just ends everything.
     let started = tokio::select! {
         started = start::start(plan, reporter) => started,

@@ -1,12 +1,11 @@
 //! Unix: private files, termination requests to processes, the local socket.
 
 use std::fs::{DirBuilder, File, OpenOptions};
-use std::io::{self, IsTerminal as _};
+use std::io;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _, OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
 use sha2::{Digest as _, Sha256};
-use tokio::sync::oneshot;
 
 /// Longest path of a unix socket that every system takes: macOS has 104 bytes with the closing zero.
 const MAX_SOCKET_PATH: usize = 103;
@@ -157,11 +156,9 @@ pub(crate) fn shell_code(status: std::process::ExitStatus) -> u8 {
     u8::try_from(code).unwrap_or(1)
 }
 
-/// Requests to end the whole command: Ctrl-C, SIGTERM and SIGHUP from others, and a reader of our stdout that is gone.
+/// Requests to end the whole command: Ctrl-C, SIGTERM and SIGHUP from others.
 #[derive(Debug)]
 pub(crate) struct EndRequests {
-    /// Resolves when whoever reads our stdout is gone.
-    abandoned: Option<oneshot::Receiver<()>>,
     interrupt: tokio::signal::unix::Signal,
     terminate: tokio::signal::unix::Signal,
     hangup: tokio::signal::unix::Signal,
@@ -172,57 +169,15 @@ impl EndRequests {
     pub(crate) fn listen() -> io::Result<Self> {
         use tokio::signal::unix::{SignalKind, signal};
         Ok(Self {
-            abandoned: None,
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
             hangup: signal(SignalKind::hangup())?,
         })
     }
 
-    /// Begins to watch stdout, if it is a pipe. A reader that closes it wants no more of us, and a room may be silent for
-    /// hours, so the next write would notice too late.
-    pub(crate) fn watch_stdout(&mut self) -> io::Result<()> {
-        use rustix::event::{PollFd, PollFlags, poll};
-        if io::stdout().is_terminal() {
-            // A terminal that goes away says so by SIGHUP.
-            return Ok(());
-        }
-        let (sender, abandoned) = oneshot::channel();
-        let wait = move || {
-            let stdout = io::stdout();
-            loop {
-                // Nothing is asked for but what is always told: the other end is gone.
-                match poll(&mut [PollFd::new(&stdout, PollFlags::empty())], None) {
-                    Ok(0) | Err(rustix::io::Errno::INTR) => {}
-                    Ok(_) => {
-                        // Nobody may wait any more: the command is ending anyway.
-                        let _ = sender.send(());
-                        return;
-                    }
-                    Err(_) => return,
-                }
-            }
-        };
-        std::thread::Builder::new().name("stdout".to_owned()).spawn(wait)?;
-        self.abandoned = Some(abandoned);
-        Ok(())
-    }
-
     /// Waits for the next request.
     pub(crate) async fn next(&mut self) {
-        let abandoned = async {
-            let gone = match &mut self.abandoned {
-                Some(abandoned) => abandoned.await.is_ok(),
-                None => false,
-            };
-            self.abandoned = None;
-            // The watch may have failed, which is no request.
-            if !gone {
-                std::future::pending::<()>().await;
-            }
-        };
         tokio::select! {
-            () = abandoned => {}
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
             _ = self.hangup.recv() => {}
