@@ -335,7 +335,7 @@ fn impossible_words_on_the_command_line_are_usage_errors() {
         vec!["invite", "--parties", "17"],
         vec!["invite", "--parties", "2", "--expires", "0"],
         vec!["invite", "--parties", "2", "--expires", "1y"],
-        vec!["demo", "--parties", "9"],
+        vec!["demo", "--parties", "11"],
         vec!["identity"],
         vec!["fly"],
         vec![],
