@@ -22,27 +22,27 @@ mod forming;
 pub mod leave;
 mod lobby;
 pub mod roster;
+mod types;
+
 #[cfg(test)]
 mod tests;
 
 use std::collections::VecDeque;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use didagent_didcomm::envelope::Authenticated;
 use didagent_didcomm::message::Message;
 use didagent_didcomm::protocols::Body as _;
 use didagent_didcomm::protocols::room::Leave;
-use didagent_session::Established;
 use rand_core::CryptoRng;
 
-use crate::core::identity::{ConnectionDid, Identity};
 use crate::core::invite::{Invitation, new_id};
 use crate::failure::Failure;
 use forming::Forming;
 pub use leave::describe_leave;
 use lobby::{GuestLobby, HostLobby};
 use roster::Roster;
+pub use types::{Event, Input, Member, Now, Output, Seat, ThresholdRule};
 
 /// How long a guest waits for the host's first answer. A host that runs answers in well under a second; the rest is for
 /// slow links.
@@ -53,163 +53,6 @@ const FORMING: Duration = Duration::from_secs(60);
 
 /// Messages that may arrive before the roster does, because another party got it earlier: at most two from each.
 const MAX_EARLY: usize = 2 * roster::MAX_PARTIES;
-
-/// The time, both as durations are measured and as messages carry it.
-#[derive(Debug, Clone, Copy)]
-pub struct Now {
-    /// The monotonic clock.
-    pub instant: Instant,
-    /// UTC seconds.
-    pub unix: u64,
-}
-
-/// What one party brings to a room.
-#[derive(Debug)]
-pub struct Member {
-    /// Our keys.
-    pub identity: Arc<Identity>,
-    /// The DID that we use in this room.
-    pub connection: ConnectionDid,
-    /// The name that others see.
-    pub name: String,
-    /// The threshold that our own program would run with among `m` parties; `None` if there is no program to tell.
-    pub threshold: Option<ThresholdRule>,
-}
-
-/// How the threshold follows from the number of parties.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum ThresholdRule {
-    /// MPyC's default, `(m - 1) / 2`.
-    Default,
-    /// Set on the program's command line.
-    Fixed(usize),
-}
-
-impl ThresholdRule {
-    /// Returns the threshold among `m` parties.
-    pub fn among(self, m: usize) -> usize {
-        match self {
-            Self::Default => m.saturating_sub(1) / 2,
-            Self::Fixed(threshold) => threshold,
-        }
-    }
-}
-
-/// What happens to a room.
-#[derive(Debug)]
-pub enum Input<'a> {
-    /// An authenticated message arrived.
-    Message(&'a Authenticated, &'a Message),
-    /// The session with this party is confirmed, its path works.
-    SessionUp(usize),
-    /// The session with this party ended or its path is gone, and why.
-    SessionLost(usize, String),
-    /// The connection to our own mediator broke; only a lobby survives that.
-    MediatorLost,
-    /// The connection to our own mediator stands again.
-    MediatorBack,
-    /// The mediator does not know the party with this DID, to which we wrote.
-    Unregistered(&'a str),
-    /// A deadline may have passed.
-    Timeout,
-    /// We leave; the others are told.
-    Leave(Leave),
-}
-
-/// What a room wants done.
-#[derive(Debug)]
-pub enum Output {
-    /// Send the message to the party with this DID.
-    Send {
-        /// The party's DID.
-        to: String,
-        /// The message.
-        message: Box<Message>,
-    },
-    /// Send the message to a stranger with this DID, if that takes no new connection.
-    Refuse {
-        /// The stranger's DID.
-        to: String,
-        /// The message.
-        message: Box<Message>,
-    },
-    /// Show this.
-    Event(Event),
-    /// Bring up the session's path with this party, then report `SessionUp`.
-    Connect {
-        /// The party's index.
-        peer: usize,
-        /// The session.
-        established: Box<Established>,
-    },
-    /// Everything is agreed: start.
-    Ready(Box<Roster>),
-    /// The room cannot go on.
-    Failed(Failure),
-    /// Nothing more to do until this time.
-    Timeout(Option<Instant>),
-}
-
-impl Output {
-    fn send(to: impl Into<String>, message: Message) -> Self {
-        Self::Send { to: to.into(), message: Box::new(message) }
-    }
-}
-
-/// What people are shown.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Event {
-    /// The host gave somebody a seat.
-    Joined {
-        /// The index that follows from the order so far.
-        index: usize,
-        /// Its name.
-        name: String,
-        /// Its identity.
-        identity: String,
-    },
-    /// Somebody with a seat left before the room was full.
-    Left {
-        /// Its name.
-        name: String,
-    },
-    /// A guest learnt who has a seat.
-    Seats {
-        /// Number of seats.
-        seats: usize,
-        /// Names in order of their index.
-        names: Vec<String>,
-    },
-    /// The roster was verified.
-    Roster(Box<Roster>),
-    /// This party said ready.
-    PeerReady {
-        /// Its index.
-        index: usize,
-    },
-    /// After the start, a party said that it leaves.
-    PeerLeft {
-        /// Its index.
-        index: usize,
-        /// What it said.
-        body: Leave,
-    },
-}
-
-/// A seat that is taken, as far as one party knows before the roster.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Seat {
-    /// The index that follows from the order so far.
-    pub index: usize,
-    /// The name of whoever has it.
-    pub name: String,
-    /// Its identity; a guest learns it with the roster.
-    pub identity: Option<String>,
-    /// Its connection DID; a guest knows the host's.
-    pub did: Option<String>,
-    /// It is ours. A guest tells by the name, if nobody else has the same.
-    pub is_us: bool,
-}
 
 /// A room, seen by one party.
 #[derive(Debug)]

@@ -9,8 +9,11 @@ use didagent_didcomm::envelope;
 use didagent_didcomm::protocols::room::{Join, Ready, Roster as RosterMessage};
 use didagent_didcomm::protocols::{Digest32, types};
 
+use std::sync::Arc;
+
 use super::*;
 use crate::core::identity::ConnectionSecrets;
+use crate::core::identity::Identity;
 use crate::core::post::Post;
 use crate::core::test_rng;
 use crate::failure::Kind;

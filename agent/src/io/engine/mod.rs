@@ -9,6 +9,7 @@
 //! line becomes [`Plan`] (`cli`).
 
 mod desk;
+mod farewell;
 mod mail;
 mod reconnect;
 mod run;
@@ -20,7 +21,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use didagent_bridge::io::BridgeEvent;
-use didagent_didcomm::protocols::room::Leave;
 use didagent_session::Session;
 use futures_util::FutureExt as _;
 use tokio::sync::{mpsc, watch};
@@ -33,7 +33,7 @@ use crate::core::contacts::Acquaintance;
 use crate::core::identity::{ConnectionDid, Identity};
 use crate::core::invite::Invitation;
 use crate::core::room::roster::Roster;
-use crate::core::room::{self, Input, Now, Output, Room, describe, leave};
+use crate::core::room::{self, Input, Now, Output, Room, describe};
 use crate::core::seen::Seen;
 use crate::failure::{Failure, Kind};
 use crate::io::home::{EngineLock, Home, RunDir};
@@ -46,13 +46,11 @@ use crate::io::websocket::{FromMediator, MediatorLink};
 use crate::io::{SystemRng, stdout, unix_now};
 use crate::report::{PathReport, Report, Reporter};
 use desk::Desk;
+use farewell::interrupted;
 use run::{Happened, Run};
 
 /// How long a mediator may take to set up the mailbox.
 const MAILBOX: Duration = Duration::from_secs(15);
-
-/// How long saying goodbye may take.
-const GOODBYE: Duration = Duration::from_secs(12);
 
 /// How long the reader of our events has to take the last ones after Ctrl-C.
 const LAST_EVENTS: Duration = Duration::from_secs(2);
@@ -430,82 +428,6 @@ impl Engine {
             |index: &usize| self.peers.get(index).map(|_| PathReport { rtt: self.rtts.get(index).copied() });
         (0..roster.body().m).map(|index| path(&index)).collect()
     }
-
-    /// Ends the run if there is one, says goodbye in the way that fits, and returns the exit code.
-    async fn finish(mut self, end: End, reporter: &mut dyn Reporter) -> u8 {
-        self.desk.ending = true;
-        self.publish();
-        let (goodbye, code) = match self.run.take() {
-            Some(run) => {
-                let mut exited = self.end_run(run, end, reporter).await;
-                exited.reason = exited.reason.map(|failure| self.or_standstill(failure));
-                let goodbye = goodbye_after(exited.reason.as_ref(), exited.code);
-                reporter.report(&Report::RunExited(exited.clone()));
-                (goodbye, exited.code)
-            }
-            None => {
-                let failure = match end {
-                    End::Failed(failure) => self.or_standstill(failure),
-                    End::Interrupted | End::Program { .. } | End::OthersDone => interrupted(),
-                };
-                let code = failure.kind.exit();
-                let goodbye = goodbye_after(Some(&failure), code);
-                reporter.report(&Report::Failed(failure));
-                (goodbye, code)
-            }
-        };
-        let _ = timeout(GOODBYE, self.say_goodbye(goodbye)).await;
-        code
-    }
-
-    async fn say_goodbye(&mut self, body: Leave) {
-        if let Some(room) = &mut self.room {
-            room.handle(Input::Leave(body), now(), &mut self.rng);
-            while let Some(output) = self.room.as_mut().map(Room::poll) {
-                match output {
-                    // A party that cannot be told finds out by itself.
-                    Output::Send { to, message } => drop(self.send_to_party(*message, &to).await),
-                    Output::Timeout(_) => break,
-                    _ => {}
-                }
-            }
-        }
-        for peer in self.peers.values() {
-            peer.close();
-        }
-        while self.ended.len() < self.peers.len() {
-            match self.from_peers.recv().await {
-                Some((index, FromPeer::Ended(_))) => drop(self.ended.insert(index)),
-                Some(_) => {}
-                None => break,
-            }
-        }
-        for (_, link) in self.links.drain() {
-            link.close().await;
-        }
-    }
-}
-
-fn interrupted() -> Failure {
-    Failure::new(Kind::Interrupted, "interrupted")
-}
-
-/// Returns the `leave` that tells the others how it ended here. Only sentences about other parties and about what the parties
-/// agree on go out; others may name files or addresses of this machine.
-fn goodbye_after(failure: Option<&Failure>, code: u8) -> Leave {
-    let (word, comment) = match failure.map(|failure| (failure.kind, &failure.message)) {
-        None if code == 0 => (leave::DONE, None),
-        None => (leave::PROGRAM_FAILED, None),
-        Some((Kind::Interrupted, _)) => (leave::INTERRUPTED, None),
-        Some((Kind::PeerLost | Kind::PeerFailed | Kind::EndedEarly, message)) => {
-            (leave::PEER_LOST, Some(message))
-        }
-        Some((Kind::Agreement | Kind::RosterRefused | Kind::HandshakeFailed | Kind::NotReady, message)) => {
-            (leave::FAILED, Some(message))
-        }
-        Some(_) => (leave::FAILED, None),
-    };
-    Leave { code: word.to_owned(), comment: comment.cloned(), exit_code: Some(i32::from(code)) }
 }
 
 /// Returns both clocks.

@@ -1,4 +1,4 @@
-//! The lobby: seats are taken in the order of the joins; the host closes it with a roster.
+//! The host's side of the lobby: who has a seat, who is away, when it closes.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
@@ -13,10 +13,9 @@ use didagent_didcomm::protocols::room::{Join, Leave, Roster as RosterMessage, Se
 use didagent_didcomm::protocols::{Body as _, Digest32};
 use rand_core::CryptoRng;
 
-use super::roster::{Expected, MAX_PARTIES, Party, Roster, RosterBody, RosterError, RosterIn, is_showable};
-use super::{Event, HOST_ANSWER, Member, Now, Output, Seat, ThresholdRule, describe_leave};
-use crate::core::connect::showable;
 use crate::core::invite::{Invitation, new_id};
+use crate::core::room::roster::{Party, Roster, RosterBody, is_showable};
+use crate::core::room::{Event, Member, Now, Output, Seat, ThresholdRule};
 use crate::failure::{Failure, Kind};
 
 /// How long a guest that its mediator does not know keeps its seat (RM-72). The mediator was restarted, and a guest that
@@ -27,21 +26,9 @@ const AWAY: Duration = Duration::from_secs(30);
 /// mediator does not know yet.
 const SETTLE: Duration = Duration::from_secs(2);
 
-/// How long a guest asks again when the host's mediator does not know the host (RM-71). A host that still runs comes back
-/// within seconds of a restart.
-const HOST_AWAY: Duration = Duration::from_secs(15);
-
-/// Pause before a guest asks again whose host was not known.
-const ASK_AGAIN: Duration = Duration::from_secs(1);
-
-/// How often a guest asks whether the host is still there, and how often in vain until it gives up (RM-19): a host that was
-/// killed says nothing. A laptop may be closed for a moment, and its mail then waits at the mediator.
-pub(super) const ASK_EVERY: Duration = Duration::from_secs(60);
-pub(super) const MAX_UNANSWERED: u32 = 5;
-
 /// The host's side: who has a seat.
 #[derive(Debug)]
-pub(super) struct HostLobby {
+pub(in crate::core::room) struct HostLobby {
     seats: usize,
     parties: Vec<Party>,
     /// Guests, by their DID, that their mediator did not know, and until when they keep their seats.
@@ -59,7 +46,7 @@ enum Seated {
 }
 
 impl HostLobby {
-    pub(super) fn new(host: &Member, seats: usize) -> Self {
+    pub(in crate::core::room) fn new(host: &Member, seats: usize) -> Self {
         let party = Party {
             index: 0,
             name: host.name.clone(),
@@ -72,7 +59,7 @@ impl HostLobby {
     }
 
     /// Says whether the room can be closed: every seat is taken by somebody who is there.
-    pub(super) fn is_complete(&self, now: Instant) -> bool {
+    pub(in crate::core::room) fn is_complete(&self, now: Instant) -> bool {
         self.is_full() && self.away.is_empty() && self.settle.is_none_or(|until| until <= now)
     }
 
@@ -80,15 +67,15 @@ impl HostLobby {
         self.parties.len() == self.seats
     }
 
-    pub(super) fn missing(&self) -> usize {
+    pub(in crate::core::room) fn missing(&self) -> usize {
         self.seats - self.parties.len()
     }
 
-    pub(super) fn capacity(&self) -> usize {
+    pub(in crate::core::room) fn capacity(&self) -> usize {
         self.seats
     }
 
-    pub(super) fn taken(&self) -> Vec<Seat> {
+    pub(in crate::core::room) fn taken(&self) -> Vec<Seat> {
         let seat = |(index, party): (usize, &Party)| Seat {
             index,
             name: party.name.clone(),
@@ -99,11 +86,11 @@ impl HostLobby {
         self.parties.iter().enumerate().map(seat).collect()
     }
 
-    pub(super) fn guests(&self) -> Vec<String> {
+    pub(in crate::core::room) fn guests(&self) -> Vec<String> {
         self.parties.iter().skip(1).map(|party| party.did.clone()).collect()
     }
 
-    pub(super) fn message(
+    pub(in crate::core::room) fn message(
         &mut self,
         invitation: &Invitation,
         sender: &Authenticated,
@@ -129,7 +116,7 @@ impl HostLobby {
     }
 
     /// We are back at our mediator. Whoever it does not know is reported to us when we write.
-    pub(super) fn mediator_back(
+    pub(in crate::core::room) fn mediator_back(
         &mut self,
         invitation: &Invitation,
         now: Instant,
@@ -141,18 +128,18 @@ impl HostLobby {
     }
 
     /// The mediator does not know this guest.
-    pub(super) fn unregistered(&mut self, did: &str, now: Instant) {
+    pub(in crate::core::room) fn unregistered(&mut self, did: &str, now: Instant) {
         if self.guests().iter().any(|guest| guest == did) {
             self.away.entry(did.to_owned()).or_insert(now + AWAY);
         }
     }
 
-    pub(super) fn deadline(&self) -> Option<Instant> {
+    pub(in crate::core::room) fn deadline(&self) -> Option<Instant> {
         self.away.values().copied().chain(self.settle).min()
     }
 
     /// Frees the seats of guests that did not come back.
-    pub(super) fn check_deadlines(
+    pub(in crate::core::room) fn check_deadlines(
         &mut self,
         invitation: &Invitation,
         now: Instant,
@@ -254,7 +241,11 @@ impl HostLobby {
     }
 
     /// Writes the roster of the full room.
-    pub(super) fn close(&mut self, host: &Member, invitation: &Invitation) -> Result<Roster, Failure> {
+    pub(in crate::core::room) fn close(
+        &mut self,
+        host: &Member,
+        invitation: &Invitation,
+    ) -> Result<Roster, Failure> {
         let mut parties = std::mem::take(&mut self.parties);
         for (index, party) in parties.iter_mut().enumerate() {
             party.index = index;
@@ -276,7 +267,7 @@ impl HostLobby {
         .map_err(|error| Failure::new(Kind::Other, format!("no roster can be written: {error}")))
     }
 
-    pub(super) fn expired(&self) -> Failure {
+    pub(in crate::core::room) fn expired(&self) -> Failure {
         let missing = self.missing();
         Failure::new(
             Kind::NotReady,
@@ -287,7 +278,7 @@ impl HostLobby {
 }
 
 /// Sends the signed roster to every guest.
-pub(super) fn send_roster(
+pub(in crate::core::room) fn send_roster(
     roster: &Roster,
     host: &Member,
     room: &str,
@@ -304,7 +295,7 @@ pub(super) fn send_roster(
 
 /// Answers a `join` that comes after the room was closed, and says whether it was one. A party of the room that asked again
 /// after an outage gets its answer with the roster.
-pub(super) fn refuse_late_join(
+pub(in crate::core::room) fn refuse_late_join(
     roster: &Roster,
     sender: &Authenticated,
     message: &Message,
@@ -327,234 +318,4 @@ fn refuse(
 ) -> Output {
     let report = ProblemReport::new(code, comment).report(new_id(rng), message);
     Output::Refuse { to: sender.did.clone(), message: Box::new(report) }
-}
-
-/// What the guest's lobby made of a message.
-pub(super) enum Guest {
-    /// It was for the lobby.
-    Taken,
-    /// It belongs to a later phase, or to nobody.
-    NotOurs,
-}
-
-/// Who has a seat, as the host says.
-#[derive(Debug, PartialEq, Eq)]
-struct Told {
-    seats: usize,
-    names: Vec<String>,
-}
-
-/// A guest's side: waiting for the roster.
-#[derive(Debug)]
-pub(super) struct GuestLobby {
-    thid: String,
-    answer_by: Option<Instant>,
-    /// When to ask again: soon if the host's mediator did not know the host, else to hear that it is still there.
-    ask_at: Option<Instant>,
-    /// Questions since the host was last heard. They are counted, not minutes, since either machine may sleep.
-    unanswered: u32,
-    /// Until when the host's mediator may not know the host.
-    away_by: Option<Instant>,
-    /// What the host said last.
-    told: Option<Box<Told>>,
-    roster: Option<Roster>,
-}
-
-impl GuestLobby {
-    pub(super) fn join(
-        member: &Member,
-        invitation: &Invitation,
-        now: Now,
-        rng: &mut impl CryptoRng,
-    ) -> (Self, Message) {
-        let mut lobby = Self {
-            thid: String::new(),
-            answer_by: None,
-            ask_at: None,
-            unanswered: 0,
-            away_by: None,
-            told: None,
-            roster: None,
-        };
-        let message = lobby.ask(member, invitation, now, rng);
-        lobby.expect_answer(now.instant);
-        (lobby, message)
-    }
-
-    /// Asks for a seat, or once more for the one that we may have (RM-12).
-    pub(super) fn ask(
-        &mut self,
-        member: &Member,
-        invitation: &Invitation,
-        now: Now,
-        rng: &mut impl CryptoRng,
-    ) -> Message {
-        // A new id each time: an id counts once (RM-17), and the host must answer.
-        self.thid = new_id(rng);
-        self.ask_at = Some(now.instant + ASK_EVERY);
-        self.unanswered += 1;
-        let join = Join {
-            name: member.name.clone(),
-            link: member.identity.link(&member.connection, now.unix),
-            invitation_hash: Digest32(*invitation.hash()),
-        };
-        join.message(self.thid.clone()).pthid(invitation.room())
-    }
-
-    /// The host must answer soon: it has not done so yet, or something is just being put right.
-    pub(super) fn expect_answer(&mut self, now: Instant) {
-        self.answer_by = Some(now + HOST_ANSWER);
-    }
-
-    /// The connection to our mediator is gone: until it is back, no answer can come.
-    pub(super) fn mediator_lost(&mut self) {
-        (self.answer_by, self.ask_at, self.away_by) = (None, None, None);
-    }
-
-    /// The host's mediator does not know the host: it was restarted and the host is not back yet, or the host has gone.
-    pub(super) fn host_unregistered(&mut self, now: Instant) -> Result<(), Failure> {
-        let by = *self.away_by.get_or_insert(now + HOST_AWAY);
-        if by <= now {
-            return Err(Failure::new(
-                Kind::HostSilent,
-                "the host is not at its mediator: its `didagent invite` has ended",
-            )
-            .hint("ask the host for a new invitation"));
-        }
-        self.answer_by = None;
-        self.unanswered = 0;
-        self.ask_at = Some(now + ASK_AGAIN);
-        Ok(())
-    }
-
-    /// Says whether it is time to ask again.
-    pub(super) fn asks_again(&self, now: Instant) -> bool {
-        self.ask_at.is_some_and(|at| at <= now)
-    }
-
-    /// Says whether the host's mediator did not know the host when we last wrote.
-    pub(super) fn host_is_away(&self) -> bool {
-        self.away_by.is_some()
-    }
-
-    fn answered(&mut self, now: Instant) {
-        (self.answer_by, self.away_by) = (None, None);
-        self.ask_at = Some(now + ASK_EVERY);
-    }
-
-    pub(super) fn message(
-        &mut self,
-        member: &Member,
-        invitation: &Invitation,
-        sender: &Authenticated,
-        message: &Message,
-        now: Instant,
-        outputs: &mut VecDeque<Output>,
-    ) -> Result<Guest, Failure> {
-        if sender.did != invitation.host() {
-            return Ok(Guest::NotOurs);
-        }
-        self.unanswered = 0;
-        if let Ok(seats) = Seats::try_from(message) {
-            self.answered(now);
-            let names: Vec<_> = seats.names.iter().map(|name| showable(name)).collect();
-            let seats = usize::try_from(seats.seats).unwrap_or(usize::MAX);
-            // More than a room can have tell nothing.
-            let taken = names.iter().take(MAX_PARTIES).cloned().collect();
-            let told = Some(Box::new(Told { seats: seats.min(MAX_PARTIES), names: taken }));
-            if self.told != told {
-                self.told = told;
-                outputs.push_back(Output::Event(Event::Seats { seats, names }));
-            }
-        } else if let Ok(roster) = RosterMessage::try_from(message) {
-            self.answered(now);
-            self.roster = Some(verify(member, invitation, roster)?);
-        } else if let Ok(report) = ProblemReport::try_from(message) {
-            if self.is_refused_by(message) && report.is_error() {
-                let comment = showable(&report.text());
-                return Err(Failure::new(Kind::RoomRefused, format!("the host refused: {comment}"))
-                    .hint("ask the host for a new invitation"));
-            }
-        } else if let Ok(body) = Leave::try_from(message) {
-            return Err(Failure::new(Kind::PeerLost, describe_leave("the host", &body))
-                .hint("ask the host for a new invitation"));
-        } else {
-            return Ok(Guest::NotOurs);
-        }
-        Ok(Guest::Taken)
-    }
-
-    /// Says whether a message is in the thread that a refusal of our `join` would be in.
-    pub(super) fn is_refused_by(&self, message: &Message) -> bool {
-        message.pthid.as_deref() == Some(&self.thid)
-    }
-
-    pub(super) fn capacity(&self) -> Option<usize> {
-        self.told.as_ref().map(|told| told.seats)
-    }
-
-    pub(super) fn taken(&self, member: &Member, host: &str) -> Vec<Seat> {
-        let Some(names) = self.told.as_ref().map(|told| &told.names) else { return Vec::new() };
-        let ours = names.iter().skip(1).filter(|name| **name == member.name).count() == 1;
-        let seat = |(index, name): (usize, &String)| {
-            let is_us = ours && index > 0 && *name == member.name;
-            Seat {
-                index,
-                name: name.clone(),
-                identity: is_us.then(|| member.identity.did().to_owned()),
-                did: (index == 0).then(|| host.to_owned()),
-                is_us,
-            }
-        };
-        names.iter().enumerate().map(seat).collect()
-    }
-
-    pub(super) fn take_roster(&mut self) -> Option<Roster> {
-        self.roster.take()
-    }
-
-    pub(super) fn deadline(&self) -> Option<Instant> {
-        self.answer_by.into_iter().chain(self.ask_at).min()
-    }
-
-    pub(super) fn late(&self, now: Now) -> Option<Failure> {
-        if self.asks_again(now.instant) && self.unanswered >= MAX_UNANSWERED {
-            let minutes = u64::from(MAX_UNANSWERED) * ASK_EVERY.as_secs() / 60;
-            let why = "its command has ended, or its machine sleeps";
-            let message = format!("nothing was heard of the host for {minutes} minutes: {why}");
-            return Some(Failure::new(Kind::HostSilent, message).hint("ask the host for a new invitation"));
-        }
-        self.answer_by.filter(|deadline| *deadline <= now.instant).map(|_| {
-            let seconds = HOST_ANSWER.as_secs();
-            Failure::new(Kind::HostSilent, format!("the host did not answer within {seconds} s"))
-                .hint("ask the host whether `didagent invite` still runs, then join again with the same link")
-        })
-    }
-}
-
-fn verify(member: &Member, invitation: &Invitation, message: RosterMessage) -> Result<Roster, Failure> {
-    let refused = |why: &dyn std::fmt::Display| {
-        Failure::new(Kind::RosterRefused, format!("the host's roster is refused: {why}"))
-    };
-    let signature =
-        <[u8; 64]>::try_from(message.signature).map_err(|_| refused(&"its signature is not 64 bytes"))?;
-    let roster = RosterIn::new(message.roster);
-    let m = roster.claimed_parties();
-    let expected = Expected {
-        room: invitation.room(),
-        invitation: invitation.hash(),
-        host: invitation.host(),
-        mediator: invitation.mediator(),
-        identity: member.identity.did(),
-        did: &member.connection.did,
-        threshold: member.threshold.map(|rule| rule.among(m)),
-    };
-    roster.verify(&expected, &signature).map_err(|error| match error {
-        RosterError::Threshold { host, ours } => Failure::new(
-            Kind::Agreement,
-            format!("threshold differs: party 0 (the host) runs with {host}, this party with {ours}"),
-        )
-        .hint("give the same -T to the program at every party"),
-        error => refused(&error),
-    })
 }

@@ -1,0 +1,259 @@
+//! A guest's side of the lobby: asking for a seat, and waiting for the roster.
+
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+use didagent_didcomm::envelope::Authenticated;
+use didagent_didcomm::message::Message;
+use didagent_didcomm::protocols::report_problem::ProblemReport;
+use didagent_didcomm::protocols::room::{Join, Leave, Roster as RosterMessage, Seats};
+use didagent_didcomm::protocols::{Body as _, Digest32};
+use rand_core::CryptoRng;
+
+use crate::core::connect::showable;
+use crate::core::invite::{Invitation, new_id};
+use crate::core::room::roster::{Expected, MAX_PARTIES, Roster, RosterError, RosterIn};
+use crate::core::room::{Event, HOST_ANSWER, Member, Now, Output, Seat, describe_leave};
+use crate::failure::{Failure, Kind};
+
+/// How long a guest asks again when the host's mediator does not know the host (RM-71). A host that still runs comes back
+/// within seconds of a restart.
+const HOST_AWAY: Duration = Duration::from_secs(15);
+
+/// Pause before a guest asks again whose host was not known.
+const ASK_AGAIN: Duration = Duration::from_secs(1);
+
+/// How often a guest asks whether the host is still there, and how often in vain until it gives up (RM-19): a host that was
+/// killed says nothing. A laptop may be closed for a moment, and its mail then waits at the mediator.
+pub(in crate::core::room) const ASK_EVERY: Duration = Duration::from_secs(60);
+pub(in crate::core::room) const MAX_UNANSWERED: u32 = 5;
+
+/// What the guest's lobby made of a message.
+pub(in crate::core::room) enum Guest {
+    /// It was for the lobby.
+    Taken,
+    /// It belongs to a later phase, or to nobody.
+    NotOurs,
+}
+
+/// Who has a seat, as the host says.
+#[derive(Debug, PartialEq, Eq)]
+struct Told {
+    seats: usize,
+    names: Vec<String>,
+}
+
+/// A guest's side: waiting for the roster.
+#[derive(Debug)]
+pub(in crate::core::room) struct GuestLobby {
+    thid: String,
+    answer_by: Option<Instant>,
+    /// When to ask again: soon if the host's mediator did not know the host, else to hear that it is still there.
+    ask_at: Option<Instant>,
+    /// Questions since the host was last heard. They are counted, not minutes, since either machine may sleep.
+    unanswered: u32,
+    /// Until when the host's mediator may not know the host.
+    away_by: Option<Instant>,
+    /// What the host said last.
+    told: Option<Box<Told>>,
+    roster: Option<Roster>,
+}
+
+impl GuestLobby {
+    pub(in crate::core::room) fn join(
+        member: &Member,
+        invitation: &Invitation,
+        now: Now,
+        rng: &mut impl CryptoRng,
+    ) -> (Self, Message) {
+        let mut lobby = Self {
+            thid: String::new(),
+            answer_by: None,
+            ask_at: None,
+            unanswered: 0,
+            away_by: None,
+            told: None,
+            roster: None,
+        };
+        let message = lobby.ask(member, invitation, now, rng);
+        lobby.expect_answer(now.instant);
+        (lobby, message)
+    }
+
+    /// Asks for a seat, or once more for the one that we may have (RM-12).
+    pub(in crate::core::room) fn ask(
+        &mut self,
+        member: &Member,
+        invitation: &Invitation,
+        now: Now,
+        rng: &mut impl CryptoRng,
+    ) -> Message {
+        // A new id each time: an id counts once (RM-17), and the host must answer.
+        self.thid = new_id(rng);
+        self.ask_at = Some(now.instant + ASK_EVERY);
+        self.unanswered += 1;
+        let join = Join {
+            name: member.name.clone(),
+            link: member.identity.link(&member.connection, now.unix),
+            invitation_hash: Digest32(*invitation.hash()),
+        };
+        join.message(self.thid.clone()).pthid(invitation.room())
+    }
+
+    /// The host must answer soon: it has not done so yet, or something is just being put right.
+    pub(in crate::core::room) fn expect_answer(&mut self, now: Instant) {
+        self.answer_by = Some(now + HOST_ANSWER);
+    }
+
+    /// The connection to our mediator is gone: until it is back, no answer can come.
+    pub(in crate::core::room) fn mediator_lost(&mut self) {
+        (self.answer_by, self.ask_at, self.away_by) = (None, None, None);
+    }
+
+    /// The host's mediator does not know the host: it was restarted and the host is not back yet, or the host has gone.
+    pub(in crate::core::room) fn host_unregistered(&mut self, now: Instant) -> Result<(), Failure> {
+        let by = *self.away_by.get_or_insert(now + HOST_AWAY);
+        if by <= now {
+            return Err(Failure::new(
+                Kind::HostSilent,
+                "the host is not at its mediator: its `didagent invite` has ended",
+            )
+            .hint("ask the host for a new invitation"));
+        }
+        self.answer_by = None;
+        self.unanswered = 0;
+        self.ask_at = Some(now + ASK_AGAIN);
+        Ok(())
+    }
+
+    /// Says whether it is time to ask again.
+    pub(in crate::core::room) fn asks_again(&self, now: Instant) -> bool {
+        self.ask_at.is_some_and(|at| at <= now)
+    }
+
+    /// Says whether the host's mediator did not know the host when we last wrote.
+    pub(in crate::core::room) fn host_is_away(&self) -> bool {
+        self.away_by.is_some()
+    }
+
+    fn answered(&mut self, now: Instant) {
+        (self.answer_by, self.away_by) = (None, None);
+        self.ask_at = Some(now + ASK_EVERY);
+    }
+
+    pub(in crate::core::room) fn message(
+        &mut self,
+        member: &Member,
+        invitation: &Invitation,
+        sender: &Authenticated,
+        message: &Message,
+        now: Instant,
+        outputs: &mut VecDeque<Output>,
+    ) -> Result<Guest, Failure> {
+        if sender.did != invitation.host() {
+            return Ok(Guest::NotOurs);
+        }
+        self.unanswered = 0;
+        if let Ok(seats) = Seats::try_from(message) {
+            self.answered(now);
+            let names: Vec<_> = seats.names.iter().map(|name| showable(name)).collect();
+            let seats = usize::try_from(seats.seats).unwrap_or(usize::MAX);
+            // More than a room can have tell nothing.
+            let taken = names.iter().take(MAX_PARTIES).cloned().collect();
+            let told = Some(Box::new(Told { seats: seats.min(MAX_PARTIES), names: taken }));
+            if self.told != told {
+                self.told = told;
+                outputs.push_back(Output::Event(Event::Seats { seats, names }));
+            }
+        } else if let Ok(roster) = RosterMessage::try_from(message) {
+            self.answered(now);
+            self.roster = Some(verify(member, invitation, roster)?);
+        } else if let Ok(report) = ProblemReport::try_from(message) {
+            if self.is_refused_by(message) && report.is_error() {
+                let comment = showable(&report.text());
+                return Err(Failure::new(Kind::RoomRefused, format!("the host refused: {comment}"))
+                    .hint("ask the host for a new invitation"));
+            }
+        } else if let Ok(body) = Leave::try_from(message) {
+            return Err(Failure::new(Kind::PeerLost, describe_leave("the host", &body))
+                .hint("ask the host for a new invitation"));
+        } else {
+            return Ok(Guest::NotOurs);
+        }
+        Ok(Guest::Taken)
+    }
+
+    /// Says whether a message is in the thread that a refusal of our `join` would be in.
+    pub(in crate::core::room) fn is_refused_by(&self, message: &Message) -> bool {
+        message.pthid.as_deref() == Some(&self.thid)
+    }
+
+    pub(in crate::core::room) fn capacity(&self) -> Option<usize> {
+        self.told.as_ref().map(|told| told.seats)
+    }
+
+    pub(in crate::core::room) fn taken(&self, member: &Member, host: &str) -> Vec<Seat> {
+        let Some(names) = self.told.as_ref().map(|told| &told.names) else { return Vec::new() };
+        let ours = names.iter().skip(1).filter(|name| **name == member.name).count() == 1;
+        let seat = |(index, name): (usize, &String)| {
+            let is_us = ours && index > 0 && *name == member.name;
+            Seat {
+                index,
+                name: name.clone(),
+                identity: is_us.then(|| member.identity.did().to_owned()),
+                did: (index == 0).then(|| host.to_owned()),
+                is_us,
+            }
+        };
+        names.iter().enumerate().map(seat).collect()
+    }
+
+    pub(in crate::core::room) fn take_roster(&mut self) -> Option<Roster> {
+        self.roster.take()
+    }
+
+    pub(in crate::core::room) fn deadline(&self) -> Option<Instant> {
+        self.answer_by.into_iter().chain(self.ask_at).min()
+    }
+
+    pub(in crate::core::room) fn late(&self, now: Now) -> Option<Failure> {
+        if self.asks_again(now.instant) && self.unanswered >= MAX_UNANSWERED {
+            let minutes = u64::from(MAX_UNANSWERED) * ASK_EVERY.as_secs() / 60;
+            let why = "its command has ended, or its machine sleeps";
+            let message = format!("nothing was heard of the host for {minutes} minutes: {why}");
+            return Some(Failure::new(Kind::HostSilent, message).hint("ask the host for a new invitation"));
+        }
+        self.answer_by.filter(|deadline| *deadline <= now.instant).map(|_| {
+            let seconds = HOST_ANSWER.as_secs();
+            Failure::new(Kind::HostSilent, format!("the host did not answer within {seconds} s"))
+                .hint("ask the host whether `didagent invite` still runs, then join again with the same link")
+        })
+    }
+}
+
+fn verify(member: &Member, invitation: &Invitation, message: RosterMessage) -> Result<Roster, Failure> {
+    let refused = |why: &dyn std::fmt::Display| {
+        Failure::new(Kind::RosterRefused, format!("the host's roster is refused: {why}"))
+    };
+    let signature =
+        <[u8; 64]>::try_from(message.signature).map_err(|_| refused(&"its signature is not 64 bytes"))?;
+    let roster = RosterIn::new(message.roster);
+    let m = roster.claimed_parties();
+    let expected = Expected {
+        room: invitation.room(),
+        invitation: invitation.hash(),
+        host: invitation.host(),
+        mediator: invitation.mediator(),
+        identity: member.identity.did(),
+        did: &member.connection.did,
+        threshold: member.threshold.map(|rule| rule.among(m)),
+    };
+    roster.verify(&expected, &signature).map_err(|error| match error {
+        RosterError::Threshold { host, ours } => Failure::new(
+            Kind::Agreement,
+            format!("threshold differs: party 0 (the host) runs with {host}, this party with {ours}"),
+        )
+        .hint("give the same -T to the program at every party"),
+        error => refused(&error),
+    })
+}

@@ -1,0 +1,9 @@
+//! The lobby: seats are taken in the order of the joins; the host closes it with a roster.
+
+mod guest;
+mod host;
+
+#[cfg(test)]
+pub(super) use guest::{ASK_EVERY, MAX_UNANSWERED};
+pub(super) use guest::{Guest, GuestLobby};
+pub(super) use host::{HostLobby, refuse_late_join, send_roster};
