@@ -15,7 +15,7 @@ What is missing (a private Python with MPyC, packages on Debian when run as root
 target folder where possible. Exit code 0: all is well; 1: a check failed; 2: usage, or something must be installed first.
 
 Variables: DIDAGENT_SOAK_DEMOS=20 runs so many demos in a row and a tenth as many of ten parties; DIDAGENT_MPYC_DEMOS=DIR names
-the demos of a checkout of MPyC; DIDAGENT_TEST_PYTHON_NUMPY=FILE a Python with MPyC 0.11 and numpy.
+the demos of a checkout of MPyC; DIDAGENT_ADVISORY_DB=DIR a clone of the public advisory database.
 
 Stages, in their order:
 ";

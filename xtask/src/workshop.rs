@@ -87,6 +87,11 @@ impl Workshop {
         self.made().join("python").join("bin").join("python3")
     }
 
+    /// A Python with MPyC and numpy.
+    pub(crate) fn python_numpy(&self) -> PathBuf {
+        self.made().join("python-numpy").join("bin").join("python3")
+    }
+
     /// A Python without MPyC.
     pub(crate) fn python_bare(&self) -> PathBuf {
         self.made().join("python-bare").join("bin").join("python3")

@@ -13,14 +13,13 @@
 //! * [`system`]: questions to the operating system: processes, listening ports, own addresses.
 //! * [`wires`]: parties whose programs are the test itself.
 //!
-//! Variables of the environment name what the tests cannot bring along. A test that needs one of the first three fails
-//! without it.
+//! Variables of the environment name what the tests cannot bring along. A test that needs one fails without it.
 //!
 //! | variable | names |
 //! |---|---|
 //! | `DIDAGENT_TEST_PYTHON` | a Python interpreter with MPyC 0.11 |
 //! | `DIDAGENT_TEST_PYTHON_BARE` | a Python interpreter without MPyC |
-//! | `DIDAGENT_TEST_PYTHON_NUMPY` | a Python interpreter with MPyC 0.11 and numpy; if there is none, the tests say what they do not check |
+//! | `DIDAGENT_TEST_PYTHON_NUMPY` | a Python interpreter with MPyC 0.11 and numpy |
 //! | `DIDAGENT_NULL_CIPHER_BIN` | a `didagent` built with the feature `null-cipher` |
 #![allow(dead_code, unreachable_pub, reason = "every test file uses its part")]
 
@@ -58,18 +57,9 @@ pub fn python() -> OsString {
     from_environment("DIDAGENT_TEST_PYTHON", "a Python interpreter with MPyC 0.11")
 }
 
-/// A Python interpreter with MPyC and numpy, if there is one: the one that is named, or the first one if it has numpy.
-pub fn python_with_numpy() -> Option<OsString> {
-    let named = std::env::var_os("DIDAGENT_TEST_PYTHON_NUMPY").is_some();
-    let python = match named {
-        true => {
-            from_environment("DIDAGENT_TEST_PYTHON_NUMPY", "a Python interpreter with MPyC 0.11 and numpy")
-        }
-        false => python(),
-    };
-    let has_numpy = std::process::Command::new(&python).args(["-c", "import numpy"]).output().unwrap().status;
-    assert!(has_numpy.success() || !named, "DIDAGENT_TEST_PYTHON_NUMPY has no numpy");
-    has_numpy.success().then_some(python)
+/// A Python interpreter with MPyC and numpy.
+pub fn python_with_numpy() -> OsString {
+    from_environment("DIDAGENT_TEST_PYTHON_NUMPY", "a Python interpreter with MPyC 0.11 and numpy")
 }
 
 /// A Python interpreter without MPyC.

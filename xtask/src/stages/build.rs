@@ -33,6 +33,7 @@ pub(super) fn run(workshop: &Workshop) -> Result {
 pub(super) fn test(workshop: &Workshop) -> Result {
     let all = Line::cargo("test --locked --workspace --no-fail-fast")
         .with("DIDAGENT_TEST_PYTHON", workshop.python())
+        .with("DIDAGENT_TEST_PYTHON_NUMPY", workshop.python_numpy())
         .with("DIDAGENT_TEST_PYTHON_BARE", workshop.python_bare())
         .with("DIDAGENT_NULL_CIPHER_BIN", workshop.null_cipher_agent());
     workshop.run(lengthened(workshop, all))?;

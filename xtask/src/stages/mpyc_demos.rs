@@ -13,9 +13,6 @@ use crate::workshop::Workshop;
 /// Names the folder.
 const FOLDER: &str = "DIDAGENT_MPYC_DEMOS";
 
-/// Names a Python that has MPyC and numpy.
-const NUMPY: &str = "DIDAGENT_TEST_PYTHON_NUMPY";
-
 /// Where MPyC's ports begin when it runs alone: in one of so many places, each with room for all parties, below those of agents.
 const FIRST_PORT: u32 = 11_400;
 const PLACES: u32 = 500;
@@ -58,15 +55,7 @@ pub(super) fn run(workshop: &Workshop) -> Result {
             println!("NOT CHECKED: {shown}: it is not in {}", folder.display());
             continue;
         }
-        let numpy = env::var_os(NUMPY).map(PathBuf::from);
-        let python = match (demo.needs_numpy, numpy) {
-            (false, _) => workshop.python(),
-            (true, Some(python)) => python,
-            (true, None) => {
-                println!("NOT CHECKED: {shown}: {NUMPY} names no Python with MPyC and numpy");
-                continue;
-            }
-        };
+        let python = if demo.needs_numpy { workshop.python_numpy() } else { workshop.python() };
         compare(&stage, &python, &file, demo).map_err(|failure| failure.and(&shown))?;
         println!("  {shown}: the same");
     }
@@ -77,7 +66,7 @@ fn compare(stage: &Stage, python: &Path, file: &Path, demo: &Demo) -> Result {
     let parties = format!("-M{}", demo.parties);
     // MPyC's own ports are the same for everybody on a machine; others may use it too.
     let base = format!("-B{}", FIRST_PORT + std::process::id() % PLACES * MOST_PARTIES);
-    let plain = Line::new("").word(python).word(file);
+    let plain = Line::program(python).word(file);
     let plain = demo.arguments.iter().fold(plain, |line, word| line.word(*word));
     let expected = plain.word("--no-log").word(parties).word(base).quiet_in(file.parent())?;
     let arguments = [demo.arguments, &["--no-log"]].concat();

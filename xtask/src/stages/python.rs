@@ -17,34 +17,53 @@ const HAS_MPYC: &str = "import mpyc, sys; sys.exit(mpyc.__version__ != '0.11')";
 /// Succeeds in a virtual environment without any MPyC.
 const IS_BARE: &str = "import importlib.util, sys; sys.exit(sys.prefix == sys.base_prefix or importlib.util.find_spec('mpyc') is not None)";
 
-/// Makes both, unless they are there.
+/// Beside MPyC in a Python of its own: MPyC works differently when numpy is there. Any version with a wheel for this Python; the
+/// wheels differ by machine, so no hash could name them all.
+const NUMPY: &str = "numpy>=1.26,<3";
+
+/// Succeeds with both.
+const HAS_NUMPY: &str = "import mpyc, numpy, sys; sys.exit(mpyc.__version__ != '0.11')";
+
+const PIP: &str = "-m pip install --quiet --disable-pip-version-check --no-deps --only-binary :all:";
+
+/// Makes them, unless they are there.
 pub(super) fn run(workshop: &Workshop) -> Result {
-    let (python, bare) = (workshop.python(), workshop.python_bare());
-    if says_yes(&python, HAS_MPYC) {
-        println!("there already: {}", workshop.shown(&python));
-    } else {
-        make(workshop, "python", "python3 -m venv")?;
-        let list = workshop.made().join("requirements.txt");
-        fs::write(&list, REQUIREMENTS).about(format!("write {}", list.display()))?;
-        let pip = "-m pip install --quiet --disable-pip-version-check --no-deps --only-binary :all: --require-hashes -r";
-        let install = pip.split_whitespace().fold(Line::new("").word(&python), Line::word);
-        workshop.run(install.word(list))?;
-    }
+    with_mpyc(workshop, "python", &workshop.python(), HAS_MPYC, None)?;
+    with_mpyc(workshop, "python-numpy", &workshop.python_numpy(), HAS_NUMPY, Some(NUMPY))?;
+    let bare = workshop.python_bare();
     if says_yes(&bare, IS_BARE) {
         println!("there already: {}", workshop.shown(&bare));
-    } else {
-        make(workshop, "python-bare", "python3 -m venv --without-pip")?;
+        return Ok(());
     }
-    for (python, code) in [(&python, HAS_MPYC), (&bare, IS_BARE)] {
-        if !says_yes(python, code) {
-            return Err(Failure::check(format!("{} is not as it should be: {code}", python.display())));
-        }
+    make(workshop, "python-bare", "python3 -m venv --without-pip")?;
+    check(&bare, IS_BARE)
+}
+
+fn with_mpyc(workshop: &Workshop, name: &str, python: &Path, is_right: &str, more: Option<&str>) -> Result {
+    if says_yes(python, is_right) {
+        println!("there already: {}", workshop.shown(python));
+        return Ok(());
     }
-    Ok(())
+    make(workshop, name, "python3 -m venv")?;
+    let list = workshop.made().join("requirements.txt");
+    fs::write(&list, REQUIREMENTS).about(format!("write {}", list.display()))?;
+    let pip = || PIP.split_whitespace().fold(Line::program(python), Line::word);
+    workshop.run(pip().word("--require-hashes").word("-r").word(list))?;
+    if let Some(more) = more {
+        workshop.run(pip().word(more))?;
+    }
+    check(python, is_right)
+}
+
+fn check(python: &Path, is_right: &str) -> Result {
+    if says_yes(python, is_right) {
+        return Ok(());
+    }
+    Err(Failure::check(format!("{} is not as it should be: {is_right}", python.display())))
 }
 
 fn says_yes(python: &Path, code: &str) -> bool {
-    Line::new("").word(python).word("-c").word(code).succeeds()
+    Line::program(python).word("-c").word(code).succeeds()
 }
 
 fn make(workshop: &Workshop, name: &str, command: &str) -> Result {
