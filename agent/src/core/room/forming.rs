@@ -103,7 +103,7 @@ impl Forming {
         }
         if let Ok(body) = Leave::try_from(message) {
             // Whose clock ran first says what we are about to find ourselves; then our own words are better.
-            if body.code == leave::FAILED && self.deadline.saturating_duration_since(now) < SAME_DEADLINE {
+            if body.code == leave::FAILED && self.is_about_to_end(now) {
                 return Err(self.late());
             }
             return Err(Failure::new(Kind::PeerLost, describe_leave(&self.describe(peer), &body)));
@@ -150,6 +150,10 @@ impl Forming {
 
     /// Notes that the session with `peer` ended. Its own words, which go through the mailboxes, may come a little later.
     pub(super) fn session_lost(&mut self, peer: usize, why: &str, now: Instant) {
+        if self.is_about_to_end(now) {
+            // Its clock ran first. It closed its sessions for the reason that we are about to give ourselves.
+            return;
+        }
         let failure = Failure::new(Kind::PeerLost, format!("lost {}: {why}", self.describe(peer)));
         self.trouble.entry(peer).or_insert((now + LAST_WORDS, failure));
     }
@@ -161,6 +165,10 @@ impl Forming {
 
     pub(super) fn roster(&self) -> &Roster {
         &self.roster
+    }
+
+    fn is_about_to_end(&self, now: Instant) -> bool {
+        self.deadline.saturating_duration_since(now) < SAME_DEADLINE
     }
 
     pub(super) fn deadline(&self) -> Instant {
