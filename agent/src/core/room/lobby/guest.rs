@@ -56,6 +56,8 @@ pub(in crate::core::room) struct GuestLobby {
     away_by: Option<Instant>,
     /// What the host said last.
     told: Option<Box<Told>>,
+    /// Our seat is shown again although nothing has changed: after an outage people want to know.
+    shows_again: bool,
     roster: Option<Roster>,
 }
 
@@ -73,6 +75,7 @@ impl GuestLobby {
             unanswered: 0,
             away_by: None,
             told: None,
+            shows_again: false,
             roster: None,
         };
         let message = lobby.ask(member, invitation, now, rng);
@@ -108,6 +111,7 @@ impl GuestLobby {
     /// The connection to our mediator is gone: until it is back, no answer can come.
     pub(in crate::core::room) fn mediator_lost(&mut self) {
         (self.answer_by, self.ask_at, self.away_by) = (None, None, None);
+        self.shows_again = true;
     }
 
     /// The host's mediator does not know the host: it was restarted and the host is not back yet, or the host has gone.
@@ -161,7 +165,8 @@ impl GuestLobby {
             // More than a room can have tell nothing.
             let taken = names.iter().take(MAX_PARTIES).cloned().collect();
             let told = Some(Box::new(Told { seats: seats.min(MAX_PARTIES), names: taken }));
-            if self.told != told {
+            if self.told != told || self.shows_again {
+                self.shows_again = false;
                 self.told = told;
                 outputs.push_back(Output::Event(Event::Seats { seats, names }));
             }
