@@ -1,7 +1,7 @@
 //! Courtesy: what an agent answers to anybody's message that is not about a room.
 //!
 //! Specification: DIDComm Messaging v2.1, "Trust Ping Protocol 2.0", "Discover Features
-//! Protocol 2.0", "Problem Reports"; `spec/room.md`, section 7.
+//! Protocol 2.0", "Problem Reports"; `spec/room.md`, section 9.
 //!
 //! ```text
 //! ping              --> ping-response

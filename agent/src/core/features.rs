@@ -1,6 +1,6 @@
 //! What an agent tells of itself when asked: the protocols that it speaks, and nothing else.
 //!
-//! Specification: DIDComm Messaging v2.1, "Discover Features Protocol 2.0"; `spec/room.md`, section 7. Everybody gets the same
+//! Specification: DIDComm Messaging v2.1, "Discover Features Protocol 2.0"; `spec/room.md`, section 9. Everybody gets the same
 //! answer, since which program this is can be seen from how it behaves.
 //!
 //! Not its concern: who is answered how often (`courtesy`), queries (`didcomm`, `discover_features`).
