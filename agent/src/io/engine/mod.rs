@@ -230,6 +230,7 @@ impl Engine {
 
     /// The loop. Each turn takes one thing that happened and does all that follows from it.
     async fn turn(&mut self, ends: &mut EndRequests, reporter: &mut dyn Reporter) -> End {
+        let mut changed = true;
         loop {
             let deadline = match self.drain_room(reporter).await {
                 Ok(Drained::Until(deadline)) => deadline,
@@ -239,7 +240,9 @@ impl Engine {
             for notice in self.notices.drain(..) {
                 reporter.report(&Report::Warning(notice));
             }
-            self.publish();
+            if std::mem::replace(&mut changed, true) {
+                self.publish();
+            }
             let run_wants = self.run.as_ref().and_then(Run::deadline);
             let expiry = self.room_expiry();
             let reconnect = self.reconnect_at();
@@ -260,6 +263,8 @@ impl Engine {
                     if matches!(happened, Happened::Ended(_)) && ends.next().now_or_never().is_some() {
                         return End::Interrupted;
                     }
+                    // A program may write a million lines; they change nothing that others ask for.
+                    changed = !matches!(happened, Happened::Line(_));
                     Ok(self.on_run(happened, reporter))
                 }
                 () = sleep_until(deadline.into()) => self.deadline_passed().await,
