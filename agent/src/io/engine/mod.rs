@@ -8,6 +8,7 @@
 //! One loop owns everything that decides; tasks only carry bytes. Not its concern: what people see (`report`), how a command
 //! line becomes [`Plan`] (`cli`).
 
+mod connections;
 mod desk;
 mod farewell;
 mod mail;

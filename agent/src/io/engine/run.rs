@@ -9,6 +9,7 @@ use didagent_didcomm::protocols::room::Leave;
 use tokio::sync::mpsc;
 use tokio::time::{timeout, timeout_at};
 
+use super::connections::Connections;
 use super::vain::VainWait;
 use super::{End, Engine, interrupted, now};
 use crate::core::room::roster::Roster;
@@ -49,10 +50,7 @@ pub(super) struct Run {
     events: mpsc::Receiver<BridgeEvent>,
     pub(super) program: Option<Running>,
     started: Instant,
-    /// Connections that stand.
-    pub(super) active: usize,
-    /// Connections that ended with a FIN in each direction.
-    pub(super) finished: usize,
+    pub(super) connections: Connections,
     /// Parties that said that they are done.
     pub(super) done: BTreeSet<usize>,
     /// Who seems to be to blame.
@@ -106,7 +104,7 @@ impl Run {
                 // News of the bridge first: when the program ends, what it did before must be known.
                 biased;
                 Some(event) = self.events.recv() => {
-                    self.count(&event);
+                    self.connections.count(&event);
                     return Happened::Bridge(event);
                 }
                 Some(line) = maybe(lines.map(|lines| lines.recv())) => match (line, &mut self.program) {
@@ -120,18 +118,6 @@ impl Run {
         }
     }
 
-    fn count(&mut self, event: &BridgeEvent) {
-        match event {
-            BridgeEvent::Connected { .. } => self.active += 1,
-            BridgeEvent::Finished { .. } => {
-                self.active = self.active.saturating_sub(1);
-                self.finished += 1;
-            }
-            BridgeEvent::Broken { .. } => self.active = self.active.saturating_sub(1),
-            _ => {}
-        }
-    }
-
     /// Returns when to look again, at a suspicion or for a program that waits in vain.
     pub(super) fn deadline(&self) -> Option<Instant> {
         let blamed = self.blame.as_ref().map(|blame| blame.until);
@@ -142,7 +128,8 @@ impl Run {
     /// came to nothing is dropped.
     pub(super) fn blame_due(&mut self, now: Instant) -> Option<(Failure, bool)> {
         let blame = self.blame.take_if(|blame| blame.until <= now)?;
-        (!blame.needs_connections || self.active > 0).then_some((blame.failure, blame.suspect.is_none()))
+        (!blame.needs_connections || self.connections.stand())
+            .then_some((blame.failure, blame.suspect.is_none()))
     }
 }
 
@@ -208,8 +195,7 @@ impl Engine {
             events,
             program,
             started,
-            active: 0,
-            finished: 0,
+            connections: Connections::default(),
             done: BTreeSet::new(),
             blame: None,
             vain: VainWait::new(started),
@@ -250,8 +236,11 @@ impl Engine {
 
     /// Says whether MPyC was started by hand and has been through with everybody.
     pub(super) fn is_idle_by_hand(&self) -> bool {
-        let finished =
-            |run: &Run| run.program.is_none() && run.active == 0 && run.finished >= self.peers.len();
+        let finished = |run: &Run| {
+            run.program.is_none()
+                && !run.connections.stand()
+                && run.connections.finished() >= self.peers.len()
+        };
         self.run.as_ref().is_some_and(finished)
     }
 
@@ -321,7 +310,11 @@ impl Engine {
             }
             End::OthersDone => (0, None, None),
             // Who starts MPyC by hand ends the command by hand; after a complete run that is no interruption.
-            End::Interrupted if !had_program && run.active == 0 && run.finished > 0 => (0, None, None),
+            End::Interrupted
+                if !had_program && !run.connections.stand() && run.connections.finished() > 0 =>
+            {
+                (0, None, None)
+            }
             End::Interrupted => {
                 self.stop(&mut run, reporter).await;
                 (Kind::Interrupted.exit(), None, Some(interrupted()))
@@ -354,7 +347,7 @@ impl Engine {
         drain_lines(run, reporter, true).await;
         run.program = None;
         let deadline = tokio::time::Instant::now() + LAST_BYTES;
-        while run.active > 0 && self.ended.len() < self.peers.len() {
+        while run.connections.stand() && self.ended.len() < self.peers.len() {
             tokio::select! {
                 happened = timeout_at(deadline, run.next()) => {
                     if happened.is_err() {

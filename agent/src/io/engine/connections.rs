@@ -1,0 +1,67 @@
+//! Which of the program's connections stand, from the bridge's news.
+
+use std::collections::BTreeSet;
+
+use didagent_bridge::io::{BridgeEvent, Failure};
+
+/// The program's connections in one run.
+#[derive(Debug, Default)]
+pub(super) struct Connections {
+    /// Parties with which one stands; the bridge carries one at a time with each.
+    standing: BTreeSet<usize>,
+    finished: usize,
+}
+
+impl Connections {
+    /// Takes in what the bridge tells.
+    pub(super) fn count(&mut self, event: &BridgeEvent) {
+        match event {
+            BridgeEvent::Connected { peer } => drop(self.standing.insert(*peer)),
+            BridgeEvent::Finished { peer, .. } => {
+                self.standing.remove(peer);
+                self.finished += 1;
+            }
+            BridgeEvent::Broken { peer, error: Failure::Local(_) | Failure::Remote(_) } => {
+                self.standing.remove(peer);
+            }
+            // One that never stood, while another one may.
+            _ => {}
+        }
+    }
+
+    /// Says whether any stands.
+    pub(super) fn stand(&self) -> bool {
+        !self.standing.is_empty()
+    }
+
+    /// Returns how many ended with a FIN in each direction.
+    pub(super) fn finished(&self) -> usize {
+        self.finished
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use didagent_bridge::io::Origin;
+
+    use super::*;
+
+    #[test]
+    fn one_that_never_stood_does_not_end_one_that_does() {
+        let mut connections = Connections::default();
+        let broken = |error| BridgeEvent::Broken { peer: 1, error };
+        connections.count(&BridgeEvent::Connected { peer: 1 });
+        connections.count(&broken(Failure::TooMany(Origin::Local)));
+        connections.count(&broken(Failure::HungUp(Origin::Remote)));
+        connections.count(&broken(Failure::Unexpected));
+        assert!(connections.stand());
+        connections.count(&broken(Failure::Remote(io::ErrorKind::ConnectionReset.into())));
+        assert!(!connections.stand());
+        connections.count(&BridgeEvent::Connected { peer: 2 });
+        connections.count(&BridgeEvent::Finished { peer: 2, bytes_up: 0, bytes_down: 0 });
+        assert!(!connections.stand());
+        assert_eq!(connections.finished(), 1);
+    }
+}
