@@ -6,6 +6,7 @@ use std::future::Future;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, copy_bidirectional_with_sizes};
 use tokio::net::TcpStream;
@@ -95,6 +96,10 @@ impl Peer {
     }
 }
 
+/// How long a dial that is under way when the dialler hangs up may take: it takes microseconds on loopback, and less than the pause
+/// between two dials, so nobody is dialled anew.
+const UNDER_WAY: Duration = Duration::from_millis(20);
+
 /// Waits for the other side of `dialler`, which is held open and may send up to [`BUFFER`] bytes meanwhile.
 ///
 /// `None` if `dialler` hangs up first: then nobody needs the other side any more, and a restarted program must not wait
@@ -106,10 +111,14 @@ pub(super) async fn hold<S, T>(
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
+    let mut other = std::pin::pin!(other);
     tokio::select! {
         // Both may be ready at once; then the dialler's end is carried over like any other.
         biased;
-        result = other => Some(result),
-        () = dialler.until_hung_up() => None,
+        result = &mut other => return Some(result),
+        () = dialler.until_hung_up() => {}
     }
+    // MPyC may have taken the connection already, and would see it close without a byte. Whoever wrote and closed in one
+    // breath has a right to be heard besides.
+    tokio::time::timeout(UNDER_WAY, other).await.ok()
 }
