@@ -62,6 +62,18 @@ fn who_ends_early_without_an_error_is_named_by_everybody_who_waits_for_it() {
 }
 
 #[test]
+fn what_a_program_writes_in_its_last_moment_arrives() {
+    for _ in 0..5 {
+        let stage = Stage::new();
+        let file = stage.folder().join("listening");
+        let brief = || python_command(&program("brief.py"), &[file.to_str().unwrap()]);
+        let parties = stage.run(vec![brief(), brief()]);
+        assert_eq!(parties[1].assert_ok().output(), ["hello"], "{parties:#?}");
+        assert_eq!(warnings(parties[0].assert_ok()), "", "{parties:#?}");
+    }
+}
+
+#[test]
 fn work_after_mpyc_and_between_two_runs_of_it_is_never_stopped() {
     let results = std::thread::scope(|scope| {
         let late = scope.spawn(|| {

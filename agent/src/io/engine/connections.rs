@@ -9,6 +9,7 @@ use didagent_bridge::io::{BridgeEvent, Failure};
 pub(super) struct Connections {
     /// Parties with which one stands; the bridge carries one at a time with each.
     standing: BTreeSet<usize>,
+    met: bool,
     finished: usize,
 }
 
@@ -16,7 +17,10 @@ impl Connections {
     /// Takes in what the bridge tells.
     pub(super) fn count(&mut self, event: &BridgeEvent) {
         match event {
-            BridgeEvent::Connected { peer } => drop(self.standing.insert(*peer)),
+            BridgeEvent::Connected { peer } => {
+                self.met = true;
+                self.standing.insert(*peer);
+            }
             BridgeEvent::Finished { peer, .. } => {
                 self.standing.remove(peer);
                 self.finished += 1;
@@ -32,6 +36,11 @@ impl Connections {
     /// Says whether any stands.
     pub(super) fn stand(&self) -> bool {
         !self.standing.is_empty()
+    }
+
+    /// Says whether any has stood, now or before.
+    pub(super) fn met(&self) -> bool {
+        self.met
     }
 
     /// Returns how many ended with a FIN in each direction.
@@ -51,6 +60,7 @@ mod tests {
     #[test]
     fn one_that_never_stood_does_not_end_one_that_does() {
         let mut connections = Connections::default();
+        assert!(!connections.met());
         let broken = |error| BridgeEvent::Broken { peer: 1, error };
         connections.count(&BridgeEvent::Connected { peer: 1 });
         connections.count(&broken(Failure::TooMany(Origin::Local)));
@@ -58,7 +68,7 @@ mod tests {
         connections.count(&broken(Failure::Unexpected));
         assert!(connections.stand());
         connections.count(&broken(Failure::Remote(io::ErrorKind::ConnectionReset.into())));
-        assert!(!connections.stand());
+        assert!(!connections.stand() && connections.met());
         connections.count(&BridgeEvent::Connected { peer: 2 });
         connections.count(&BridgeEvent::Finished { peer: 2, bytes_up: 0, bytes_down: 0 });
         assert!(!connections.stand());

@@ -15,7 +15,7 @@ use super::{End, Engine, interrupted, now};
 use crate::core::room::roster::Roster;
 use crate::core::room::{describe, describe_leave, leave};
 use crate::failure::{Failure, Kind};
-use crate::io::peer::{Ended, Peer, SessionStream};
+use crate::io::peer::{Ended, FromPeer, Peer, SessionStream};
 use crate::io::program::Running;
 use crate::io::{random_u64, stdout, unix_now};
 use crate::report::{Report, Reporter, RunExited};
@@ -34,6 +34,10 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 /// After our program ended well, its last bytes go out and the others' last bytes come in; they end within moments of each
 /// other, since MPyC's shutdown is a barrier.
 const LAST_BYTES: Duration = Duration::from_secs(10);
+
+/// A program may connect, write and end within a millisecond, while its connection still waits to be accepted here. So long we wait
+/// for the first news of one.
+const LATE_NEWS: Duration = Duration::from_millis(500);
 
 /// How long the next line of a program that has ended may take.
 const LAST_LINE: Duration = Duration::from_secs(1);
@@ -295,6 +299,7 @@ impl Engine {
         let had_program = run.program.is_some();
         let (code, program, reason) = match end {
             End::Program { code: 0 } => {
+                self.wait_for_first_news(&mut run, reporter).await;
                 self.warn_of_early_end(&run, reporter);
                 self.wait_for_last_bytes(&mut run, reporter).await;
                 (0, Some(0), None)
@@ -342,22 +347,44 @@ impl Engine {
         exited
     }
 
-    /// Waits until every connection has ended in both directions.
-    async fn wait_for_last_bytes(&mut self, run: &mut Run, reporter: &mut dyn Reporter) {
+    /// Waits for the first news of any connection.
+    async fn wait_for_first_news(&mut self, run: &mut Run, reporter: &mut dyn Reporter) {
         drain_lines(run, reporter, true).await;
         run.program = None;
+        let deadline = tokio::time::Instant::now() + LATE_NEWS;
+        while !run.connections.met() {
+            if !self.wait_for_news(run, deadline, reporter).await {
+                return;
+            }
+        }
+    }
+
+    /// Waits until every connection has ended in both directions.
+    async fn wait_for_last_bytes(&mut self, run: &mut Run, reporter: &mut dyn Reporter) {
         let deadline = tokio::time::Instant::now() + LAST_BYTES;
         while run.connections.stand() && self.ended.len() < self.peers.len() {
-            tokio::select! {
-                happened = timeout_at(deadline, run.next()) => {
-                    if happened.is_err() {
-                        return;
-                    }
+            if !self.wait_for_news(run, deadline, reporter).await {
+                return;
+            }
+        }
+    }
+
+    /// Waits for the next thing to happen to a connection or a peer; `false` when nothing did until the deadline.
+    async fn wait_for_news(
+        &mut self,
+        run: &mut Run,
+        deadline: tokio::time::Instant,
+        reporter: &mut dyn Reporter,
+    ) -> bool {
+        tokio::select! {
+            happened = timeout_at(deadline, run.next()) => happened.is_ok(),
+            Some(event) = self.from_peers.recv() => {
+                // Whatever happens to others now, our program has its result.
+                match event {
+                    (peer, FromPeer::Stream(stream)) => run.bridge.incoming(peer, stream).await,
+                    event => drop(self.on_peer(event, reporter).await),
                 }
-                Some(event) = self.from_peers.recv() => {
-                    // Whatever happens to others now, our program has its result.
-                    let _ = self.on_peer(event, reporter).await;
-                }
+                true
             }
         }
     }

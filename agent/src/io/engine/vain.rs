@@ -119,7 +119,7 @@ impl Engine {
         let is_python = self.program.as_ref().is_some_and(|program| program.is_python());
         let message = if self.run_dir.is_in_mpyc() {
             "the program has ended without an end of MPyC (mpc.shutdown); others may wait for it in vain"
-        } else if is_python && !run.connections.stand() && run.connections.finished() == 0 {
+        } else if is_python && !run.connections.met() {
             "the program has ended without having met the others' programs; others may wait for it in vain"
         } else {
             return;
