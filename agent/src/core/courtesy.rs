@@ -23,15 +23,13 @@ use didagent_didcomm::protocols::trust_ping::{Ping, PingResponse};
 use didagent_didcomm::protocols::{Body as _, BodyError, types};
 use rand_core::CryptoRng;
 
+use crate::core::allowance::{Allowance, Rate};
 use crate::core::connect::showable;
 use crate::core::features;
 use crate::core::invite::new_id;
 
-/// Answers that one sender gets at once.
-const BURST: u32 = 10;
-
-/// Time after which one more answer is allowed. `ping` asks once a second, and may ask five times as often.
-const EACH: Duration = Duration::from_millis(200);
+/// Answers that one sender gets. `ping` asks once a second, and may ask five times as often.
+const ANSWERS: Rate = Rate { burst: 10, each: Duration::from_millis(200) };
 
 /// Known senders with an allowance of their own: the parties of a full room, and as many contacts.
 const MAX_SENDERS: usize = 32;
@@ -86,13 +84,6 @@ pub struct Courtesy {
     known: BTreeMap<String, Allowance>,
     strangers: Option<Allowance>,
     shown: Vec<String>,
-}
-
-/// A token bucket.
-#[derive(Debug, Clone, Copy)]
-struct Allowance {
-    tokens: u32,
-    filled: Instant,
 }
 
 impl Courtesy {
@@ -154,7 +145,7 @@ impl Courtesy {
     }
 
     fn is_allowed(&mut self, sender: &str, standing: Standing, now: Instant) -> bool {
-        let full = Allowance { tokens: BURST, filled: now };
+        let full = Allowance::full(ANSWERS, now);
         match standing {
             Standing::Stranger => self.strangers.get_or_insert(full).spend(now),
             Standing::Known => {
@@ -167,31 +158,6 @@ impl Courtesy {
                 self.known.entry(sender.to_owned()).or_insert(full).spend(now)
             }
         }
-    }
-}
-
-impl Allowance {
-    fn refill(&mut self, now: Instant) {
-        let earned = now.saturating_duration_since(self.filled).as_millis() / EACH.as_millis();
-        if let Some(earned) = u32::try_from(earned).ok().filter(|earned| *earned < BURST) {
-            self.tokens = self.tokens.saturating_add(earned).min(BURST);
-            self.filled += EACH * earned;
-        } else {
-            (self.tokens, self.filled) = (BURST, now);
-        }
-    }
-
-    fn spend(&mut self, now: Instant) -> bool {
-        self.refill(now);
-        let had = self.tokens > 0;
-        self.tokens = self.tokens.saturating_sub(1);
-        had
-    }
-
-    fn is_full(&self, now: Instant) -> bool {
-        let mut later = *self;
-        later.refill(now);
-        later.tokens == BURST
     }
 }
 
@@ -310,21 +276,21 @@ mod tests {
         let mut answered = |courtesy: &mut Courtesy, sender: &str, standing, now| {
             courtesy.handle(sender, standing, &ping(), now, &mut rng) != Reaction::Ignore
         };
-        for number in 0..BURST {
+        for number in 0..ANSWERS.burst {
             assert!(answered(&mut courtesy, &number.to_string(), Standing::Stranger, now));
         }
         assert!(!answered(&mut courtesy, "new", Standing::Stranger, now));
-        assert!(answered(&mut courtesy, "new", Standing::Stranger, now + EACH));
-        assert!(!answered(&mut courtesy, "new", Standing::Stranger, now + EACH));
+        assert!(answered(&mut courtesy, "new", Standing::Stranger, now + ANSWERS.each));
+        assert!(!answered(&mut courtesy, "new", Standing::Stranger, now + ANSWERS.each));
         // They take nothing from those we know, who take nothing from each other.
         for sender in 0..MAX_SENDERS {
-            for _ in 0..BURST {
+            for _ in 0..ANSWERS.burst {
                 assert!(answered(&mut courtesy, &sender.to_string(), Standing::Known, now));
             }
             assert!(!answered(&mut courtesy, &sender.to_string(), Standing::Known, now));
         }
         assert!(!answered(&mut courtesy, "more", Standing::Known, now));
-        assert!(answered(&mut courtesy, "more", Standing::Known, now + EACH * BURST));
+        assert!(answered(&mut courtesy, "more", Standing::Known, now + ANSWERS.each * ANSWERS.burst));
         assert_eq!(courtesy.known.len(), 1);
     }
 }

@@ -7,6 +7,7 @@
 //! Nothing in here has a clock, a socket, a file or a random generator of its own: times and generators are arguments,
 //! and what must be sent or written is returned. `crate::io` does it.
 
+pub mod allowance;
 pub mod backoff;
 pub mod clock;
 pub mod connect;

@@ -37,8 +37,14 @@ impl FakeSocket {
 
     /// Sends a message to the agent that wrote last.
     pub fn send(&mut self, message: Message) {
+        let client = self.client.clone();
+        self.send_to(message, &client);
+    }
+
+    /// Sends a message to the agent with this DID.
+    pub fn send_to(&mut self, message: Message, client: &str) {
         let post = Post { identity: &self.identity, connection: &self.connection };
-        let parcel = post.to_mediator(message, &self.client, now(), &mut self.rng).unwrap();
+        let parcel = post.to_mediator(message, client, now(), &mut self.rng).unwrap();
         let _ = self.socket.send(Frame::text(parcel.text));
     }
 }

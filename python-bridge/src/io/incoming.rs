@@ -53,7 +53,8 @@ async fn serve_one(stream: BoxedStream, peer: &Peer, own_port: u16, deadline: Op
         Ok(Verdict::Wrong { got }) => {
             drop(remote);
             let event = BridgeEvent::WrongPid { peer: peer.index, got, origin: Origin::Remote };
-            return peer.report(event).await;
+            // A party can cause these at will, and must hold nobody up.
+            return peer.report_if_room(event);
         }
         Ok(Verdict::Incomplete) => return peer.broken(Failure::HungUp(Origin::Remote)).await,
         Err(error) => return peer.broken(Failure::Remote(error)).await,

@@ -191,11 +191,30 @@ impl Room {
         &self.member
     }
 
+    /// Says whether a message is about this room. Mail of another room of the same parties may still be in the mailbox. Only a
+    /// refusal names our `join` instead.
+    pub fn concerns(&self, message: &Message) -> bool {
+        message.pthid.as_deref() == Some(self.invitation.room()) || self.is_refused_by(message)
+    }
+
+    /// Returns the DIDs of the other parties, as far as we know.
+    pub fn dids(&self) -> Vec<String> {
+        match &self.phase {
+            Phase::Host(lobby) => lobby.guests(),
+            Phase::Guest(_) => vec![self.invitation.host().to_owned()],
+            Phase::Forming(forming) => others(forming.roster(), &self.member.connection.did),
+            Phase::Running(roster) => others(roster, &self.member.connection.did),
+            Phase::Over => Vec::new(),
+        }
+    }
+
+    /// Says whether this DID has a seat, as far as we know; a guest hears of nobody but the host before the roster.
+    pub fn has_seat(&self, did: &str) -> bool {
+        self.dids().iter().any(|other| other == did)
+    }
+
     fn message(&mut self, sender: &Authenticated, message: &Message, now: Now, rng: &mut impl CryptoRng) {
-        // Mail of another room of the same parties may still be in the mailbox. Only a refusal names our `join` instead.
-        let is_of_this_room = message.pthid.as_deref() == Some(self.invitation.room());
-        let answers_join = matches!(&self.phase, Phase::Guest(lobby) if lobby.is_refused_by(message));
-        if !is_of_this_room && !answers_join {
+        if !self.concerns(message) {
             return;
         }
         let outputs = &mut self.outputs;
@@ -333,14 +352,7 @@ impl Room {
     }
 
     fn leave(&mut self, body: &Leave, rng: &mut impl CryptoRng) {
-        let others = match &self.phase {
-            Phase::Host(lobby) => lobby.guests(),
-            Phase::Guest(_) => vec![self.invitation.host().to_owned()],
-            Phase::Forming(forming) => others(forming.roster(), &self.member.connection.did),
-            Phase::Running(roster) => others(roster, &self.member.connection.did),
-            Phase::Over => Vec::new(),
-        };
-        for to in others {
+        for to in self.dids() {
             let message = body.message(new_id(rng)).pthid(self.invitation.room());
             self.outputs.push_back(Output::send(to, message));
         }

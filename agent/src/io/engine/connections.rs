@@ -11,6 +11,8 @@ pub(super) struct Connections {
     standing: BTreeSet<usize>,
     met: bool,
     finished: usize,
+    /// Parties of which people were told that a connection named another.
+    wrong: BTreeSet<usize>,
 }
 
 impl Connections {
@@ -41,6 +43,11 @@ impl Connections {
     /// Says whether any has stood, now or before.
     pub(super) fn met(&self) -> bool {
         self.met
+    }
+
+    /// Says whether no connection with this party has named another one before.
+    pub(super) fn is_first_wrong_pid(&mut self, peer: usize) -> bool {
+        self.wrong.insert(peer)
     }
 
     /// Returns how many ended with a FIN in each direction.

@@ -273,7 +273,7 @@ impl Engine {
         if self.room.as_ref().is_some_and(|room| room.is_refused_by(message)) {
             return Ok(false);
         }
-        let who = self.whom_we_know(&sender.did)?;
+        let who = self.whom_we_know(&sender.did);
         let standing = if who.is_some() { Standing::Known } else { Standing::Stranger };
         match self.desk.courtesy.handle(&sender.did, standing, message, Instant::now(), &mut self.rng) {
             Reaction::NotOurs => return Ok(false),
@@ -294,17 +294,17 @@ impl Engine {
     }
 
     /// Describes the party of our room or the contact with this connection DID.
-    fn whom_we_know(&self, did: &str) -> Result<Option<String>, Failure> {
+    fn whom_we_know(&self, did: &str) -> Option<String> {
         if let Some(roster) = &self.roster
             && let Some(party) = roster.party_of(did)
         {
-            return Ok(Some(describe(roster, party.index)));
+            return Some(describe(roster, party.index));
         }
         let seats = self.room.as_ref().map(Room::seats).unwrap_or_default();
         if let Some(seat) = seats.into_iter().find(|seat| seat.did.as_deref() == Some(did)) {
-            return Ok(Some(format!("party {} ({})", seat.index, seat.name)));
+            return Some(format!("party {} ({})", seat.index, seat.name));
         }
-        Ok(self.home.contacts()?.met_as(did).map(|contact| contact.name.clone()))
+        self.contacts.met_as(did).map(|contact| contact.name.clone())
     }
 }
 

@@ -5,6 +5,7 @@
 use std::time::Duration;
 
 use didagent_didcomm::protocols::room::Leave;
+use futures_util::future::join_all;
 use tokio::time::timeout;
 
 use super::{End, Engine, now};
@@ -66,9 +67,8 @@ impl Engine {
                 None => break,
             }
         }
-        for (_, link) in self.links.drain() {
-            link.close().await;
-        }
+        // At once: each may take its time to close its side.
+        join_all(self.links.drain().map(|(_, link)| link.close())).await;
     }
 }
 

@@ -13,19 +13,18 @@ use crate::core::clock;
 use crate::core::connect::{Step, showable};
 use crate::core::invite::{Invitation, new_id};
 use crate::core::post::{Parcel, Post, websocket_address};
-use crate::core::room::roster::MAX_PARTIES;
 use crate::core::room::{Input, Room};
 use crate::failure::{Failure, Kind};
 use crate::io::peer::Peer;
-use crate::io::websocket::{self, Heard};
+use crate::io::websocket::Heard;
 use crate::io::{fresh_rng, unix_now};
 use crate::report::{Report, Reporter};
 
 /// Exporter label of a circuit's token, `spec/0-names.md` section 0.2.
 const TOKEN_LABEL: &[u8] = b"didagent-relay-token/1";
 
-/// Mediators that are connected at a time: our own, and those of parties that use others.
-const MAX_LINKS: usize = 1 + MAX_PARTIES;
+/// Problem reports of our mediator that are shown in the life of an engine. More of them help nobody.
+const MAX_REPORTS: usize = 16;
 
 /// Number of a session's circuit, the exporter's context (RL-10). A session of this version has one circuit.
 const FIRST_CIRCUIT: u32 = 0;
@@ -150,11 +149,19 @@ impl Engine {
             if self.party_unregistered(&report, message.pthid.as_deref()) {
                 return Ok(());
             }
+            let comment = showable(&report.text());
+            if mediator != self.own_mediator {
+                // Chosen by some party, perhaps a stranger a moment ago: its words are not for our person.
+                tracing::info!(code = report.code, comment, "another party's mediator reports a problem");
+                return Ok(());
+            }
             if self.run.is_none() {
                 self.ends_waiting(&report)?;
             }
-            let comment = showable(&report.text());
-            reporter.report(&Report::Warning(format!("the mediator reports: {comment}")));
+            if self.reports_shown < MAX_REPORTS {
+                self.reports_shown += 1;
+                reporter.report(&Report::Warning(format!("the mediator reports: {comment}")));
+            }
             return Ok(());
         }
         if mediator != self.own_mediator {
@@ -256,13 +263,15 @@ impl Engine {
         if self.courtesy(sender, &opened.message, reporter).await? {
             return Ok(());
         }
-        if !self.seen.is_new(&sender.did, &opened.message, unix_now()) {
+        let Some(room) = self.room.as_mut().filter(|room| room.concerns(&opened.message)) else {
+            return Ok(());
+        };
+        let is_party = room.has_seat(&sender.did);
+        if !self.seen.is_new(&sender.did, is_party, &opened.message, unix_now()) {
             tracing::info!("a message came twice");
             return Ok(());
         }
-        if let Some(room) = &mut self.room {
-            room.handle(Input::Message(sender, &opened.message), now(), &mut self.rng);
-        }
+        room.handle(Input::Message(sender, &opened.message), now(), &mut self.rng);
         Ok(())
     }
 
@@ -393,26 +402,6 @@ impl Engine {
             .map_err(|error| Failure::new(Kind::Other, format!("a message cannot be sent: {error}")))?;
         if let Some(link) = self.links.get(mediator) {
             link.send(parcel.text).await;
-        }
-        Ok(())
-    }
-
-    /// Connects to a mediator unless it is connected already. Our own is connected from the start; when it was lost, it needs
-    /// more than a socket.
-    pub(super) fn link_to(&mut self, mediator: &str) -> Result<(), Failure> {
-        let is_own = mediator == self.own_mediator;
-        if is_own || self.links.contains_key(mediator) || self.links.len() >= MAX_LINKS {
-            return Ok(());
-        }
-        // The mediator in an invitation was chosen by our person together with the invitation.
-        let chosen = self.room.as_ref().is_some_and(|room| room.host_mediator() == mediator);
-        let ours = (!chosen).then_some(self.own_mediator.as_str());
-        match websocket::connect(mediator, ours, self.to_engine.clone()) {
-            Ok(link) => drop(self.links.insert(mediator.to_owned(), link)),
-            Err(failure) if chosen => return Err(failure),
-            Err(failure) => {
-                tracing::warn!(message = failure.message, "another party's mediator is not usable")
-            }
         }
         Ok(())
     }

@@ -11,6 +11,7 @@
 mod connections;
 mod desk;
 mod farewell;
+mod links;
 mod mail;
 mod reconnect;
 mod run;
@@ -28,9 +29,10 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep_until, timeout};
 use tracing::Instrument as _;
 
+use crate::core::allowance::Allowance;
 use crate::core::backoff::Outage;
 use crate::core::connect::Mailbox;
-use crate::core::contacts::Acquaintance;
+use crate::core::contacts::{Acquaintance, Contacts};
 use crate::core::identity::{ConnectionDid, Identity};
 use crate::core::invite::Invitation;
 use crate::core::room::roster::Roster;
@@ -124,6 +126,8 @@ async fn run_here(plan: Plan, reporter: &mut dyn Reporter) -> u8 {
 struct Engine {
     home: Home,
     identity: Arc<Identity>,
+    /// Whom this home has met. Nobody else writes the file while we hold the home.
+    contacts: Contacts,
     /// The DID that we use with our mediator.
     connection: ConnectionDid,
     /// The DID of the mediator that keeps our mail.
@@ -162,6 +166,10 @@ struct Engine {
     /// What people should know, but is no end.
     notices: Vec<String>,
     desk: Desk,
+    /// For dialling mediators that others chose.
+    dials: Allowance,
+    /// Problem reports of our mediator that were shown.
+    reports_shown: usize,
     rng: SystemRng,
     _serving: Serving,
     run_dir: RunDir,
@@ -330,7 +338,7 @@ impl Engine {
             room::Event::Joined { index, name, identity } => {
                 let missing = self.room.as_ref().map_or(0, Room::missing);
                 tracing::info!(party = index, missing, "somebody joined");
-                let acquaintance = self.home.contacts()?.acquaintance(&identity, &name);
+                let acquaintance = self.contacts.acquaintance(&identity, &name);
                 reporter.report(&Report::Joined { index, name, identity, acquaintance, missing });
             }
             room::Event::Left { name } => reporter.report(&Report::Left { name }),
@@ -348,18 +356,18 @@ impl Engine {
 
     /// Writes the parties of a roster into the contacts, and returns what was known of each before. Only after everybody signed
     /// it: until then the names in it are only what the host says.
-    fn remember(&self, roster: &Roster) -> Result<Vec<Option<Acquaintance>>, Failure> {
-        let mut contacts = self.home.contacts()?;
-        let before = contacts.clone();
+    fn remember(&mut self, roster: &Roster) -> Result<Vec<Option<Acquaintance>>, Failure> {
+        let mut contacts = self.contacts.clone();
         let mut acquaintances = Vec::new();
         for party in &roster.body().parties {
             let is_other = party.identity != self.identity.did();
-            acquaintances.push(is_other.then(|| before.acquaintance(&party.identity, &party.name)));
+            acquaintances.push(is_other.then(|| self.contacts.acquaintance(&party.identity, &party.name)));
             if is_other {
                 contacts.met(&party.identity, &party.name, &party.did, unix_now());
             }
         }
         self.home.write_contacts(&contacts)?;
+        self.contacts = contacts;
         Ok(acquaintances)
     }
 
@@ -414,6 +422,10 @@ impl Engine {
             Happened::Ended(code) => return Some(End::Program { code }),
             Happened::Bridge(BridgeEvent::WrongPid { peer, got, origin }) => {
                 let who = who(peer);
+                // Once: whoever causes one can cause a million.
+                if self.run.as_mut().is_some_and(|run| !run.connections.is_first_wrong_pid(peer)) {
+                    return None;
+                }
                 reporter.report(&Report::Warning(format!(
                     "refused a {origin} connection that was to be with {who}: it says that it is party {got}"
                 )));

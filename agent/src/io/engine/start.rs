@@ -7,7 +7,9 @@ use std::time::Instant;
 use tokio::sync::{mpsc, watch};
 
 use super::desk::{Desk, command_shown};
+use super::links::DIALS;
 use super::{Engine, Entry, MAILBOX, Plan, Role};
+use crate::core::allowance::Allowance;
 use crate::core::clock;
 use crate::core::connect::Mailbox;
 use crate::core::invite::{Invitation, read_mediator_link};
@@ -68,6 +70,7 @@ pub(super) async fn start(plan: Plan, reporter: &mut dyn Reporter) -> Result<Eng
         Role::Guest { .. } => "join",
     })?;
     let identity = plan.home.identity_or_new()?;
+    let contacts = plan.home.contacts()?;
     let own_mediator = match (given, plan.home.mediator()?, &invitation) {
         (Some(did), known, _) => {
             let choice = MediatorChoice { did: did.clone() };
@@ -108,6 +111,7 @@ pub(super) async fn start(plan: Plan, reporter: &mut dyn Reporter) -> Result<Eng
     let mut engine = Engine {
         home: plan.home,
         identity,
+        contacts,
         connection,
         links: HashMap::from([(own_mediator.clone(), link)]),
         own_mediator: own_mediator.clone(),
@@ -136,6 +140,8 @@ pub(super) async fn start(plan: Plan, reporter: &mut dyn Reporter) -> Result<Eng
         standstill: Standstill::watch(),
         notices: Vec::new(),
         desk,
+        dials: Allowance::full(DIALS, Instant::now()),
+        reports_shown: 0,
         rng,
         _serving: serving,
         run_dir,

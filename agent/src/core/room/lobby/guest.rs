@@ -23,6 +23,9 @@ const HOST_AWAY: Duration = Duration::from_secs(15);
 /// Pause before a guest asks again whose host was not known.
 const ASK_AGAIN: Duration = Duration::from_secs(1);
 
+/// Pause before a guest asks again that has no answer yet: the first one may have been lost on its way.
+const ASK_SOON: Duration = Duration::from_secs(10);
+
 /// How often a guest asks whether the host is still there, and how often in vain until it gives up (RM-19): a host that was
 /// killed says nothing. A laptop may be closed for a moment, and its mail then waits at the mediator.
 pub(in crate::core::room) const ASK_EVERY: Duration = Duration::from_secs(60);
@@ -78,8 +81,8 @@ impl GuestLobby {
             shows_again: false,
             roster: None,
         };
-        let message = lobby.ask(member, invitation, now, rng);
         lobby.expect_answer(now.instant);
+        let message = lobby.ask(member, invitation, now, rng);
         (lobby, message)
     }
 
@@ -93,7 +96,8 @@ impl GuestLobby {
     ) -> Message {
         // A new id each time: an id counts once (RM-17), and the host must answer.
         self.thid = new_id(rng);
-        self.ask_at = Some(now.instant + ASK_EVERY);
+        let pause = if self.answer_by.is_some() { ASK_SOON } else { ASK_EVERY };
+        self.ask_at = Some(now.instant + pause);
         self.unanswered += 1;
         let join = Join {
             name: member.name.clone(),
@@ -160,11 +164,10 @@ impl GuestLobby {
         self.unanswered = 0;
         if let Ok(seats) = Seats::try_from(message) {
             self.answered(now);
-            let names: Vec<_> = seats.names.iter().map(|name| showable(name)).collect();
-            let seats = usize::try_from(seats.seats).unwrap_or(usize::MAX);
             // More than a room can have tell nothing.
-            let taken = names.iter().take(MAX_PARTIES).cloned().collect();
-            let told = Some(Box::new(Told { seats: seats.min(MAX_PARTIES), names: taken }));
+            let names: Vec<_> = seats.names.iter().take(MAX_PARTIES).map(|name| showable(name)).collect();
+            let seats = usize::try_from(seats.seats).unwrap_or(usize::MAX).min(MAX_PARTIES);
+            let told = Some(Box::new(Told { seats, names: names.clone() }));
             if self.told != told || self.shows_again {
                 self.shows_again = false;
                 self.told = told;

@@ -26,6 +26,12 @@ const AWAY: Duration = Duration::from_secs(30);
 /// mediator does not know yet.
 const SETTLE: Duration = Duration::from_secs(2);
 
+/// How often somebody may come back with another DID, which means another mediator: each time one more is dialled.
+const MAX_MOVES: u32 = 8;
+
+/// Identities of which that is counted: more than ever sit in a room.
+const MAX_MOVERS: usize = 256;
+
 /// The host's side: who has a seat.
 #[derive(Debug)]
 pub(in crate::core::room) struct HostLobby {
@@ -33,6 +39,8 @@ pub(in crate::core::room) struct HostLobby {
     parties: Vec<Party>,
     /// Guests, by their DID, that their mediator did not know, and until when they keep their seats.
     away: BTreeMap<String, Instant>,
+    /// How often each identity has come with another DID than before.
+    moves: BTreeMap<String, u32>,
     /// Until then the room is not closed.
     settle: Option<Instant>,
 }
@@ -55,7 +63,7 @@ impl HostLobby {
             kid: host.connection.kid.clone(),
             link: String::new(),
         };
-        Self { seats, parties: vec![party], away: BTreeMap::new(), settle: None }
+        Self { seats, parties: vec![party], away: BTreeMap::new(), moves: BTreeMap::new(), settle: None }
     }
 
     /// Says whether the room can be closed: every seat is taken by somebody who is there.
@@ -202,6 +210,16 @@ impl HostLobby {
         // The same party again: its command was restarted, perhaps with another mediator. It keeps its seat.
         if let Some(seat) = self.parties.iter_mut().skip(1).find(|seat| seat.identity == party.identity) {
             self.away.remove(&seat.did);
+            if seat.did != party.did {
+                if self.moves.len() >= MAX_MOVERS && !self.moves.contains_key(&party.identity) {
+                    return Err((refusal::DENIED, "too many parties have moved to other mediators"));
+                }
+                let moves = self.moves.entry(party.identity.clone()).or_default();
+                if *moves >= MAX_MOVES {
+                    return Err((refusal::DENIED, "this identity has moved to other mediators too often"));
+                }
+                *moves += 1;
+            }
             let is_there = (&seat.did, &seat.kid, &seat.name) == (&party.did, &party.kid, &party.name);
             *seat = party;
             return Ok(if is_there { Seated::Again } else { Seated::Anew(None) });

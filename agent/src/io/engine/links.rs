@@ -1,0 +1,67 @@
+//! The mediators that the engine is connected to: its own, and those of parties that use others.
+//!
+//! Whoever asks for a seat names a mediator, so strangers choose whom we dial: which addresses is decided in `io::dial`, how many and
+//! how fast here. Not its concern: what is said (`mail`), our own mediator's return (`reconnect`).
+
+use std::time::{Duration, Instant};
+
+use super::Engine;
+use crate::core::allowance::Rate;
+use crate::core::post::mediator_of;
+use crate::core::room::Room;
+use crate::core::room::roster::MAX_PARTIES;
+use crate::failure::Failure;
+use crate::io::websocket;
+
+/// Mediators that are connected at a time.
+const MAX_LINKS: usize = 1 + MAX_PARTIES;
+
+/// How often a mediator of somebody else's choice is dialled: all parties of a room at once, then slowly.
+pub(super) const DIALS: Rate = Rate { burst: 2 * 16, each: Duration::from_secs(3) };
+const _: () = assert!(MAX_PARTIES == 16);
+
+impl Engine {
+    /// Connects to a mediator unless it is connected already. Our own is connected from the start; when it was lost, it needs
+    /// more than a socket.
+    ///
+    /// # Errors
+    /// When the mediator is the one that our person chose, and its DID has no address.
+    pub(super) fn link_to(&mut self, mediator: &str) -> Result<(), Failure> {
+        if mediator == self.own_mediator || self.links.contains_key(mediator) {
+            return Ok(());
+        }
+        // The mediator in an invitation was chosen by our person together with the invitation.
+        let chosen = self.room.as_ref().is_some_and(|room| room.host_mediator() == mediator);
+        if !chosen && !self.dials.spend(Instant::now()) {
+            tracing::warn!("another party's mediator is not dialled: there were too many");
+            return Ok(());
+        }
+        if self.links.len() >= MAX_LINKS {
+            self.drop_unused_links();
+        }
+        if self.links.len() >= MAX_LINKS {
+            return Ok(());
+        }
+        let ours = (!chosen).then_some(self.own_mediator.as_str());
+        match websocket::connect(mediator, ours, self.to_engine.clone()) {
+            Ok(link) => drop(self.links.insert(mediator.to_owned(), link)),
+            Err(failure) if chosen => return Err(failure),
+            Err(failure) => {
+                tracing::warn!(message = failure.message, "another party's mediator is not usable")
+            }
+        }
+        Ok(())
+    }
+
+    /// Hangs up on mediators of parties that have left or moved.
+    fn drop_unused_links(&mut self) {
+        let Some(room) = &self.room else { return };
+        let parties = room.dids();
+        let mut used: Vec<String> = parties.iter().filter_map(|did| mediator_of(did).ok()).collect();
+        used.extend([self.own_mediator.clone(), Room::host_mediator(room).to_owned()]);
+        used.extend(self.roster.as_ref().map(|roster| roster.body().relay.clone()));
+        for (_, link) in self.links.extract_if(|mediator, _| !used.contains(mediator)) {
+            tokio::spawn(link.close());
+        }
+    }
+}
