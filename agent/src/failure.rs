@@ -81,6 +81,14 @@ failures! {
     NoAnswer = "E0803", 6, "Nobody answered. A party answers while its `didagent invite` or `didagent join` runs; its mediator may keep the question until then, but the answer came too late.";
 }
 
+impl Kind {
+    /// Says whether a running program is stopped for this reason; the command's exit code is then 125.
+    pub fn can_stop_a_program(self) -> bool {
+        use Kind::{EndedEarly, MediatorLost, PeerFailed, PeerLost, Standstill};
+        matches!(self, MediatorLost | PeerLost | PeerFailed | EndedEarly | Standstill)
+    }
+}
+
 /// A failure as a person reads it.
 #[derive(Debug, Clone, thiserror::Error)]
 #[error("{message}")]

@@ -103,6 +103,8 @@ pub enum Report {
     },
     /// Without a program of ours: MPyC has ended all its connections, so whoever started it by hand may leave.
     RunIdle,
+    /// The program is asked to end, which may take it some seconds.
+    RunStopping,
     /// The program ended, or was stopped.
     RunExited(RunExited),
     /// Something that a person should know.

@@ -145,6 +145,7 @@ fn ctrl_c_in_a_run_ends_with_130_and_the_others_name_who_it_was() {
         victim.0.process.signal_group("INT");
         let victim = stopped_soon(vec![victim]).remove(0);
         assert_eq!(victim.code, 130, "{victim:#?}");
+        victim.event("run.stopping");
         assert_eq!(text(&victim.event("run.exited")["reason"], "code"), "E0003", "{victim:#?}");
         for other in stopped_soon(parties) {
             let message = other.assert_stopped(125, "E0405");

@@ -58,10 +58,13 @@ pub(super) enum Command {
         room: RoomArgs,
     },
     /// Print MPyC's arguments for the room that another terminal holds open with this home
+    ///
+    /// Waits until everybody is ready. The screen of `invite` or `join` shows the whole line to start a program by hand: with a
+    /// launcher in front of the program, without which MPyC's port is open to other machines.
     #[command(after_help = "Examples:
   didagent ports
-  python vote.py $(didagent ports)
-  didagent --home ~/.alice ports")]
+  didagent --home ~/.alice ports
+  didagent ports > mpyc-arguments.txt")]
     Ports,
     /// Show what the didagent that runs with this home does: room, parties, paths, program
     #[command(after_help = "Examples:

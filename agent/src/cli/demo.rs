@@ -83,8 +83,9 @@ fn show_event(party: &str, event: &Value) {
 fn summary(outcome: &Outcome) {
     let bytes: u64 = outcome.parties.iter().map(|party| party.bytes_up).sum();
     let sessions = outcome.parties.len() * outcome.parties.len().saturating_sub(1) / 2;
+    let sessions = if sessions == 1 { "the session".to_owned() } else { format!("{sessions} sessions") };
     eprintln!(
-        "  {sessions} sessions stood {:.2} s after the last party had joined",
+        "  {sessions} stood {:.2} s after the last party had joined",
         longest(outcome, |party| party.forming).as_secs_f64(),
     );
     for party in outcome.parties.iter().filter(|party| party.code != 0) {

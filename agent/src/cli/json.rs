@@ -85,6 +85,7 @@ fn event(report: &Report) -> Value {
         }
         Report::RunStarted => json!({"v": 1, "type": "run.started"}),
         Report::RunOutput { line } => json!({"v": 1, "type": "run.output", "stream": "stdout", "line": line}),
+        Report::RunStopping => json!({"v": 1, "type": "run.stopping"}),
         Report::RunIdle => json!({"v": 1, "type": "run.idle"}),
         Report::RunExited(exited) => run_exited(exited),
         Report::Warning(text) => json!({"v": 1, "type": "warning", "message": text}),

@@ -26,6 +26,10 @@ pub fn main() -> ExitCode {
         Err(error) => {
             // Help and version are no errors and go to stdout; clap knows.
             let _ = error.print();
+            if error.kind() == clap::error::ErrorKind::UnknownArgument && is_a_program(&error) {
+                eprintln!("\n  try: `--` in front of the program, and didagent's own options before it:");
+                eprintln!("       didagent invite --parties 3 -- python vote.py 42");
+            }
             return ExitCode::from(if error.use_stderr() { Kind::Usage.exit() } else { 0 });
         }
     };
@@ -51,6 +55,13 @@ pub fn main() -> ExitCode {
     }
 }
 
+/// Says whether what was not expected is no option: most likely the program.
+fn is_a_program(error: &clap::Error) -> bool {
+    use clap::error::{ContextKind, ContextValue};
+    let word = error.get(ContextKind::InvalidArg);
+    matches!(word, Some(ContextValue::String(word)) if !word.starts_with('-'))
+}
+
 async fn dispatch(cli: Cli) -> u8 {
     // These need no home: it may have no default, and the supervisor is told everything by the engine.
     let command = match cli.command {
@@ -72,7 +83,7 @@ async fn dispatch(cli: Cli) -> u8 {
             Ok(link) => take_part(home, Role::Guest { link }, room).await,
             Err(failure) => fail_as(&failure, room.json),
         },
-        Command::Ports => data(local_api::ports(&home).await.map(|ports| ports.join(" "))),
+        Command::Ports => data(ports(&home).await),
         Command::Status(args) => data(status::run(&home, &args).await),
         Command::Ping(args) => ping::run(home, args).await,
         Command::Identity { command } => data(identity(&home, &command)),
@@ -135,20 +146,44 @@ fn contacts(home: &Home, json: bool) -> Result<String, Failure> {
     Ok(lines.join("\n"))
 }
 
+/// Waits for MPyC's arguments, and says so unless they are there at once.
+async fn ports(home: &Home) -> Result<String, Failure> {
+    let mut asking = std::pin::pin!(local_api::ports(home));
+    let ports = tokio::select! {
+        ports = &mut asking => ports,
+        () = io::a_moment() => {
+            eprintln!("  waiting until everybody is ready ...");
+            asking.await
+        }
+    };
+    Ok(ports?.join(" "))
+}
+
 fn explain(code: &str) -> Result<String, Failure> {
-    let known = Kind::ALL.iter().find(|kind| kind.code().eq_ignore_ascii_case(code));
-    known
-        .map(|kind| format!("{} (exit code {}): {}", kind.code(), kind.exit(), kind.about()))
-        .ok_or_else(|| Failure::new(Kind::Usage, format!("there is no error code {code}")))
+    let is_it = |kind: &&Kind| {
+        let digits = kind.code().trim_start_matches('E');
+        kind.code().eq_ignore_ascii_case(code) || digits == code
+    };
+    let Some(kind) = Kind::ALL.iter().find(is_it) else {
+        return Err(Failure::new(Kind::Usage, format!("there is no error code {code}"))
+            .hint("a code looks like E0405, as it stands in `error[E0405]: ...`"));
+    };
+    let stopped = if kind.can_stop_a_program() { ", or 125 if a program was stopped for it" } else { "" };
+    Ok(format!("{} (exit code {}{stopped}): {}", kind.code(), kind.exit(), kind.about()))
 }
 
 /// Prints a command's data on stdout, or its failure on stderr.
 fn data(result: Result<String, Failure>) -> u8 {
     match result {
         Ok(text) => {
-            // A closed pipe is the reader's choice, not a failure.
-            let _ = if text.is_empty() { Ok(()) } else { writeln!(std::io::stdout(), "{text}") };
-            0
+            let written = if text.is_empty() { Ok(()) } else { writeln!(std::io::stdout(), "{text}") };
+            match written {
+                // A closed pipe is the reader's choice, not a failure.
+                Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+                    fail(&Failure::new(Kind::Other, format!("stdout cannot be written: {error}")))
+                }
+                _ => 0,
+            }
         }
         Err(failure) => fail(&failure),
     }

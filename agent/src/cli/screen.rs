@@ -31,7 +31,11 @@ impl Reporter for Screen {
             Report::Invitation { link, parties, expires_in, command } => {
                 self.seats = Some(*parties);
                 // The bare link is this command's data.
-                let _ = writeln!(std::io::stdout(), "{link}");
+                if let Err(error) = writeln!(std::io::stdout(), "{link}")
+                    && error.kind() != std::io::ErrorKind::BrokenPipe
+                {
+                    eprintln!("  warning: stdout cannot be written ({error}), so here is the link:\n{link}");
+                }
                 let what = if command.is_empty() { "no program given".to_owned() } else { command.join(" ") };
                 eprintln!("  room for {parties} parties · {what}");
                 if *parties == 2 {
@@ -52,8 +56,11 @@ impl Reporter for Screen {
             }
             Report::Left { name } => eprintln!("  {name} left"),
             Report::Seats { seats, names } => {
-                let missing = seats.saturating_sub(names.len());
-                eprintln!("  in the room: {}; waiting for {missing} more ...", names.join(", "));
+                let rest = match seats.saturating_sub(names.len()) {
+                    0 => "all are here".to_owned(),
+                    missing => format!("waiting for {missing} more ..."),
+                };
+                eprintln!("  in the room: {}; {rest}", names.join(", "));
             }
             Report::MediatorLost { why, retry } => eprintln!(
                 "  lost the connection to the mediator ({}); trying again for {} s ...",
@@ -83,6 +90,7 @@ impl Reporter for Screen {
             // The table has the paths that work, and a party that is lost is named with the reason.
             Report::Ports { launcher: None, .. } | Report::RunStarted | Report::Path { .. } => {}
             Report::RunOutput { line } => drop(writeln!(std::io::stdout(), "{line}")),
+            Report::RunStopping => eprintln!("  stopping the program; Ctrl-C again leaves at once ..."),
             Report::RunIdle => eprintln!("  MPyC has finished; Ctrl-C to leave"),
             Report::RunExited(exited) => {
                 for line in ending(exited) {
@@ -168,6 +176,7 @@ fn ending(exited: &RunExited) -> Vec<String> {
 
 fn duration(seconds: u64) -> String {
     match seconds {
+        1 => "1 second".to_owned(),
         0..120 => format!("{seconds} seconds"),
         120..7200 => format!("{} minutes", seconds / 60),
         _ => format!("{} hours", seconds / 3600),

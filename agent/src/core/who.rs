@@ -23,6 +23,16 @@ pub trait Named {
     fn identity(&self) -> Option<&str>;
 }
 
+impl<T: Named> Named for &T {
+    fn name(&self) -> &str {
+        (*self).name()
+    }
+
+    fn identity(&self) -> Option<&str> {
+        (*self).identity()
+    }
+}
+
 /// Shortens an identity to what people can compare: `..` and its last eight characters.
 pub fn short(identity: &str) -> String {
     let tail = identity.len().saturating_sub(TAIL_CHARS);

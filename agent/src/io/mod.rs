@@ -66,9 +66,15 @@ pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
         .map_err(|error| Failure::new(Kind::Other, format!("the system gives no threads: {error}")))
 }
 
+/// So long that an answer that is there already comes first.
+pub(crate) async fn a_moment() {
+    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+}
+
 /// Returns the name of the user, or `party` if the system does not tell.
 pub(crate) fn user_name() -> String {
     let name = ["USER", "LOGNAME", "USERNAME"].iter().find_map(|variable| std::env::var(variable).ok());
+    let name = name.filter(|name| !name.is_empty()).or_else(os::account_name);
     name.filter(|name| crate::core::room::roster::is_showable(name)).unwrap_or_else(|| "party".to_owned())
 }
 

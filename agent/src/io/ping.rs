@@ -141,18 +141,16 @@ impl Direct {
         let contact = who::find(&request.name, &home.contacts()?.contacts)?.clone();
         let given =
             request.mediator.as_deref().map(|link| read_mediator_link(link, unix_now())).transpose()?;
+        let did = contact.connections.first().cloned().unwrap_or_default();
         let own_mediator = match (given, home.mediator()?) {
             (Some(did), _) => did,
             (None, Some(choice)) => choice.did,
-            (None, None) => {
-                return Err(Failure::new(
-                    Kind::NoMediator,
-                    "this home has no mediator yet, so no answer could reach it",
-                )
-                .hint("didagent ping --mediator LINK NAME"));
-            }
+            // Whoever only joined rooms has none of its own. The contact's serves as well, and the contact uses it.
+            (None, None) => mediator_of(&did).map_err(|_| {
+                Failure::new(Kind::NoMediator, "this home has no mediator yet, so no answer could reach it")
+                    .hint("didagent ping --mediator LINK NAME")
+            })?,
         };
-        let did = contact.connections.first().cloned().unwrap_or_default();
         let lock = home.lock("ping")?;
         let identity = home.identity_or_new()?;
         let connection = identity.connection(&own_mediator);

@@ -19,7 +19,7 @@ pub const FAILED: &str = "failed";
 pub fn describe_leave(who: &str, body: &Leave) -> String {
     let comment = body.comment.as_deref().map(showable).filter(|comment| !comment.is_empty());
     match (body.code.as_str(), comment) {
-        (INTERRUPTED, _) => format!("{who} was interrupted (Ctrl-C)"),
+        (INTERRUPTED, _) => format!("{who} was interrupted"),
         (PROGRAM_FAILED, _) => {
             let code = body.exit_code.map_or(String::new(), |code| format!(" with exit code {code}"));
             format!("the program of {who} failed{code}")

@@ -82,7 +82,8 @@ impl Stage {
             }
             None => {
                 let file = self.folder.join("average.py");
-                std::fs::write(&file, AVERAGE_SOURCE).map_err(|error| other("write the program", &error))?;
+                std::fs::write(&file, AVERAGE_SOURCE)
+                    .map_err(|error| other(&format!("write {}", file.display()), &error))?;
                 (vec![python.into_os_string(), file.into_os_string()], "python average.py".to_owned())
             }
         };

@@ -321,6 +321,9 @@ impl Engine {
                 (0, None, None)
             }
             End::Interrupted => {
+                if had_program {
+                    reporter.report(&Report::RunStopping);
+                }
                 self.stop(&mut run, reporter).await;
                 (Kind::Interrupted.exit(), None, Some(interrupted()))
             }

@@ -193,7 +193,13 @@ impl Desk {
                 relay: party.via.clone(),
             }));
         }
-        let target = match who::find(name, &known) {
+        let others: Vec<&Target> = known.iter().filter(|one| !one.is_us).collect();
+        let found = match who::find(name, &known) {
+            Ok(target) => Ok(target),
+            // What it suggests must not be ourselves.
+            Err(_) => who::find(name, &others).copied(),
+        };
+        let target = match found {
             Err(failure) if failure.kind == Kind::NameUnknown => {
                 let contacts = self.home.contacts()?.contacts;
                 let in_room = |identity: &str| known.iter().any(|one| one.identity() == Some(identity));

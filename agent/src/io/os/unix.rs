@@ -185,6 +185,22 @@ impl EndRequests {
     }
 }
 
+/// Returns the name of the account that this process runs as, if the system's list has it.
+pub(crate) fn account_name() -> Option<String> {
+    // Longer lists belong to networks, whose names are not in this file anyway.
+    const MAX_LIST: u64 = 1024 * 1024;
+    let mut list = String::new();
+    let file = std::fs::File::open("/etc/passwd").ok()?;
+    io::Read::read_to_string(&mut io::Read::take(file, MAX_LIST), &mut list).ok()?;
+    let ours = rustix::process::getuid().as_raw().to_string();
+    let name = |line: &str| {
+        let mut fields = line.split(':');
+        let (name, uid) = (fields.next()?, fields.nth(1)?);
+        (uid == ours).then(|| name.to_owned())
+    };
+    list.lines().find_map(name)
+}
+
 /// Says whether a file could not be started because its content is no program: a script without a first line, or a program for
 /// another processor.
 pub(crate) fn is_no_program(error: &io::Error) -> bool {
