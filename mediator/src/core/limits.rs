@@ -123,12 +123,16 @@ pub const MAX_TEXT: usize = 1 << 20;
 /// Sockets in all: each takes two tasks and at most about 100 KiB when idle.
 pub const MAX_SOCKETS: usize = 1024;
 
-/// Messages that are posted over HTTP at the same time. Each is answered within seconds, so more are only there when somebody
-/// sends slowly on purpose, and WebSockets keep seven eighths of [`MAX_SOCKETS`].
+/// Messages that came whole over HTTP and are answered at the same time. Each is answered at once, so more are only there when
+/// somebody does not read the answers.
 pub const MAX_POSTS: usize = 128;
 
-/// What the bodies of all messages that are being posted may take, in bytes: half of what they could if all were as long as
-/// may be.
+/// Messages that one network may be posting at the same time: an eighth of [`MAX_POSTS`], and with the longest bodies a
+/// quarter of [`POST_BYTES`]. People behind one router post less, since each message takes a moment.
+pub const NETWORK_POSTS: usize = 16;
+
+/// What the bodies of all messages that are being posted may take, in bytes: half of what [`MAX_POSTS`] take if all are as
+/// long as may be.
 pub const POST_BYTES: usize = 64 << 20;
 
 /// How long the head of a request may take to come, and a WebSocket handshake.

@@ -82,7 +82,7 @@ impl Rates {
 }
 
 /// Returns what one client has: an IPv4 address, or the first half of an IPv6 address, whose other half it chooses freely.
-fn network_of(address: IpAddr) -> IpAddr {
+pub(crate) fn network_of(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) => {
             let bits = u128::from(address) >> 64 << 64;

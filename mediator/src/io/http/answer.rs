@@ -63,6 +63,10 @@ pub(super) const TOO_MANY: Refusal = Refusal {
     headers: "Retry-After: 1\r\n",
     ..refusal("429 Too Many Requests", "too many messages; send them more slowly, or by WebSocket")
 };
+pub(super) const CROWDED: Refusal = Refusal {
+    headers: "Retry-After: 1\r\n",
+    ..refusal("429 Too Many Requests", "too many messages at once; send some after others, or by WebSocket")
+};
 pub(super) const LONG_HEAD: Refusal =
     refusal("431 Request Header Fields Too Large", "the head of the request is too long");
 pub(super) const BAD_CODING: Refusal =
@@ -90,7 +94,8 @@ impl Answer {
         Self { status: "200 OK", headers: "", content_type: super::ENCRYPTED, content: envelope }
     }
 
-    /// Sends the answer and ends the connection. `content` is false for HEAD, whose answer is the head of GET's.
+    /// Sends the answer and ends our side of the connection; [`linger`] comes next. `content` is false for HEAD, whose answer
+    /// is the head of GET's.
     pub(super) async fn send<S>(&self, stream: &mut S, content: bool) -> io::Result<()>
     where
         S: AsyncRead + AsyncWrite + Unpin,
@@ -111,12 +116,16 @@ impl Answer {
             stream.write_all(&bytes).await?;
             stream.shutdown().await
         };
-        timeout(ANSWER, send).await.map_err(|_| io::ErrorKind::TimedOut)??;
-        let mut rest = stream.take(LINGER_BYTES);
-        let mut dropped = tokio::io::sink();
-        let _ = timeout(LINGER, tokio::io::copy(&mut rest, &mut dropped)).await;
-        Ok(())
+        timeout(ANSWER, send).await.map_err(|_| io::ErrorKind::TimedOut)?
     }
+}
+
+/// Reads and drops what a client sends after its answer. It is apart from the sending so that a client that does not close
+/// holds its connection here, and no room of a message.
+pub(super) async fn linger<S: AsyncRead + Unpin>(stream: &mut S) {
+    let mut rest = stream.take(LINGER_BYTES);
+    let mut dropped = tokio::io::sink();
+    let _ = timeout(LINGER, tokio::io::copy(&mut rest, &mut dropped)).await;
 }
 
 impl From<Refusal> for Answer {

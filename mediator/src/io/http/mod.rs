@@ -17,21 +17,24 @@ mod answer;
 pub(crate) mod body;
 pub(crate) mod head;
 mod rewound;
+mod room;
 
+use std::io;
 use std::net::IpAddr;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
-use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::timeout;
 
 use super::engine::{Engine, Posted};
 use super::socket;
-use crate::core::limits::{HANDSHAKE, MAX_POSTS, MAX_TEXT, POST_BYTES};
-use answer::{Answer, BAD_BODY, BAD_ENVELOPE, BUSY, LATE, Refusal, STOPPING, TOO_LARGE, TOO_MANY};
+use crate::core::limits::{HANDSHAKE, MAX_TEXT};
+use answer::{Answer, BAD_BODY, BAD_ENVELOPE, BUSY, CROWDED, LATE, Refusal, STOPPING, TOO_LARGE, TOO_MANY};
 use body::{Body, BodyError};
 use head::{Post, Request};
 use rewound::Rewound;
+pub(super) use room::Posts;
+use room::{PIECE, Room};
 
 /// Media type of an encrypted message (DIDComm v2.1, "IANA Media Types").
 const ENCRYPTED: &str = "application/didcomm-encrypted+json";
@@ -42,29 +45,12 @@ const MEDIA_TYPES: [&str; 2] = [ENCRYPTED, "application/didcomm-envelope-enc"];
 /// How long a body may take to come: 1 MiB at half a megabit per second.
 const BODY: Duration = Duration::from_secs(20);
 
-/// How much of a body is read at once, and counted against [`POST_BYTES`], in bytes.
-const PIECE: usize = 16 * 1024;
-
 const PAGE: &str = "This is a didagent mediator.\n\n\
     If somebody sent you this link, do not open it in a browser: give it to the program that it was made for, for example\n\n\
     \x20   didagent join 'LINK'\n";
 
 /// What says that the mediator works: nothing that its users would not show.
 const HEALTH: &str = concat!("ok didagent-mediator ", env!("CARGO_PKG_VERSION"), "\n");
-
-/// The room for messages that are being posted, all together.
-#[derive(Debug)]
-pub(super) struct Posts {
-    slots: Semaphore,
-    /// Pieces of [`PIECE`] bytes that bodies may take. They are counted as they come: to announce a long body costs nothing.
-    pieces: Semaphore,
-}
-
-impl Default for Posts {
-    fn default() -> Self {
-        Self { slots: Semaphore::new(MAX_POSTS), pieces: Semaphore::new(POST_BYTES / PIECE) }
-    }
-}
 
 /// Serves a connection to its end.
 pub(super) async fn serve<S>(engine: &Engine, posts: &Posts, mut stream: S, from: IpAddr)
@@ -86,17 +72,20 @@ where
         // Nobody asked anything: browsers open connections that they might need.
         return;
     }
-    let (answer, content) = match wanted {
+    let sent = match wanted {
         Ok((Request::WebSocket, _)) => return upgrade(engine, Rewound::new(head, stream)).await,
-        Ok((Request::Page { content }, _)) => (Answer::text(PAGE), content),
-        Ok((Request::Health { content }, _)) => (Answer::text(HEALTH), content),
+        Ok((Request::Page { content }, _)) => Answer::text(PAGE).send(&mut stream, content).await,
+        Ok((Request::Health { content }, _)) => Answer::text(HEALTH).send(&mut stream, content).await,
         Ok((Request::Post(post), ends)) => {
             let begun = head.split_off(ends.min(head.len()));
-            return take(engine, posts, &mut stream, &post, begun, from).await;
+            drop(head);
+            take(engine, posts, &mut stream, &post, begun, from).await
         }
-        Err(refusal) => (refusal.into(), true),
+        Err(refusal) => Answer::from(refusal).send(&mut stream, true).await,
     };
-    let _ = answer.send(&mut stream, content).await;
+    if sent.is_ok() {
+        answer::linger(&mut stream).await;
+    }
 }
 
 async fn upgrade<S: AsyncRead + AsyncWrite + Unpin>(engine: &Engine, stream: Rewound<S>) {
@@ -106,30 +95,38 @@ async fn upgrade<S: AsyncRead + AsyncWrite + Unpin>(engine: &Engine, stream: Rew
     }
 }
 
-/// Takes a message. The room that it needs is kept until its answer was sent, since that takes room too.
-async fn take<S>(engine: &Engine, posts: &Posts, stream: &mut S, post: &Post, begun: Vec<u8>, from: IpAddr)
+/// Takes a message and answers. The room that it needs is kept until the answer was sent, since that takes room too.
+async fn take<S>(
+    engine: &Engine,
+    posts: &Posts,
+    stream: &mut S,
+    post: &Post,
+    begun: Vec<u8>,
+    from: IpAddr,
+) -> io::Result<()>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let slot = posts.slots.try_acquire();
     // Only a proxy on the same machine is believed: anybody else could name any address.
     let client = post.forwarded_for.filter(|_| from.is_loopback()).unwrap_or(from);
-    let come = if slot.is_err() {
-        Err(BUSY)
-    } else if !engine.may_post(client) {
-        Err(TOO_MANY)
-    } else {
-        tokio::select! {
-            come = timeout(BODY, receive(posts, stream, post, &begun)) => come.unwrap_or(Err(LATE)),
-            () = engine.stopping() => Err(STOPPING),
-        }
+    let Some(_place) = posts.place(client) else {
+        return Answer::from(CROWDED).send(stream, true).await;
     };
-    let (answer, _room) = match come {
-        Ok((body, room)) => (answer_to(engine, body.content()).into(), Some(room)),
-        Err(refusal) => (refusal.into(), None),
+    if !engine.may_post(client) {
+        return Answer::from(TOO_MANY).send(stream, true).await;
+    }
+    let come = tokio::select! {
+        come = timeout(BODY, receive(posts, stream, post, begun)) => come.unwrap_or(Err(LATE)),
+        () = engine.stopping() => Err(STOPPING),
     };
-    let answer: Answer = answer;
-    let _ = answer.send(stream, true).await;
+    let (body, _room) = match come {
+        Ok(come) => come,
+        Err(refusal) => return Answer::from(refusal).send(stream, true).await,
+    };
+    // Only now: who sends slowly must not keep a slot from those who are ready.
+    let slot = posts.slots.try_acquire();
+    let answer = if slot.is_ok() { answer_to(engine, body.content()) } else { Err(BUSY) };
+    Answer::from(answer).send(stream, true).await
 }
 
 fn answer_to(engine: &Engine, envelope: &[u8]) -> Result<Answer, Refusal> {
@@ -141,41 +138,42 @@ fn answer_to(engine: &Engine, envelope: &[u8]) -> Result<Answer, Refusal> {
     }
 }
 
+/// Reads a body. Whenever this waits, what it keeps is counted: what came, and a piece for what comes next.
 async fn receive<'a, S>(
     posts: &'a Posts,
     stream: &mut S,
     post: &Post,
-    begun: &[u8],
-) -> Result<(Body, Option<SemaphorePermit<'a>>), Refusal>
+    begun: Vec<u8>,
+) -> Result<(Body, Room<'a>), Refusal>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
     let mut body = Body::new(post.length, MAX_TEXT);
-    let mut room: Option<SemaphorePermit<'a>> = None;
+    let mut room = posts.room();
     let refusal = |error| match error {
         BodyError::Malformed => BAD_BODY,
         BodyError::TooLong => TOO_LARGE,
     };
     // What came with the head is bounded by what a head may take.
-    body.push(begun).map_err(refusal)?;
+    body.push(&begun).map_err(refusal)?;
+    drop(begun);
+    if !room.hold(body.content().len()) {
+        return Err(BUSY);
+    }
     if post.waits && !body.is_complete() {
         stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").await.map_err(|_| BAD_BODY)?;
     }
-    let mut piece = vec![0; PIECE];
+    let mut piece = Vec::new();
     while !body.is_complete() {
+        if !room.hold(body.content().len() + PIECE) {
+            return Err(BUSY);
+        }
+        piece.resize(PIECE, 0);
         let read = stream.read(&mut piece).await.map_err(|_| BAD_BODY)?;
         if read == 0 {
             return Err(BAD_BODY);
         }
         body.push(&piece[..read]).map_err(refusal)?;
-        let held = room.as_ref().map_or(0, SemaphorePermit::num_permits);
-        let wanted = (body.content().len() / PIECE).saturating_sub(held);
-        let wanted = u32::try_from(wanted).map_err(|_| BUSY)?;
-        let more = posts.pieces.try_acquire_many(wanted).map_err(|_| BUSY)?;
-        match &mut room {
-            Some(room) => room.merge(more),
-            None => room = Some(more),
-        }
     }
     Ok((body, room))
 }

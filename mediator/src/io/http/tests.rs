@@ -1,13 +1,14 @@
 //! Requests that come slowly, endlessly, too often, or in no HTTP at all. What good ones do is in `tests/http.rs`.
 
 use std::net::Ipv4Addr;
+use std::sync::Arc;
 
 use tokio::io::{DuplexStream, duplex};
 use tokio::time::{Instant, sleep};
 
 use super::super::keys::{Identity, KeyPair};
 use super::*;
-use crate::core::limits::{Limits, MESSAGE_BURST};
+use crate::core::limits::{Limits, MAX_POSTS, MESSAGE_BURST, NETWORK_POSTS, POST_BYTES};
 
 const FROM: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1));
 const TYPE: &str = "Content-Type: application/didcomm-encrypted+json\r\n";
@@ -163,21 +164,103 @@ async fn an_address_that_posts_too_often_is_told_to_wait() {
 
 #[tokio::test]
 async fn bodies_take_room_as_they_come_and_give_it_back() {
-    let (engine, posts) = (engine(), Posts { slots: Semaphore::new(2), pieces: Semaphore::new(4) });
-    let length = 5 * PIECE;
+    // Four pieces of a body, and the one that is read into.
+    let (engine, posts) = (engine(), Posts::new(2, 5));
+    let length = 6 * PIECE;
     let fields = format!("Content-Length: {length}\r\n");
     let text = answer_to_text(&engine, &posts, &post(&fields, &"x".repeat(length))).await;
     assert!(text.starts_with("HTTP/1.1 503 ") && text.contains("Retry-After: 10\r\n"), "{text}");
-    assert_eq!((posts.pieces.available_permits(), posts.slots.available_permits()), (4, 2));
+    assert_eq!((posts.pieces.available_permits(), posts.slots.available_permits()), (5, 2));
     let length = 4 * PIECE;
     let fields = format!("Content-Length: {length}\r\n");
     let text = answer_to_text(&engine, &posts, &post(&fields, &"x".repeat(length))).await;
     assert!(text.starts_with("HTTP/1.1 400 "), "{text}");
-    assert_eq!((posts.pieces.available_permits(), posts.slots.available_permits()), (4, 2));
+    assert_eq!((posts.pieces.available_permits(), posts.slots.available_permits()), (5, 2));
     let taken = posts.slots.try_acquire_many(2).unwrap();
     let text = answer_to_text(&engine, &posts, &post("Content-Length: 2\r\n", "{}")).await;
     assert!(text.starts_with("HTTP/1.1 503 "), "{text}");
     drop(taken);
+}
+
+/// Posts that are under way; their clients do not close before this is dropped.
+struct UnderWay {
+    engine: Arc<Engine>,
+    posts: Arc<Posts>,
+    clients: Vec<DuplexStream>,
+}
+
+impl UnderWay {
+    fn new() -> Self {
+        Self { engine: Arc::new(engine()), posts: Arc::default(), clients: Vec::new() }
+    }
+
+    /// Sends what fits into a head, from an address.
+    async fn send(&mut self, request: &[u8], from: IpAddr) -> &mut DuplexStream {
+        let (mut ours, theirs) = duplex(4096);
+        ours.write_all(request).await.unwrap();
+        let (engine, posts) = (self.engine.clone(), self.posts.clone());
+        tokio::spawn(async move { serve(&engine, &posts, theirs, from).await });
+        self.clients.push(ours);
+        self.clients.last_mut().unwrap()
+    }
+
+    /// Sends a whole message and returns its answer.
+    async fn answer(&mut self, fields: &str, from: IpAddr) -> String {
+        let request = post(&format!("Content-Length: 2\r\n{fields}"), "{}");
+        let mut text = String::new();
+        self.send(&request, from).await.read_to_string(&mut text).await.unwrap();
+        text
+    }
+
+    /// Waits until so many are under way.
+    async fn are(&self, expected: usize) {
+        let all = async {
+            while self.posts.under_way() != expected {
+                tokio::task::yield_now().await;
+            }
+        };
+        timeout(Duration::from_secs(10), all).await.unwrap();
+    }
+}
+
+fn v4(number: u8) -> IpAddr {
+    IpAddr::V4(Ipv4Addr::new(198, 51, 100, number))
+}
+
+#[tokio::test]
+async fn bodies_that_do_not_come_keep_nobody_else_from_posting() {
+    let mut all = UnderWay::new();
+    let half = post("Content-Length: 1000\r\n", "{");
+    // As many as there are slots, and more, from several networks; each has all its places.
+    for network in 0..9 {
+        for _ in 0..NETWORK_POSTS {
+            all.send(&half, v4(network)).await;
+        }
+    }
+    all.are(9 * NETWORK_POSTS).await;
+    assert!(all.clients.len() > MAX_POSTS);
+    assert_eq!(all.posts.slots.available_permits(), MAX_POSTS);
+    // A byte came of each, and there is a piece for what comes next.
+    let pieces = POST_BYTES / PIECE - 2 * all.clients.len();
+    assert_eq!(all.posts.pieces.available_permits(), pieces);
+    let text = all.answer("", FROM).await;
+    assert!(text.starts_with("HTTP/1.1 400 "), "another network is not concerned: {text}");
+    let text = all.answer("", v4(3)).await;
+    assert!(text.starts_with("HTTP/1.1 429 ") && text.contains("Retry-After: 1\r\n"), "{text}");
+    all.clients.clear();
+    all.are(0).await;
+    assert_eq!(all.posts.pieces.available_permits(), POST_BYTES / PIECE);
+    let text = all.answer("", v4(3)).await;
+    assert!(text.starts_with("HTTP/1.1 400 "), "its places are free again: {text}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_has_an_answer_and_does_not_close_holds_no_place() {
+    let mut all = UnderWay::new();
+    for _ in 0..2 * NETWORK_POSTS {
+        let text = all.answer("", FROM).await;
+        assert!(text.starts_with("HTTP/1.1 400 "), "{text}");
+    }
 }
 
 #[tokio::test(start_paused = true)]
