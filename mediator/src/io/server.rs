@@ -111,7 +111,7 @@ impl Server {
     /// # Errors
     /// Each of [`ServeError`] but `Runtime`.
     pub async fn bind(config: Config) -> Result<Self, ServeError> {
-        if config.public_url.is_none() && config.listen.ip().is_unspecified() {
+        if config.public_url.is_none() && config.listen.ip().to_canonical().is_unspecified() {
             return Err(ServeError::PublicUrlNeeded);
         }
         let listen = |source| ServeError::Listen { address: config.listen, source };
@@ -248,7 +248,16 @@ fn invitation(did: &str) -> Result<Invitation, InvitationError> {
 
 #[cfg(test)]
 mod tests {
-    use super::public_urls;
+    use super::{Config, ServeError, Server, public_urls};
+
+    #[tokio::test]
+    async fn all_addresses_need_a_public_url_however_they_are_written() {
+        for listen in ["0.0.0.0:0", "[::]:0", "[::ffff:0.0.0.0]:0"] {
+            let config = Config { listen: listen.parse().unwrap(), public_url: None, data: None };
+            let error = Server::bind(config).await.err();
+            assert!(matches!(error, Some(ServeError::PublicUrlNeeded)), "{listen}: {error:?}");
+        }
+    }
 
     #[test]
     fn public_urls_follow_the_scheme_and_the_real_port() {

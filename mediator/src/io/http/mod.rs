@@ -107,8 +107,10 @@ async fn take<S>(
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    // Only a proxy on the same machine is believed: anybody else could name any address.
-    let client = post.forwarded_for.filter(|_| from.is_loopback()).unwrap_or(from);
+    // Only a proxy on the same machine is believed: anybody else could name any address. It is ::ffff:127.0.0.1 when this
+    // listens on both kinds of addresses.
+    let is_here = from.to_canonical().is_loopback();
+    let client = post.forwarded_for.filter(|_| is_here).unwrap_or(from);
     let Some(_place) = posts.place(client) else {
         return Answer::from(CROWDED).send(stream, true).await;
     };

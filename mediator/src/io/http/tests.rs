@@ -263,6 +263,30 @@ async fn who_has_an_answer_and_does_not_close_holds_no_place() {
     }
 }
 
+#[tokio::test]
+async fn a_proxy_here_is_believed_however_its_address_is_written_and_nobody_else() {
+    let half = post("Content-Length: 1000\r\nX-Forwarded-For: 203.0.113.1\r\n", "{");
+    for (proxy, believed) in [
+        ("127.0.0.1", true),
+        ("::1", true),
+        ("::ffff:127.0.0.1", true),
+        ("192.0.2.1", false),
+        ("::ffff:192.0.2.1", false),
+    ] {
+        let mut all = UnderWay::new();
+        let from = proxy.parse().unwrap();
+        for _ in 0..NETWORK_POSTS {
+            all.send(&half, from).await;
+        }
+        all.are(NETWORK_POSTS).await;
+        let same = all.answer("X-Forwarded-For: ::ffff:203.0.113.1\r\n", from).await;
+        assert!(same.starts_with("HTTP/1.1 429 "), "{proxy}: {same}");
+        let other = all.answer("X-Forwarded-For: 203.0.113.2\r\n", from).await;
+        let expected = if believed { "HTTP/1.1 400 " } else { "HTTP/1.1 429 " };
+        assert!(other.starts_with(expected), "{proxy}: {other}");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_stop_ends_what_still_comes() {
     let half = post("Content-Length: 100\r\n", "{");
