@@ -9,6 +9,8 @@ use support::demo::{assert_nothing_is_left, demo};
 use support::party::{text, words};
 use support::process::Process;
 use support::stage::NAMES;
+use support::system::processes_that_know;
+use support::{program, until};
 
 fn assert_demo_works(parties: usize) {
     let folder = tempfile::tempdir().unwrap();
@@ -90,6 +92,23 @@ fn assert_interrupted_after(wanted: &str, signal: &str, whole_group: bool) {
     let last: Value = serde_json::from_str(finished.lines.last().unwrap()).unwrap();
     assert_eq!((text(&last, "type"), text(&last, "code")), ("error", "E0003"));
     assert_nothing_is_left(folder.path());
+}
+
+#[test]
+fn killed_in_the_run_it_leaves_no_process() {
+    let folder = tempfile::tempdir().unwrap();
+    let rounds = program("rounds.py");
+    let words = ["--json", "--program", rounds.to_str().unwrap(), "--", "600"];
+    let mut demo = Process::start("demo", &mut demo(folder.path(), &words));
+    loop {
+        let line = demo.next_line().expect("no run.started");
+        let event: Value = serde_json::from_str(&line).unwrap();
+        if event["event"]["type"] == "run.started" {
+            break;
+        }
+    }
+    demo.signal("KILL");
+    until("no process of the demo is left", || processes_that_know(folder.path()).is_empty());
 }
 
 #[test]

@@ -21,6 +21,7 @@ use args::{Cli, Command, IdentityCommand, MediatorCommand, RoomArgs};
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
+    io::end_with_parent();
     let cli = match Cli::try_parse() {
         Ok(cli) => cli,
         Err(error) => {

@@ -66,6 +66,11 @@ pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
         .map_err(|error| Failure::new(Kind::Other, format!("the system gives no threads: {error}")))
 }
 
+/// Ends this process with the demo that started it, if one did.
+pub(crate) fn end_with_parent() {
+    os::end_with_parent();
+}
+
 /// So long that an answer that is there already comes first.
 pub(crate) async fn a_moment() {
     tokio::time::sleep(std::time::Duration::from_millis(300)).await;

@@ -145,6 +145,7 @@ impl Stage {
         os::own_group(&mut command);
         let mut child = command
             .args(arguments)
+            .env(os::END_WITH, std::process::id().to_string())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::null())
@@ -178,6 +179,8 @@ impl Stage {
             .args(arguments)
             .args(["--name", name, "--json", "--"])
             .args(command)
+            // However the demo ends, they end too.
+            .env(os::END_WITH, std::process::id().to_string())
             // The guests' mediator is the one that the invitation names.
             .env_remove("DIDAGENT_MEDIATOR")
             // Lines come when they are printed, as they do on a terminal.

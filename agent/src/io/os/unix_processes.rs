@@ -19,6 +19,27 @@ pub(crate) fn adopt_orphans() {
     }
 }
 
+/// Names the process with whose end a `didagent` ends too; set by a demo for those that it starts.
+pub(crate) const END_WITH: &str = "DIDAGENT_END_WITH";
+
+/// Asks the system to end this process (SIGTERM) when the one that the environment names, its parent, ends in whatever way.
+/// Programs that this one starts inherit the variable, and are not meant: they have another parent.
+pub(crate) fn end_with_parent() {
+    #[cfg(target_os = "linux")]
+    {
+        use rustix::process::{getppid, set_parent_process_death_signal};
+        let named = std::env::var(END_WITH).ok().and_then(|pid| pid.parse().ok()).and_then(Pid::from_raw);
+        if named.is_some() && named == getppid() {
+            // A system that cannot leaves us as we are.
+            let _ = set_parent_process_death_signal(Some(Signal::TERM));
+            if named != getppid() {
+                // It ended before the system knew.
+                std::process::exit(1);
+            }
+        }
+    }
+}
+
 /// Which processes below this one are meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Below {
