@@ -4,6 +4,9 @@ use std::collections::BTreeSet;
 
 use didagent_bridge::io::{BridgeEvent, Failure};
 
+/// How often people are told of a wrong index. Whoever causes one can cause 65535.
+const MAX_TOLD: usize = 16;
+
 /// The program's connections in one run.
 #[derive(Debug, Default)]
 pub(super) struct Connections {
@@ -11,8 +14,8 @@ pub(super) struct Connections {
     standing: BTreeSet<usize>,
     met: bool,
     finished: usize,
-    /// Parties of which people were told that a connection named another.
-    wrong: BTreeSet<usize>,
+    /// With which party, and which other one a connection named: of what people were told.
+    wrong: BTreeSet<(usize, u16)>,
 }
 
 impl Connections {
@@ -45,9 +48,9 @@ impl Connections {
         self.met
     }
 
-    /// Says whether no connection with this party has named another one before.
-    pub(super) fn is_first_wrong_pid(&mut self, peer: usize) -> bool {
-        self.wrong.insert(peer)
+    /// Says whether people should be told that a connection with this party named another one: once for each, and not for ever.
+    pub(super) fn is_news(&mut self, peer: usize, named: u16) -> bool {
+        self.wrong.len() < MAX_TOLD && self.wrong.insert((peer, named))
     }
 
     /// Returns how many ended with a FIN in each direction.
@@ -63,6 +66,14 @@ mod tests {
     use didagent_bridge::io::Origin;
 
     use super::*;
+
+    #[test]
+    fn a_wrong_index_is_told_once_and_many_are_not_told_for_ever() {
+        let mut connections = Connections::default();
+        assert!(connections.is_news(1, 2) && connections.is_news(1, 7) && connections.is_news(2, 7));
+        assert!(!connections.is_news(1, 7));
+        assert_eq!((100..200).filter(|named| connections.is_news(1, *named)).count(), MAX_TOLD - 3);
+    }
 
     #[test]
     fn one_that_never_stood_does_not_end_one_that_does() {

@@ -422,8 +422,7 @@ impl Engine {
             Happened::Ended(code) => return Some(End::Program { code }),
             Happened::Bridge(BridgeEvent::WrongPid { peer, got, origin }) => {
                 let who = who(peer);
-                // Once: whoever causes one can cause a million.
-                if self.run.as_mut().is_some_and(|run| !run.connections.is_first_wrong_pid(peer)) {
+                if self.run.as_mut().is_some_and(|run| !run.connections.is_news(peer, got)) {
                     return None;
                 }
                 reporter.report(&Report::Warning(format!(
