@@ -4,6 +4,7 @@ use std::io::Write as _;
 
 use didagent_didcomm::showable;
 
+use crate::core::clock::duration;
 use crate::core::contacts::Acquaintance;
 use crate::core::room::roster::Roster;
 use crate::core::status::{WHY_RELAY, host_of};
@@ -172,13 +173,4 @@ fn ending(exited: &RunExited) -> Vec<String> {
         (None, None) => lines.push(format!("  everybody is done after {seconds:.1} s; {traffic}")),
     }
     lines
-}
-
-fn duration(seconds: u64) -> String {
-    match seconds {
-        1 => "1 second".to_owned(),
-        0..120 => format!("{seconds} seconds"),
-        120..7200 => format!("{} minutes", seconds / 60),
-        _ => format!("{} hours", seconds / 3600),
-    }
 }

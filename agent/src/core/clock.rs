@@ -46,6 +46,7 @@ fn compare(ours: u64, whose: &str, theirs: u64, tolerance: u64) -> Result<(), Fa
 /// Writes a duration in seconds as people say it.
 pub fn duration(seconds: u64) -> String {
     match seconds {
+        1 => "1 second".to_owned(),
         0..120 => format!("{seconds} seconds"),
         120..7200 => format!("{} minutes", seconds / 60),
         7200..172_800 => format!("{} hours", seconds / 3600),
