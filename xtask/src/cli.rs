@@ -9,6 +9,7 @@ Every chore of this repository.
 
 cargo xtask test [--only STAGE]   every behaviour, in under 45 minutes from nothing on 2 cores
 cargo xtask soak [--only STAGE]   the same with long counts, and 220 demos in a row
+cargo xtask requirements          writes spec/requirements.md: which tests decide which requirement
 cargo xtask reach                 what must be reached: measures, prints a table, writes bench/results/
 
 What is missing (a private Python with MPyC, packages on Debian when run as root) it installs by itself, under the
@@ -32,6 +33,7 @@ pub(crate) fn run(arguments: Vec<String>) -> Result {
         ["soak"] => stages::run_all(&Workshop::open(Length::Long)?),
         ["test", "--only", stage] => stages::run_one(&Workshop::open(Length::Short)?, stage),
         ["soak", "--only", stage] => stages::run_one(&Workshop::open(Length::Long)?, stage),
+        ["requirements"] => stages::write_requirements(&Workshop::open(Length::Short)?),
         ["reach"] => reach::run(&Workshop::open(Length::Long)?),
         _ => {
             Err(Failure::usage(format!("unknown: cargo xtask {}\ntry: cargo xtask --help", words.join(" "))))

@@ -6,6 +6,7 @@ mod layers;
 mod mpyc_demos;
 mod prerequisites;
 mod python;
+mod requirements;
 mod soak;
 mod style;
 mod supply;
@@ -15,6 +16,7 @@ use std::fmt::Write as _;
 use std::time::{Duration, Instant};
 
 pub(crate) use self::foreign::BENCH;
+pub(crate) use self::requirements::write as write_requirements;
 use crate::failure::{Failure, Result};
 use crate::workshop::{Length, Workshop};
 
@@ -46,6 +48,12 @@ const STAGES: &[Stage] = &[
     stage("interop", "other people's software against ours", &[], foreign::interop),
     stage("fuzz", "the fuzzers' corpus, replayed", &[], foreign::fuzz),
     stage("bench", "the benches still run; nothing is measured", &[], foreign::bench),
+    stage(
+        "requirements",
+        "each requirement of spec/ has a test, and the table says which",
+        &[],
+        requirements::check,
+    ),
     stage("text", "links, lengths and words of every file", &[], text::run),
     Stage {
         soak_only: true,

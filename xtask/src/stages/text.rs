@@ -54,7 +54,7 @@ pub(super) fn run(workshop: &Workshop) -> Result {
 }
 
 /// All files but what is made: target folders, Python's caches, git's own.
-fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result {
+pub(super) fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result {
     let entries = fs::read_dir(folder).about(format!("list {}", folder.display()))?;
     for entry in entries {
         let entry = entry.about(format!("list {}", folder.display()))?;
