@@ -4,7 +4,7 @@ import argparse
 import pathlib
 import sys
 
-from . import make_handshake, make_records
+from . import make_epochs, make_handshake, make_records
 from .vectors import text
 
 
@@ -15,6 +15,8 @@ def made():
     yield "records.json", make_records.make()
     yield "frames.json", make_records.make_frames()
     yield "padding.json", make_records.make_padding()
+    yield "epochs.json", make_epochs.make_epochs()
+    yield "resume.json", make_epochs.make_resume()
 
 
 def main():

@@ -101,3 +101,9 @@ def decode(data):
             raise Violation("FRAME_MALFORMED")
         frames.append(one)
     return frames
+
+
+def shown(one):
+    """For the vectors: numbers of 64 bits as text, because JSON readers differ on them."""
+    big = ("rx_next", "id", "final_seq", "limit")
+    return {name: str(value) if name in big else value for name, value in one.items()}

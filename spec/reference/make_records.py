@@ -1,7 +1,7 @@
 """records.json, frames.json and padding.json."""
 
 from . import frames, padding, record, schedule
-from .frames import Violation, encode, frame
+from .frames import Violation, encode, frame, shown
 from .noise import SUITES
 from .primitives import Refused, Source
 from .vectors import flips, must, outcome_of, sealed
@@ -23,12 +23,6 @@ def examples(source):
         frame("STREAM_DATA", stream=1, data=b"x"), frame("STREAM_DATA", stream=2**32 - 1, data=source(300)),
         frame("STREAM_FIN", stream=2), frame("STREAM_RESET", stream=3, code=0x101), frame("WINDOW", stream=4, limit=2**40),
     ]
-
-
-def shown(one):
-    """Numbers of 64 bits as text, because JSON readers differ on them."""
-    big = ("rx_next", "id", "final_seq", "limit")
-    return {name: str(value) if name in big else value for name, value in one.items()}
 
 
 def unreadable(source):

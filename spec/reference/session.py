@@ -135,15 +135,21 @@ class End:
 
     def begin_ratchet(self):
         assert self.initiator and not self.outstanding and self.heard_epoch == self.sending.number
-        request, pair, kem = epochs.ratchet(self.suite, self.sending.number + 1, self.source(32), self.source(64))
+        self.draw()
+        request, pair, kem = epochs.ratchet(self.suite, self.sending.number + 1, self.drawn["e"], self.drawn.get("kem"))
         self.outstanding = ("RATCHET", request, pair, kem)
         return request
 
     def within(self, number):
-        hybrid = SUITES[self.suite][2]
-        kem = self.source(64 if self.initiator else 32) if hybrid else None
+        self.draw()
         return epochs.handshake_within(self.suite, self.initiator, self.prologue, self.root.sid, number, self.static,
-                                       self.remote_static, self.source(32), kem)
+                                       self.remote_static, self.drawn["e"], self.drawn.get("kem"))
+
+    def draw(self):
+        """What a change of epoch needs: an ephemeral, and in suites 3 and 4 the seed of a KEM pair or the encapsulation's randomness."""
+        self.drawn = {"e": self.source(32)}
+        if SUITES[self.suite][2]:
+            self.drawn["kem"] = self.source(64 if self.initiator else 32)
 
     def begin_rehs(self):
         assert self.initiator and not self.outstanding and self.heard_epoch == self.sending.number
@@ -248,7 +254,8 @@ class End:
         if self.pending or self.reply or one["epoch"] != self.sending.number + 1:
             raise Violation(kind)
         if kind == "RATCHET":
-            answer, _, self.pending = epochs.answer_ratchet(self.suite, self.sending, one, self.source(32), self.source(32))
+            self.draw()
+            answer, _, self.pending = epochs.answer_ratchet(self.suite, self.sending, one, self.drawn["e"], self.drawn.get("kem"))
         else:
             handshake = self.within(one["epoch"])
             self.read_rehs_message(handshake, one)
@@ -271,7 +278,8 @@ class End:
 
     def connect(self, name):
         """A further connection: takes a cid for it."""
-        self.connections[name] = Connection(self.unused.pop(0))
+        last = list(self.connections.values())[-1].cid
+        self.connections[name] = Connection(self.unused.pop(0) if self.unused else last)
 
     def propose(self, connection):
         """A generation and a nonce, once for each connection."""
