@@ -4,7 +4,7 @@ import argparse
 import pathlib
 import sys
 
-from . import make_epochs, make_handshake, make_records
+from . import make_epochs, make_handshake, make_records, make_session
 from .vectors import text
 
 
@@ -17,6 +17,7 @@ def made():
     yield "padding.json", make_records.make_padding()
     yield "epochs.json", make_epochs.make_epochs()
     yield "resume.json", make_epochs.make_resume()
+    yield "session.json", make_session.make()
 
 
 def main():

@@ -68,6 +68,8 @@ class Streams:
         if kind == "STREAM_OPEN":
             self.next_mine = stream + 2
             self.opened(stream, mine=True)
+        elif stream not in self.open:
+            return
         elif kind == "STREAM_FIN":
             self.open[stream]["fin_out"] = True
             self.over_if_finished(stream)
