@@ -45,8 +45,9 @@ pub(crate) struct Start {
 
 impl Established {
     pub(crate) fn new(role: Role, state: SymmetricState, local: Hello, peer: Hello, limits: Limits) -> Self {
+        let cipher = state.cipher();
         let (transcript_hash, k1, k2) = state.split();
-        let keys = schedule::derive(&transcript_hash, k1, k2);
+        let keys = schedule::derive(cipher, &transcript_hash, k1, k2);
         Self { role, transcript_hash, keys, local, peer, limits }
     }
 

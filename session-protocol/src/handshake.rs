@@ -1,11 +1,16 @@
-//! The handshake: Noise KK in two messages. Specification: `spec/handshake.md`.
+//! The handshake: Noise KK in two messages, in suites 3 and 4 with ML-KEM-768 beside X25519. Specification:
+//! `spec/handshake.md`.
 //!
 //! ```text
-//! -> s   <- s   …   message 1: e, es, ss, hello      message 2: e, ee, se, hello
+//! -> s   <- s   …   message 1: e, es, ss, hello           message 2: e, ee, se, hello
+//!                   message 1: e, es, e1, ss, hello       message 2: e, ee, ekem1, se, hello
 //! ```
 //!
 //! After message 2 the initiator knows that the responder holds its static key, this prologue and this message 1. The
 //! responder knows the like only when the first record verified, so its [`Session`](crate::Session) is silent until then.
+//!
+//! Who lends a generator can replay a handshake: a side reads 32 bytes for its routing tokens, 32 for `e`, then in the hybrids
+//! the initiator 64 for `e1` (`d || z` of FIPS 203) and the responder 32 for `ekem1` (`m`).
 //!
 //! Not its concern: who the static keys belong to, how the messages travel, retries, duplicates, time limits.
 
@@ -20,6 +25,7 @@ use crate::{
     Established, Hello, Limits, MAX_HANDSHAKE_MESSAGE, Role, StaticPublic, StaticSecret, Suite, hello::Cid,
     noise::SymmetricState, wire::count,
 };
+use pattern::Ephemeral;
 
 /// Routing tokens issued in each hello: the first connection takes one, three are left for reconnecting.
 const ISSUED_CIDS: usize = 4;
@@ -42,7 +48,7 @@ pub struct Params<'a> {
 /// The initiator after message 1: waits for message 2 for as long as the caller likes.
 pub struct Initiator {
     state: SymmetricState,
-    ephemeral: StaticSecret,
+    ephemeral: Ephemeral,
     local: StaticSecret,
     hello: Hello,
     limits: Limits,
@@ -90,9 +96,8 @@ impl Initiator {
     }
 
     fn read_answer(&self, state: &mut SymmetricState, message2: &[u8]) -> Result<Hello, HandshakeError> {
-        let (remote_ephemeral, payload) = split_ephemeral(message2)?;
-        let payload =
-            pattern::read_message2(state, &self.local, &self.ephemeral, &remote_ephemeral, payload)?;
+        check_length(message2)?;
+        let payload = pattern::read_message2(state, &self.local, &self.ephemeral, message2)?;
         Ok(Hello::decode(&payload)?)
     }
 
@@ -103,7 +108,7 @@ impl Initiator {
     ) -> Result<(Self, Vec<u8>), HandshakeError> {
         check(&params)?;
         let hello = own_hello(&params.limits, prev_sid, rng);
-        let ephemeral = StaticSecret::generate(rng);
+        let ephemeral = Ephemeral::generate(params.suite, rng);
         let mut state = initialize(&params, &params.local.public(), params.remote);
         let message1 =
             pattern::write_message1(&mut state, params.local, params.remote, &ephemeral, &hello.encode()?)?;
@@ -160,10 +165,10 @@ impl Responder {
         rng: &mut impl CryptoRng,
     ) -> Result<(Established, Vec<u8>), HandshakeError> {
         check(&params)?;
-        let (remote_ephemeral, payload) = split_ephemeral(message1)?;
+        check_length(message1)?;
         let mut state = initialize(&params, params.remote, &params.local.public());
-        let payload =
-            pattern::read_message1(&mut state, params.local, params.remote, &remote_ephemeral, payload)?;
+        let (remote_ephemeral, payload) =
+            pattern::read_message1(&mut state, params.suite, params.local, params.remote, message1)?;
         let peer = Hello::decode(&payload)?;
         let hello = own_hello(&params.limits, prev_sid, rng);
         let ephemeral = StaticSecret::generate(rng);
@@ -173,6 +178,7 @@ impl Responder {
             &remote_ephemeral,
             &ephemeral,
             &hello.encode()?,
+            rng,
         )?;
         Ok((Established::new(Role::Responder, state, hello, peer, params.limits), message2))
     }
@@ -191,7 +197,7 @@ fn check(params: &Params<'_>) -> Result<(), HandshakeError> {
 
 /// Name, prologue and the two static keys known beforehand, the initiator's first.
 fn initialize(params: &Params<'_>, initiator: &StaticPublic, responder: &StaticPublic) -> SymmetricState {
-    let mut state = SymmetricState::new(params.suite.noise_name(), params.prologue);
+    let mut state = SymmetricState::new(params.suite, params.prologue);
     state.mix_hash(initiator.as_bytes());
     state.mix_hash(responder.as_bytes());
     state
@@ -215,14 +221,15 @@ fn own_hello(limits: &Limits, prev_sid: Option<[u8; 32]>, rng: &mut impl CryptoR
     }
 }
 
-fn split_ephemeral(message: &[u8]) -> Result<(StaticPublic, &[u8]), HandshakeError> {
-    match message.split_first_chunk() {
-        Some((e, payload)) if message.len() <= MAX_HANDSHAKE_MESSAGE => {
-            Ok((StaticPublic::from_bytes(*e), payload))
-        }
-        _ => Err(HandshakeError::Length { length: message.len() }),
+/// Before anything is computed. What is too short, the pattern finds.
+fn check_length(message: &[u8]) -> Result<(), HandshakeError> {
+    if message.len() > MAX_HANDSHAKE_MESSAGE {
+        return Err(HandshakeError::Length { length: message.len() });
     }
+    Ok(())
 }
 
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod vectors;

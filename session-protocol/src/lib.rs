@@ -1,7 +1,7 @@
 //! The session protocol: Noise KK handshake, ratcheted records and streams, without any I/O.
 //!
 //! Two parties that know each other's static X25519 key and agree on an opaque prologue run two Noise messages over any
-//! carrier, and get a [`Session`]: ordered streams with flow control inside records whose keys are used once and erased.
+//! carrier, with a post-quantum hybrid if they choose so, and get a [`Session`]: ordered streams with flow control inside records whose keys are used once and erased.
 //!
 //! Specification: `spec/handshake.md` (requirements HS-…), `spec/session.md` (SE-…), `spec/streams.md` (ST-…).
 //!
@@ -101,6 +101,7 @@ mod frame;
 pub mod fuzzing;
 mod handshake;
 mod hello;
+mod kem;
 mod keys;
 mod labels;
 mod limits;

@@ -1,8 +1,8 @@
-//! Noise's SymmetricState for SHA-256 and ChaChaPoly (Noise revision 34, section 5.2). Specification:
+//! Noise's SymmetricState for SHA-256 and either cipher (Noise revision 34, section 5.2). Specification:
 //! `spec/handshake.md`, section 3.
 //!
-//! There is no CipherState: in the patterns used here each key protects one payload, so a key is consumed by its use and its
-//! nonce is always 0. No Noise transport message exists.
+//! There is no CipherState: in the patterns used here each key encrypts once, so a key is consumed by its use and its nonce is
+//! always 0, which both ciphers write as twelve zero bytes. No Noise transport message exists.
 
 use hkdf::Hkdf;
 use sha2::{Digest, Sha256};
@@ -10,7 +10,8 @@ use thiserror::Error;
 use zeroize::{Zeroize, Zeroizing};
 
 use crate::{
-    aead::{Aead, Portable, TAG_LEN},
+    Suite,
+    aead::{Aead, Cipher, Portable, TAG_LEN},
     labels,
     secret::secret,
 };
@@ -21,7 +22,7 @@ secret! {
 }
 
 secret! {
-    /// `k`: the key of the next handshake payload.
+    /// `k`: the key of what is encrypted next.
     PayloadKey
 }
 
@@ -32,6 +33,7 @@ secret! {
 
 /// Noise's `ck`, `h` and `k`.
 pub(crate) struct SymmetricState {
+    cipher: Cipher,
     chaining_key: ChainingKey,
     hash: [u8; 32],
     payload_key: Option<PayloadKey>,
@@ -39,14 +41,10 @@ pub(crate) struct SymmetricState {
 
 impl SymmetricState {
     /// InitializeSymmetric, then MixHash of the prologue.
-    pub(crate) fn new(protocol_name: &str, prologue: &[u8]) -> Self {
-        let name = protocol_name.as_bytes();
-        let mut hash = [0; 32];
-        match hash.get_mut(..name.len()) {
-            Some(start) => start.copy_from_slice(name),
-            None => hash = Sha256::digest(name).into(),
-        }
-        let mut state = Self { chaining_key: ChainingKey::take(&mut hash.clone()), hash, payload_key: None };
+    pub(crate) fn new(suite: Suite, prologue: &[u8]) -> Self {
+        let hash = first_hash(suite.noise_name());
+        let chaining_key = ChainingKey::take(&mut hash.clone());
+        let mut state = Self { cipher: suite.cipher(), chaining_key, hash, payload_key: None };
         if crate::NULL_CIPHER {
             state.mix_hash(&[prologue, labels::NULL_CIPHER].concat());
         } else {
@@ -55,9 +53,15 @@ impl SymmetricState {
         state
     }
 
+    /// The cipher of the suite.
+    pub(crate) fn cipher(&self) -> Cipher {
+        self.cipher
+    }
+
     /// A copy to try a message on, so that a message that fails leaves the original as it was.
     pub(crate) fn fork(&self) -> Self {
         Self {
+            cipher: self.cipher,
             chaining_key: ChainingKey::take(&mut self.chaining_key.expose().clone()),
             hash: self.hash,
             payload_key: self.payload_key.as_ref().map(|key| PayloadKey::take(&mut key.expose().clone())),
@@ -81,8 +85,8 @@ impl SymmetricState {
         let key = self.payload_key.take().ok_or(NoiseError)?;
         let mut ciphertext = Vec::with_capacity(plaintext.len().saturating_add(TAG_LEN));
         ciphertext.extend_from_slice(plaintext);
-        let tag =
-            Portable::seal(key.expose(), &NONCE, &self.hash, &mut ciphertext).map_err(|_| NoiseError)?;
+        let tag = Portable::seal(self.cipher, key.expose(), &NONCE, &self.hash, &mut ciphertext)
+            .map_err(|_| NoiseError)?;
         ciphertext.extend_from_slice(&tag);
         self.mix_hash(&ciphertext);
         Ok(ciphertext)
@@ -92,7 +96,8 @@ impl SymmetricState {
     pub(crate) fn decrypt_and_hash(&mut self, ciphertext: &[u8]) -> Result<Vec<u8>, NoiseError> {
         let key = self.payload_key.take().ok_or(NoiseError)?;
         let mut buffer = ciphertext.to_vec();
-        let length = Portable::open(key.expose(), &NONCE, &self.hash, &mut buffer).map_err(|_| NoiseError)?;
+        let length = Portable::open(self.cipher, key.expose(), &NONCE, &self.hash, &mut buffer)
+            .map_err(|_| NoiseError)?;
         buffer.truncate(length);
         self.mix_hash(ciphertext);
         Ok(buffer)
@@ -105,13 +110,24 @@ impl SymmetricState {
     }
 }
 
-/// A payload that does not authenticate, or a pattern that asks for a payload without a key.
+/// Something that does not authenticate, a key of the peer's that is none, or a pattern that encrypts without a key.
 #[derive(Debug, Error)]
 #[error("handshake authentication failed")]
 pub(crate) struct NoiseError;
 
 /// Each payload key is used once, so the counter never leaves 0.
 const NONCE: [u8; 12] = [0; 12];
+
+/// What `h` and `ck` start from: the name, padded with zeros to 32 bytes, or its hash if it is longer.
+fn first_hash(protocol_name: &str) -> [u8; 32] {
+    let name = protocol_name.as_bytes();
+    let mut hash = [0; 32];
+    match hash.get_mut(..name.len()) {
+        Some(start) => start.copy_from_slice(name),
+        None => hash = Sha256::digest(name).into(),
+    }
+    hash
+}
 
 /// Noise's `HKDF(chaining_key, input, 2)`, which is RFC 5869 with an empty info.
 fn hkdf2(chaining_key: &ChainingKey, input: &[u8]) -> ([u8; 32], [u8; 32]) {
@@ -133,7 +149,7 @@ mod tests {
 
     #[test]
     fn a_payload_key_is_used_once() {
-        let mut state = SymmetricState::new("name", b"");
+        let mut state = SymmetricState::new(Suite::KkAesGcm, b"");
         assert!(state.encrypt_and_hash(b"").is_err());
         state.mix_key(&[1; 32]);
         assert!(state.encrypt_and_hash(b"payload").is_ok());
@@ -142,7 +158,7 @@ mod tests {
 
     #[test]
     fn a_fork_is_independent() {
-        let mut state = SymmetricState::new("name", b"");
+        let mut state = SymmetricState::new(Suite::KkAesGcm, b"");
         state.mix_key(&[1; 32]);
         let before = (state.hash, *state.chaining_key.expose());
         let mut fork = state.fork();
@@ -155,7 +171,8 @@ mod tests {
     #[test]
     fn long_protocol_names_are_hashed() {
         let name = "a".repeat(33);
-        let state = SymmetricState::new(&name, b"");
-        assert_eq!(state.chaining_key.expose(), &<[u8; 32]>::from(Sha256::digest(name.as_bytes())));
+        assert_eq!(first_hash(&name), <[u8; 32]>::from(Sha256::digest(&name)));
+        assert_eq!(&first_hash(&name[..32]), b"aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa");
+        assert_eq!(first_hash("ab")[..3], *b"ab\0");
     }
 }

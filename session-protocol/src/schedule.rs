@@ -7,7 +7,9 @@ use hkdf::Hkdf;
 use sha2::Sha256;
 use zeroize::{Zeroize, Zeroizing};
 
-use crate::{labels, mask::HeaderKey, noise::SplitKey, ratchet::ChainKey, secret::secret, wire::count};
+use crate::{
+    aead::Cipher, labels, mask::HeaderKey, noise::SplitKey, ratchet::ChainKey, secret::secret, wire::count,
+};
 
 secret! {
     /// `exporter`: the source of keys for other protocols.
@@ -18,6 +20,7 @@ secret! {
 pub(crate) struct Direction {
     pub(crate) chain: ChainKey,
     pub(crate) header: HeaderKey,
+    pub(crate) cipher: Cipher,
 }
 
 /// What epoch 0 starts with.
@@ -28,8 +31,8 @@ pub(crate) struct EpochZero {
     pub(crate) exporter: ExporterSecret,
 }
 
-/// Derives epoch 0 from the end of the handshake; `hash` is the transcript hash `h`.
-pub(crate) fn derive(hash: &[u8; 32], k1: SplitKey, k2: SplitKey) -> EpochZero {
+/// Derives epoch 0 from the end of the handshake; `hash` is the transcript hash `h`, `cipher` that of its suite.
+pub(crate) fn derive(cipher: Cipher, hash: &[u8; 32], k1: SplitKey, k2: SplitKey) -> EpochZero {
     let mut input = Zeroizing::new([0; 64]);
     input.iter_mut().zip(k1.expose().iter().chain(k2.expose())).for_each(|(to, from)| *to = *from);
     let (mut prk, hkdf) = Hkdf::<Sha256>::extract(Some(hash), input.as_slice());
@@ -44,11 +47,13 @@ pub(crate) fn derive(hash: &[u8; 32], k1: SplitKey, k2: SplitKey) -> EpochZero {
         sid: expand(labels::SID),
         initiator_to_responder: Direction {
             chain: ChainKey::take(&mut expand(labels::CHAIN_I2R)),
-            header: HeaderKey::take(&mut expand(labels::HEADER_I2R)),
+            header: HeaderKey::take(cipher, &mut expand(labels::HEADER_I2R)),
+            cipher,
         },
         responder_to_initiator: Direction {
             chain: ChainKey::take(&mut expand(labels::CHAIN_R2I)),
-            header: HeaderKey::take(&mut expand(labels::HEADER_R2I)),
+            header: HeaderKey::take(cipher, &mut expand(labels::HEADER_R2I)),
+            cipher,
         },
         exporter: ExporterSecret::take(&mut expand(labels::EXPORTER)),
     }
@@ -72,7 +77,7 @@ mod tests {
     use super::*;
 
     fn example() -> EpochZero {
-        derive(&[1; 32], SplitKey::take(&mut [2; 32]), SplitKey::take(&mut [3; 32]))
+        derive(Cipher::ChaChaPoly, &[1; 32], SplitKey::take(&mut [2; 32]), SplitKey::take(&mut [3; 32]))
     }
 
     #[test]

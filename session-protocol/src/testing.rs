@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
+use rand_core::{TryCryptoRng, TryRng};
 
 use crate::{Established, Initiator, Limits, Params, Responder, Session, StaticPublic, StaticSecret, Suite};
 
@@ -20,17 +21,31 @@ pub(crate) fn rng(seed: u64) -> ChaCha20Rng {
     ChaCha20Rng::seed_from_u64(seed)
 }
 
-pub(crate) fn params<'a>(local: &'a StaticSecret, remote: &'a StaticPublic, limits: Limits) -> Params<'a> {
-    Params { suite: Suite::KkChaChaPoly, local, remote, prologue: PROLOGUE, limits }
+/// Bytes from hexadecimal digits.
+pub(crate) fn hex(text: &str) -> Vec<u8> {
+    (0..text.len()).step_by(2).map(|i| u8::from_str_radix(&text[i..i + 2], 16).unwrap()).collect()
+}
+
+pub(crate) fn params_of<'a>(
+    suite: Suite,
+    local: &'a StaticSecret,
+    remote: &'a StaticPublic,
+    limits: Limits,
+) -> Params<'a> {
+    Params { suite, local, remote, prologue: PROLOGUE, limits }
 }
 
 pub(crate) fn established(limits: &Limits) -> (Established, Established) {
+    established_of(Suite::KkChaChaPoly, limits)
+}
+
+pub(crate) fn established_of(suite: Suite, limits: &Limits) -> (Established, Established) {
     let (alice, bob) = (alice(), bob());
     let (alice_public, bob_public) = (alice.public(), bob.public());
-    let (initiator, message1) =
-        Initiator::start(params(&alice, &bob_public, limits.clone()), &mut rng(1)).unwrap();
-    let (responder, message2) =
-        Responder::answer(params(&bob, &alice_public, limits.clone()), &message1, &mut rng(2)).unwrap();
+    let to_bob = params_of(suite, &alice, &bob_public, limits.clone());
+    let (initiator, message1) = Initiator::start(to_bob, &mut rng(1)).unwrap();
+    let to_alice = params_of(suite, &bob, &alice_public, limits.clone());
+    let (responder, message2) = Responder::answer(to_alice, &message1, &mut rng(2)).unwrap();
     (initiator.finish(&message2).unwrap(), responder)
 }
 
@@ -43,3 +58,39 @@ pub(crate) fn sessions(limits: &Limits, now: Instant) -> (Session, Session) {
     let (a, b) = established(limits);
     (a.into_session(now, rng(3)), b.into_session(now, rng(4)))
 }
+
+/// A generator that gives these bytes and no others: how vectors fix what is random.
+pub(crate) struct Given(Vec<u8>);
+
+impl Given {
+    pub(crate) fn new(bytes: &[u8]) -> Self {
+        Self(bytes.to_vec())
+    }
+
+    /// Whether everything was taken.
+    pub(crate) fn is_used_up(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl TryRng for Given {
+    type Error = std::convert::Infallible;
+
+    fn try_next_u32(&mut self) -> Result<u32, Self::Error> {
+        let mut bytes = [0; 4];
+        self.try_fill_bytes(&mut bytes).map(|()| u32::from_le_bytes(bytes))
+    }
+
+    fn try_next_u64(&mut self) -> Result<u64, Self::Error> {
+        let mut bytes = [0; 8];
+        self.try_fill_bytes(&mut bytes).map(|()| u64::from_le_bytes(bytes))
+    }
+
+    fn try_fill_bytes(&mut self, out: &mut [u8]) -> Result<(), Self::Error> {
+        let given: Vec<u8> = self.0.drain(..out.len()).collect();
+        out.copy_from_slice(&given);
+        Ok(())
+    }
+}
+
+impl TryCryptoRng for Given {}

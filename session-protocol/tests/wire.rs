@@ -11,14 +11,19 @@
 
 mod pair;
 
-use didagent_session::{Limits, RECORD_OVERHEAD};
+use didagent_session::{Limits, RECORD_OVERHEAD, Suite};
 use pair::{Pair, handshake};
 
 /// S17: across the records of one direction, byte 0 and the cid are constant and every other bit takes both values about
 /// equally often.
 #[test]
 fn s17_only_version_and_cid_are_constant() {
-    let mut pair = Pair::new(&Limits::default());
+    for suite in [Suite::KkChaChaPoly, Suite::KkAesGcm] {
+        only_version_and_cid_are_constant(Pair::of(suite, &Limits::default()));
+    }
+}
+
+fn only_version_and_cid_are_constant(mut pair: Pair) {
     let stream = pair.a.session.open([0; 32]).unwrap();
     let cid = pair.b.session.cids()[0];
     let before = pair.wire.len();
@@ -44,7 +49,12 @@ fn s17_only_version_and_cid_are_constant() {
 
 #[test]
 fn no_plaintext_and_no_record_twice() {
-    let mut pair = Pair::new(&Limits::default());
+    for suite in Suite::ALL {
+        has_no_plaintext_and_no_record_twice(Pair::of(suite, &Limits::default()));
+    }
+}
+
+fn has_no_plaintext_and_no_record_twice(mut pair: Pair) {
     let stream = pair.a.session.open([0x5a; 32]).unwrap();
     let needle = b"a secret share of a secret input";
     for _ in 0..100 {

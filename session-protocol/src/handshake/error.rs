@@ -12,7 +12,7 @@ pub enum HandshakeError {
     /// The message is not from this peer, not for these parameters, or was changed. Drop it.
     #[error("handshake authentication failed")]
     Authentication,
-    /// The message is shorter than an ephemeral key or longer than the limit. Drop it.
+    /// The message is shorter than its keys or longer than the limit. Drop it.
     #[error("a handshake message cannot have {length} bytes")]
     Length {
         /// Bytes received.

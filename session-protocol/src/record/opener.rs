@@ -4,7 +4,7 @@ use thiserror::Error;
 
 use super::{Header, RecordIn, TYPE_DATA, aad, nonce};
 use crate::{
-    aead::{Aead, RecordAead},
+    aead::{Aead, Cipher, RecordAead},
     hello::Cid,
     limits::RECORDS_PER_EPOCH,
     mask::HeaderKey,
@@ -16,6 +16,7 @@ use crate::{
 pub(crate) struct Opener {
     chain: ChainKey,
     header: HeaderKey,
+    cipher: Cipher,
     cids: Vec<Cid>,
     next: u64,
 }
@@ -29,7 +30,7 @@ pub(crate) struct Opened {
 
 impl Opener {
     pub(crate) fn new(keys: Direction, cids: Vec<Cid>) -> Self {
-        Self { chain: keys.chain, header: keys.header, cids, next: 0 }
+        Self { chain: keys.chain, header: keys.header, cipher: keys.cipher, cids, next: 0 }
     }
 
     /// Sequence number of the next record.
@@ -72,6 +73,7 @@ impl Opener {
         let (message_key, next_chain) = self.chain.step();
         let mut plaintext = parts.ciphertext_and_tag.to_vec();
         let length = RecordAead::open(
+            self.cipher,
             message_key.expose(),
             &nonce(header.guard, seq),
             &aad(parts.kind, &header_bytes),

@@ -4,7 +4,7 @@ use thiserror::Error;
 
 use super::{HEADER_LEN, Header, TYPE_DATA, aad, nonce};
 use crate::{
-    aead::{Aead, RecordAead},
+    aead::{Aead, Cipher, RecordAead},
     hello::Cid,
     mask::HeaderKey,
     ratchet::ChainKey,
@@ -15,6 +15,7 @@ use crate::{
 pub(crate) struct Sealer {
     chain: ChainKey,
     header: HeaderKey,
+    cipher: Cipher,
     cid: Cid,
     next: u64,
     limit: u64,
@@ -23,7 +24,7 @@ pub(crate) struct Sealer {
 impl Sealer {
     /// `limit` is the number of records that may be sealed.
     pub(crate) fn new(keys: Direction, cid: Cid, limit: u64) -> Self {
-        Self { chain: keys.chain, header: keys.header, cid, next: 0, limit }
+        Self { chain: keys.chain, header: keys.header, cipher: keys.cipher, cid, next: 0, limit }
     }
 
     /// Sequence number of the next record.
@@ -48,6 +49,7 @@ impl Sealer {
         let mut header = Header { guard, epoch: 0, flags: 0, seq_low: self.next }.encode();
         let (start, plaintext) = record.split_first_chunk_mut::<HEADER_LEN>().ok_or(SealError)?;
         let tag = RecordAead::seal(
+            self.cipher,
             message_key.expose(),
             &nonce(guard, self.next),
             &aad(TYPE_DATA, &header),

@@ -1,16 +1,27 @@
 //! Record layer tests: layout, order, tampering, erasure.
 
 use super::*;
-use crate::{ratchet::ChainKey, schedule::Direction};
+#[cfg(not(feature = "null-cipher"))]
+use crate::aead::{Aead as _, Portable};
+use crate::{aead::Cipher, ratchet::ChainKey, schedule::Direction};
 
 const CID: Cid = [0xc1; 8];
 
+fn direction_of(cipher: Cipher) -> Direction {
+    let header = HeaderKey::take(cipher, &mut [2; 32]);
+    Direction { chain: ChainKey::take(&mut [1; 32]), header, cipher }
+}
+
 fn direction() -> Direction {
-    Direction { chain: ChainKey::take(&mut [1; 32]), header: HeaderKey::take(&mut [2; 32]) }
+    direction_of(Cipher::ChaChaPoly)
+}
+
+fn pair_of(cipher: Cipher) -> (Sealer, Opener) {
+    (Sealer::new(direction_of(cipher), CID, 1 << 24), Opener::new(direction_of(cipher), vec![CID]))
 }
 
 fn pair() -> (Sealer, Opener) {
-    (Sealer::new(direction(), CID, 1 << 24), Opener::new(direction(), vec![CID]))
+    pair_of(Cipher::ChaChaPoly)
 }
 
 fn seal(sealer: &mut Sealer, frames: &[u8], guard: [u8; 4]) -> Vec<u8> {
@@ -28,8 +39,14 @@ fn open(opener: &mut Opener, record: &[u8]) -> Result<Vec<u8>, OpenError> {
 /// The record of section 3, built by hand from the primitives.
 #[cfg(not(feature = "null-cipher"))]
 #[test]
-fn se_04_layout_is_the_one_of_the_specification() {
-    let (mut sealer, _) = pair();
+fn se_04_hs_16_layout_is_the_one_of_the_specification() {
+    layout_is_the_one_of_the_specification(Cipher::ChaChaPoly);
+    layout_is_the_one_of_the_specification(Cipher::AesGcm);
+}
+
+#[cfg(not(feature = "null-cipher"))]
+fn layout_is_the_one_of_the_specification(cipher: Cipher) {
+    let (mut sealer, _) = pair_of(cipher);
     seal(&mut sealer, b"first", [9; 4]);
     let record = seal(&mut sealer, b"frames", [1, 2, 3, 4]);
 
@@ -39,14 +56,8 @@ fn se_04_layout_is_the_one_of_the_specification() {
     let nonce = [1, 2, 3, 4, 0, 0, 0, 0, 0, 0, 0, 1];
     let aad = [0x10, 1, 2, 3, 4, 0, 0, 0, 0, 0, 0, 0, 1];
     let mut ciphertext = b"frames".to_vec();
-    let tag = <crate::aead::Portable as crate::aead::Aead>::seal(
-        message_key.expose(),
-        &nonce,
-        &aad,
-        &mut ciphertext,
-    )
-    .unwrap();
-    let mask = HeaderKey::take(&mut [2; 32]).mask(&tag);
+    let tag = Portable::seal(cipher, message_key.expose(), &nonce, &aad, &mut ciphertext).unwrap();
+    let mask = HeaderKey::take(cipher, &mut [2; 32]).mask(&tag);
     let masked: Vec<u8> = header.iter().zip(mask).map(|(byte, mask)| byte ^ mask).collect();
     assert_eq!(record, [&[0x10][..], &CID, &masked, &ciphertext, &tag].concat());
 }
@@ -70,10 +81,27 @@ fn records_open_once_and_in_order() {
     }
 }
 
+/// Neither cipher opens what the other sealed, even with the same keys.
+#[cfg(not(feature = "null-cipher"))]
+#[test]
+fn hs_16_records_of_another_suite_do_not_open() {
+    for (one, other) in [(Cipher::ChaChaPoly, Cipher::AesGcm), (Cipher::AesGcm, Cipher::ChaChaPoly)] {
+        let record = seal(&mut pair_of(one).0, b"frames", [1; 4]);
+        assert_eq!(open(&mut pair_of(one).1, &record), Ok(b"frames".to_vec()));
+        assert_eq!(open(&mut pair_of(other).1, &record), Err(OpenError::Unverified));
+    }
+}
+
 #[cfg(not(feature = "null-cipher"))]
 #[test]
 fn s12_each_changed_byte_and_each_truncation_is_refused_and_changes_nothing() {
-    let (mut sealer, mut opener) = pair();
+    for cipher in [Cipher::ChaChaPoly, Cipher::AesGcm] {
+        each_change_is_refused_and_changes_nothing(pair_of(cipher));
+    }
+}
+
+#[cfg(not(feature = "null-cipher"))]
+fn each_change_is_refused_and_changes_nothing((mut sealer, mut opener): (Sealer, Opener)) {
     let first = seal(&mut sealer, b"first", [5; 4]);
     open(&mut opener, &first).unwrap();
     let record = seal(&mut sealer, b"some frames", [6; 4]);

@@ -14,9 +14,13 @@ use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 
 /// Runs a handshake.
 pub fn handshake(limits: &Limits, seed: u64) -> (Established, Established) {
+    handshake_of(Suite::KkChaChaPoly, limits, seed)
+}
+
+/// Runs a handshake of this suite.
+pub fn handshake_of(suite: Suite, limits: &Limits, seed: u64) -> (Established, Established) {
     let (alice, bob) = (StaticSecret::from_bytes([1; 32]), StaticSecret::from_bytes([2; 32]));
     let mut rng = ChaCha20Rng::seed_from_u64(seed);
-    let suite = Suite::KkChaChaPoly;
     let (alice_public, bob_public) = (alice.public(), bob.public());
     let to_bob = Params { suite, local: &alice, remote: &bob_public, prologue: b"p", limits: limits.clone() };
     let to_alice =
@@ -83,7 +87,11 @@ pub struct Pair {
 
 impl Pair {
     pub fn new(limits: &Limits) -> Self {
-        let (a, b) = handshake(limits, 7);
+        Self::of(Suite::KkChaChaPoly, limits)
+    }
+
+    pub fn of(suite: Suite, limits: &Limits) -> Self {
+        let (a, b) = handshake_of(suite, limits, 7);
         let now = Instant::now();
         let a = End::new(a.into_session(now, ChaCha20Rng::seed_from_u64(1)));
         let b = End::new(b.into_session(now, ChaCha20Rng::seed_from_u64(2)));
