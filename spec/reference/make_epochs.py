@@ -2,17 +2,16 @@
 
 from . import epochs, frames, record, resume, schedule
 from .frames import encode, frame, shown
-from .hello import Hello
-from .make_handshake import Setting
+from .make_handshake import Setting, plain_hello
 from .noise import SUITES
 from .primitives import KeyPair, Kem, Source
 from .session import End
 from .vectors import epoch, must, outcome_of, pair, root
 
 
-def ends(suite, name, hello=lambda source: Hello([source(8) for _ in range(4)])):
+def ends(suite, name, hello=plain_hello):
     """Two ends after a handshake, CONFIRM and its answer, with what a reader of the vectors needs to make them too."""
-    setting = Setting(suite, name, hello=hello)
+    setting = Setting(suite, name, hellos=(hello, hello))
     initiator, responder, one, two = setting.run()
     keys = initiator.finish()
     both = [End(suite, who == 0, setting.prologue, setting.statics[who], setting.statics[1 - who].public, keys,

@@ -23,11 +23,15 @@ LOW_ORDER = (
 )
 
 
+def plain_hello(source, prev_sid=b""):
+    return Hello([source(8) for _ in range(4)], prev_sid=prev_sid)
+
+
 class Setting:
     """What both ends of one handshake bring along."""
 
     def __init__(self, suite, name, offered=None, pthid=b"invitation-1", invitation=None, context=b"room-7",
-                 hello=lambda source: Hello([source(8)])):
+                 hellos=(plain_hello, plain_hello)):
         source = Source(f"handshake {suite} {name}")
         self.suite, self.name, self.source = suite, name, source
         self.hybrid = SUITES[suite][2]
@@ -39,7 +43,7 @@ class Setting:
             f"thread-{suite}".encode(), pthid, source(32) if invitation is None else invitation,
             bytes(offered or [suite]), context)))
         self.prologue = prologue(self.fields)
-        self.hellos = hello(source), hello(source)
+        self.hellos = hellos[0](source), hellos[1](source)
 
     def end(self, initiator, prologue=None, forge=False):
         who = 0 if initiator else 1
@@ -59,15 +63,21 @@ class Setting:
 
 def settings(suite):
     def with_extensions(source):
-        return Hello([source(8) for _ in range(4)], 16384, 4096, extensions=[(1, b""), (2, source(5)), (0xFFFF, source(40))])
+        return Hello([source(8)], 16384, 4096, extensions=[(1, b""), (2, source(5)), (0xFFFF, source(40))])
 
     def with_all(source):
-        return Hello([source(8) for _ in range(8)], 1024, 1, source(32))
+        return Hello([source(8) for _ in range(8)], 1024, 1, source(32), [(7, b"x")])
+
+    def again(source):
+        return plain_hello(source, source(32))
 
     return [
-        Setting(suite, "one cid"),
-        Setting(suite, "extensions, several suites offered", [suite, *(s for s in SUITES if s != suite)], hello=with_extensions),
-        Setting(suite, "prev_sid, empty pthid, invitation and context", pthid=b"", invitation=b"", context=b"", hello=with_all),
+        Setting(suite, "four cids"),
+        Setting(suite, "several suites offered, extensions from the responder", [suite, *(s for s in SUITES if s != suite)],
+                hellos=(plain_hello, with_extensions)),
+        Setting(suite, "empty pthid, invitation and context, everything in the initiator's hello", pthid=b"", invitation=b"", context=b"",
+                hellos=(with_all, plain_hello)),
+        Setting(suite, "prev_sid from both", hellos=(again, again)),
     ]
 
 
