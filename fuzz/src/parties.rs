@@ -50,9 +50,9 @@ pub(crate) static IDENTITY: LazyLock<Ed25519Secret> = LazyLock::new(|| Ed25519Se
 /// Limits so small that a short input reaches each of them.
 pub(crate) fn small_limits() -> Limits {
     Limits {
-        max_record: 1024,
+        max_record: 2048,
         stream_window: 256,
-        record_size: 1024,
+        record_size: 2048,
         send_buffer: 256,
         records_per_epoch: 64,
     }

@@ -7,9 +7,10 @@ use thiserror::Error;
 
 use crate::{
     Hello, Limits, Session,
+    handshake::Binding,
     hello::Cid,
     noise::SymmetricState,
-    schedule::{self, Direction, EpochZero, ExporterSecret},
+    schedule::{self, Direction, EpochZero, ExporterSecret, Rest},
 };
 
 /// Which side of the handshake this is.
@@ -24,6 +25,7 @@ pub enum Role {
 /// A finished handshake. The responder's is not confirmed yet: see [`Event::Confirmed`](crate::Event::Confirmed).
 pub struct Established {
     role: Role,
+    binding: Binding,
     transcript_hash: [u8; 32],
     keys: EpochZero,
     local: Hello,
@@ -36,6 +38,8 @@ pub(crate) struct Start {
     pub(crate) role: Role,
     pub(crate) sid: [u8; 32],
     pub(crate) exporter: ExporterSecret,
+    pub(crate) epoch: Rest,
+    pub(crate) binding: Binding,
     pub(crate) send: Direction,
     pub(crate) receive: Direction,
     pub(crate) local: Hello,
@@ -44,11 +48,18 @@ pub(crate) struct Start {
 }
 
 impl Established {
-    pub(crate) fn new(role: Role, state: SymmetricState, local: Hello, peer: Hello, limits: Limits) -> Self {
+    pub(crate) fn new(
+        role: Role,
+        binding: Binding,
+        state: SymmetricState,
+        local: Hello,
+        peer: Hello,
+        limits: Limits,
+    ) -> Self {
         let cipher = state.cipher();
         let (transcript_hash, k1, k2) = state.split();
         let keys = schedule::derive(cipher, &transcript_hash, k1, k2);
-        Self { role, transcript_hash, keys, local, peer, limits }
+        Self { role, binding, transcript_hash, keys, local, peer, limits }
     }
 
     /// Which side of the handshake this is.
@@ -89,13 +100,15 @@ impl Established {
     /// `rng` gives each record the 4 random bytes of its guard. Lend the operating system's generator: the guard keeps two
     /// records apart that a cloned process seals in the same state, and a generator with a state of its own is cloned too.
     pub fn into_session(self, now: Instant, rng: impl CryptoRng + Send + 'static) -> Session {
-        let EpochZero { sid, initiator_to_responder, responder_to_initiator, exporter } = self.keys;
+        let EpochZero { sid, initiator_to_responder, responder_to_initiator, exporter, rest } = self.keys;
         let (send, receive) = match self.role {
             Role::Initiator => (initiator_to_responder, responder_to_initiator),
             Role::Responder => (responder_to_initiator, initiator_to_responder),
         };
         let (role, local, peer, limits) = (self.role, self.local, self.peer, self.limits);
-        Session::new(Start { role, sid, exporter, send, receive, local, peer, limits }, now, Box::new(rng))
+        let binding = self.binding;
+        let start = Start { role, sid, exporter, epoch: rest, binding, send, receive, local, peer, limits };
+        Session::new(start, now, Box::new(rng))
     }
 }
 

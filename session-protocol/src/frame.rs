@@ -11,6 +11,10 @@ mod kind {
     pub(super) const PONG: u8 = 0x03;
     pub(super) const CONFIRM: u8 = 0x04;
     pub(super) const CLOSE: u8 = 0x05;
+    pub(super) const RATCHET: u8 = 0x06;
+    pub(super) const RATCHET_ACK: u8 = 0x07;
+    pub(super) const RATCHET_REQ: u8 = 0x08;
+    pub(super) const REHS: u8 = 0x09;
     pub(super) const STREAM_OPEN: u8 = 0x10;
     pub(super) const STREAM_DATA: u8 = 0x11;
     pub(super) const STREAM_FIN: u8 = 0x12;
@@ -36,6 +40,14 @@ pub(crate) enum Frame<'a> {
     Confirm,
     /// The sender's last record, whose number is `final_seq`.
     Close { code: u32, final_seq: u64 },
+    /// The initiator proposes an epoch: its ephemeral key, and its encapsulation key or nothing.
+    Ratchet { epoch: u32, e: &'a [u8; 32], kem: &'a [u8] },
+    /// The responder begins it: its ephemeral key, and its ciphertext or nothing.
+    RatchetAck { epoch: u32, e: &'a [u8; 32], kem: &'a [u8] },
+    /// The responder wants a new epoch.
+    RatchetReq,
+    /// One of the two messages of a handshake inside the session.
+    Rehs { step: u8, epoch: u32, message: &'a [u8] },
     /// Opens a stream for the round whose hash is `context`.
     StreamOpen { stream: u32, context: &'a [u8; 32] },
     /// The next bytes of a stream; never empty.
@@ -58,11 +70,13 @@ impl Frame<'_> {
     pub(crate) fn encoded_len(&self) -> usize {
         match self {
             Self::Pad { length } => *length,
-            Self::Confirm => 1,
+            Self::Confirm | Self::RatchetReq => 1,
             Self::StreamFin { .. } => 5,
             Self::Ack { .. } | Self::Ping { .. } | Self::Pong { .. } | Self::StreamReset { .. } => 9,
             Self::Close { .. } | Self::Window { .. } => 13,
             Self::StreamOpen { .. } => 37,
+            Self::Ratchet { kem, .. } | Self::RatchetAck { kem, .. } => kem.len().saturating_add(39),
+            Self::Rehs { message, .. } => message.len().saturating_add(8),
             Self::StreamData { bytes, .. } => bytes.len().saturating_add(DATA_OVERHEAD),
         }
     }
@@ -77,6 +91,12 @@ impl Frame<'_> {
             Self::Confirm => out.push(kind::CONFIRM),
             Self::Close { code, final_seq } => {
                 put(out, kind::CLOSE, &[&code.to_be_bytes(), &final_seq.to_be_bytes()]);
+            }
+            Self::Ratchet { epoch, e, kem } => put_ratchet(out, kind::RATCHET, *epoch, e, kem),
+            Self::RatchetAck { epoch, e, kem } => put_ratchet(out, kind::RATCHET_ACK, *epoch, e, kem),
+            Self::RatchetReq => out.push(kind::RATCHET_REQ),
+            Self::Rehs { step, epoch, message } => {
+                put(out, kind::REHS, &[&[*step], &epoch.to_be_bytes(), &length(message), message]);
             }
             Self::StreamOpen { stream, context } => {
                 put(out, kind::STREAM_OPEN, &[&stream.to_be_bytes(), *context]);
@@ -100,6 +120,15 @@ impl Frame<'_> {
 pub(crate) fn put_data_start(out: &mut Vec<u8>, stream: u32, length: usize) {
     let length = u16::try_from(length).unwrap_or(u16::MAX);
     put(out, kind::STREAM_DATA, &[&stream.to_be_bytes(), &length.to_be_bytes()]);
+}
+
+fn put_ratchet(out: &mut Vec<u8>, kind: u8, epoch: u32, e: &[u8; 32], kem: &[u8]) {
+    put(out, kind, &[&epoch.to_be_bytes(), e, &length(kem), kem]);
+}
+
+/// The length prefix of bytes that fit into a record, and so into 16 bits.
+fn length(bytes: &[u8]) -> [u8; 2] {
+    u16::try_from(bytes.len()).unwrap_or(u16::MAX).to_be_bytes()
 }
 
 fn put(out: &mut Vec<u8>, kind: u8, parts: &[&[u8]]) {
@@ -151,6 +180,18 @@ fn decode_known<'a>(kind: u8, reader: &mut Reader<'a>) -> Result<Option<Frame<'a
             kind::PONG => Frame::Pong { id: reader.u64()? },
             kind::CONFIRM => Frame::Confirm,
             kind::CLOSE => Frame::Close { code: reader.u32()?, final_seq: reader.u64()? },
+            kind::RATCHET => {
+                let (epoch, e, kem) = ratchet(reader)?;
+                Frame::Ratchet { epoch, e, kem }
+            }
+            kind::RATCHET_ACK => {
+                let (epoch, e, kem) = ratchet(reader)?;
+                Frame::RatchetAck { epoch, e, kem }
+            }
+            kind::RATCHET_REQ => Frame::RatchetReq,
+            kind::REHS => {
+                Frame::Rehs { step: reader.u8()?, epoch: reader.u32()?, message: prefixed(reader)? }
+            }
             kind::STREAM_OPEN => Frame::StreamOpen { stream: reader.u32()?, context: reader.array()? },
             kind::STREAM_DATA => {
                 let stream = reader.u32()?;
@@ -165,9 +206,18 @@ fn decode_known<'a>(kind: u8, reader: &mut Reader<'a>) -> Result<Option<Frame<'a
         })
     };
     match kind {
-        kind::PAD..=kind::CLOSE | kind::STREAM_OPEN..=kind::WINDOW => Ok(parse()),
+        kind::PAD..=kind::REHS | kind::STREAM_OPEN..=kind::WINDOW => Ok(parse()),
         _ => Err(FrameError::Unknown { kind }),
     }
+}
+
+fn ratchet<'a>(reader: &mut Reader<'a>) -> Option<(u32, &'a [u8; 32], &'a [u8])> {
+    Some((reader.u32()?, reader.array()?, prefixed(reader)?))
+}
+
+fn prefixed<'a>(reader: &mut Reader<'a>) -> Option<&'a [u8]> {
+    let length = usize::from(reader.u16()?);
+    reader.bytes(length)
 }
 
 /// Why frames could not be read.

@@ -45,6 +45,23 @@ pub struct Params<'a> {
     pub limits: Limits,
 }
 
+/// What every handshake of one session has in common: the first one, and those inside the session.
+#[derive(Clone)]
+#[allow(dead_code, reason = "a handshake inside the session reads it")]
+pub(crate) struct Binding {
+    pub(crate) suite: Suite,
+    pub(crate) prologue: Vec<u8>,
+    pub(crate) local: StaticPublic,
+    pub(crate) remote: StaticPublic,
+}
+
+impl Binding {
+    fn new(params: &Params<'_>) -> Self {
+        let (local, remote) = (params.local.public(), *params.remote);
+        Self { suite: params.suite, prologue: params.prologue.to_vec(), local, remote }
+    }
+}
+
 /// The initiator after message 1: waits for message 2 for as long as the caller likes.
 pub struct Initiator {
     state: SymmetricState,
@@ -52,6 +69,7 @@ pub struct Initiator {
     local: StaticSecret,
     hello: Hello,
     limits: Limits,
+    binding: Binding,
 }
 
 impl Initiator {
@@ -90,7 +108,10 @@ impl Initiator {
     pub fn finish(self, message2: &[u8]) -> Result<Established, Box<Rejected>> {
         let mut state = self.state.fork();
         match self.read_answer(&mut state, message2) {
-            Ok(peer) => Ok(Established::new(Role::Initiator, state, self.hello, peer, self.limits)),
+            Ok(peer) => {
+                let Self { hello, limits, binding, .. } = self;
+                Ok(Established::new(Role::Initiator, binding, state, hello, peer, limits))
+            }
             Err(error) => Err(Box::new(Rejected { initiator: self, error })),
         }
     }
@@ -112,8 +133,8 @@ impl Initiator {
         let mut state = initialize(&params, &params.local.public(), params.remote);
         let message1 =
             pattern::write_message1(&mut state, params.local, params.remote, &ephemeral, &hello.encode()?)?;
-        let local = params.local.duplicate();
-        Ok((Self { state, ephemeral, local, hello, limits: params.limits }, message1))
+        let (local, binding) = (params.local.duplicate(), Binding::new(&params));
+        Ok((Self { state, ephemeral, local, hello, limits: params.limits, binding }, message1))
     }
 }
 
@@ -180,7 +201,8 @@ impl Responder {
             &hello.encode()?,
             rng,
         )?;
-        Ok((Established::new(Role::Responder, state, hello, peer, params.limits), message2))
+        let binding = Binding::new(&params);
+        Ok((Established::new(Role::Responder, binding, state, hello, peer, params.limits), message2))
     }
 }
 

@@ -31,7 +31,7 @@ pub type Cid = [u8; 8];
 pub struct Hello {
     /// Routing tokens under which the sender of this hello receives records, one for each connection; 1 to 8.
     pub cids: Vec<Cid>,
-    /// Largest record in bytes that the sender accepts, header and tag included; 1024 to 65536.
+    /// Largest record in bytes that the sender accepts, header and tag included; 2048 to 65536.
     pub max_record: u32,
     /// Bytes that the sender accepts on each new stream before its reader consumed any; at least 1.
     pub stream_window: u32,

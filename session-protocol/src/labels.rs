@@ -1,7 +1,6 @@
 //! Every label of the key schedule and the prologue, in one tree. Specification: `spec/session.md`, section 2.
 //!
-//! A label is used for one purpose with one input layout; a changed layout takes a new major version. The labels of the
-//! epoch ratchet and of resumption are reserved by the specification and join this file with their code.
+//! A label is used for one purpose with one input layout; a changed layout takes a new major version.
 
 /// Opens the Noise prologue.
 pub(crate) const PROLOGUE: &[u8] = b"didagent-session/1";
@@ -11,9 +10,9 @@ pub(crate) const NULL_CIPHER: &[u8] = b"didagent-session/1 null-cipher";
 
 /// Session identifier, epoch 0.
 pub(crate) const SID: &[u8] = b"didagent-session/1 sid";
-/// First chain key, initiator to responder.
+/// First chain key of an epoch, initiator to responder.
 pub(crate) const CHAIN_I2R: &[u8] = b"didagent-session/1 ck i2r";
-/// First chain key, responder to initiator.
+/// First chain key of an epoch, responder to initiator.
 pub(crate) const CHAIN_R2I: &[u8] = b"didagent-session/1 ck r2i";
 /// Header mask key, initiator to responder, for the whole session.
 pub(crate) const HEADER_I2R: &[u8] = b"didagent-session/1 hp i2r";
@@ -21,6 +20,14 @@ pub(crate) const HEADER_I2R: &[u8] = b"didagent-session/1 hp i2r";
 pub(crate) const HEADER_R2I: &[u8] = b"didagent-session/1 hp r2i";
 /// Exporter secret, epoch 0.
 pub(crate) const EXPORTER: &[u8] = b"didagent-session/1 exporter";
+/// Salt of the next epoch.
+pub(crate) const ROOT: &[u8] = b"didagent-session/1 rk";
+/// What only equal epochs share, in the prologue of a handshake inside the session.
+pub(crate) const SPLIT: &[u8] = b"didagent-session/1 rehs";
+/// Resume key of an epoch, messages of the initiator.
+pub(crate) const RESUME_I2R: &[u8] = b"didagent-session/1 resume i2r";
+/// Resume key of an epoch, messages of the responder.
+pub(crate) const RESUME_R2I: &[u8] = b"didagent-session/1 resume r2i";
 
 /// Input of the chain step that yields a record's message key.
 pub(crate) const STEP_MESSAGE: &[u8] = &[0x01];
@@ -33,7 +40,19 @@ mod tests {
 
     #[test]
     fn labels_are_distinct_and_of_one_tree() {
-        let all = [NULL_CIPHER, SID, CHAIN_I2R, CHAIN_R2I, HEADER_I2R, HEADER_R2I, EXPORTER];
+        let all = [
+            NULL_CIPHER,
+            SID,
+            CHAIN_I2R,
+            CHAIN_R2I,
+            HEADER_I2R,
+            HEADER_R2I,
+            EXPORTER,
+            ROOT,
+            SPLIT,
+            RESUME_I2R,
+            RESUME_R2I,
+        ];
         for (i, label) in all.iter().enumerate() {
             assert!(label.starts_with(b"didagent-session/1 "));
             assert!(all.iter().skip(i + 1).all(|other| other != label));

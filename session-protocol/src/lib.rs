@@ -122,7 +122,9 @@ pub use established::{Established, ExportError, Role};
 pub use handshake::{HandshakeError, Initiator, Params, Rejected, Responder};
 pub use hello::{Cid, Extension, Hello, HelloError};
 pub use keys::{StaticPublic, StaticSecret};
-pub use limits::{Limits, MAX_HANDSHAKE_MESSAGE, MAX_RECORD, MAX_STREAMS, RECORD_OVERHEAD};
+pub use limits::{
+    EpochLimits, EpochMark, Limits, MAX_HANDSHAKE_MESSAGE, MAX_RECORD, MAX_STREAMS, RECORD_OVERHEAD,
+};
 pub use session::{Event, Input, Output, Session, SessionError, Stats, StreamError, StreamId, close};
 pub use suite::Suite;
 

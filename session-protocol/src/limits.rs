@@ -15,11 +15,13 @@ pub const MAX_STREAMS: usize = 256;
 /// Largest handshake message in bytes: a hello with extensions fits twice over, and nobody hashes megabytes for a stranger.
 pub const MAX_HANDSHAKE_MESSAGE: usize = 4096;
 
-/// Smallest `max_record` in bytes that a peer may state: every control frame fits many times.
-pub(crate) const MIN_RECORD: usize = 1024;
+/// Smallest `max_record` in bytes that a peer may state: a post-quantum RATCHET or REHS of 1.3 KiB fits with all other control
+/// frames of a record beside it, and so does the smallest record of constant padding.
+pub(crate) const MIN_RECORD: usize = 2048;
 
-/// Records of one direction in one epoch. Beyond it nothing is sealed or opened.
-pub(crate) const RECORDS_PER_EPOCH: u64 = 1 << 24;
+/// Records of one direction in one epoch: the hard limit of section 9, and 2^16 more for control. Beyond it nothing is sealed
+/// or opened.
+pub(crate) const RECORDS_PER_EPOCH: u64 = (1 << 24) + (1 << 16);
 
 /// An acknowledgement is sent at the latest after this many records that ask for one…
 pub(crate) const ACK_RECORDS: u32 = 64;
@@ -34,17 +36,78 @@ pub(crate) const MAX_QUEUED_CONTROL: usize = 1024;
 /// What this side accepts and how it sends. The first two go to the peer inside the handshake.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Largest record in bytes that this side accepts, 1024 to [`MAX_RECORD`].
+    /// Largest record in bytes that this side accepts, 2048 to [`MAX_RECORD`].
     pub max_record: usize,
     /// Bytes that the peer may send on one stream before this side's reader consumed any; at least 1, below 2^32.
     pub stream_window: usize,
-    /// Largest record in bytes that this side seals, 1024 to [`MAX_RECORD`]; the peer's `max_record` lowers it.
+    /// Largest record in bytes that this side seals, 2048 to [`MAX_RECORD`]; the peer's `max_record` lowers it.
     pub record_size: usize,
     /// Bytes written but not yet sealed that one stream may hold; at least 1.
     pub send_buffer: usize,
-    /// Records sealed before the session closes with [`close::RECORD_LIMIT`](crate::close::RECORD_LIMIT), that last record
-    /// included; 2 to 2^24. Lower it only in tests.
-    pub records_per_epoch: u64,
+    /// When an epoch ends. Lower it only in tests.
+    pub epoch: EpochLimits,
+}
+
+/// When an epoch ends. Specification: `spec/session.md`, SE-10.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EpochLimits {
+    /// The initiator begins the next epoch; a responder that comes halfway from here to `hard` asks it to.
+    pub soft: EpochMark,
+    /// Nothing is sealed any more but what the next epoch, the life of the connection and the end need.
+    pub hard: EpochMark,
+    /// Records of a direction in an epoch, of which the last can only hold the end, with
+    /// [`close::RECORD_LIMIT`](crate::close::RECORD_LIMIT); above `hard.records`, at most 2^24 + 2^16.
+    pub last: u64,
+    /// Records that do not verify before this side wants a new epoch; at least 1.
+    pub forgeries: u64,
+    /// Time after which [`Event::RehandshakeDue`](crate::Event::RehandshakeDue) says that the static keys are due again.
+    pub rehandshake: Duration,
+}
+
+/// A point in the life of an epoch; the field that is reached first counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EpochMark {
+    /// Records of one direction; at least 1.
+    pub records: u64,
+    /// Bytes of one direction, whole records.
+    pub bytes: u64,
+    /// Time with a connection.
+    pub time: Duration,
+}
+
+impl Default for EpochLimits {
+    fn default() -> Self {
+        Self {
+            soft: EpochMark { records: 1 << 20, bytes: 1 << 30, time: Duration::from_secs(60) },
+            hard: EpochMark { records: 1 << 24, bytes: 64 << 30, time: Duration::from_secs(180) },
+            last: RECORDS_PER_EPOCH,
+            forgeries: 1 << 20,
+            rehandshake: Duration::from_secs(24 * 60 * 60),
+        }
+    }
+}
+
+impl EpochLimits {
+    fn are_valid(&self) -> bool {
+        let Self { soft, hard, last, forgeries, .. } = self;
+        (1..=hard.records).contains(&soft.records)
+            && soft.bytes <= hard.bytes
+            && soft.time <= hard.time
+            && hard.records < *last
+            && *last <= RECORDS_PER_EPOCH
+            && *forgeries >= 1
+    }
+}
+
+impl EpochMark {
+    /// The point halfway between two.
+    pub(crate) fn between(&self, other: &Self) -> Self {
+        Self {
+            records: self.records.midpoint(other.records),
+            bytes: self.bytes.midpoint(other.bytes),
+            time: self.time.saturating_add(other.time) / 2,
+        }
+    }
 }
 
 impl Default for Limits {
@@ -54,7 +117,7 @@ impl Default for Limits {
             stream_window: 1024 * 1024,
             record_size: 16 * 1024,
             send_buffer: 1024 * 1024,
-            records_per_epoch: RECORDS_PER_EPOCH,
+            epoch: EpochLimits::default(),
         }
     }
 }
@@ -68,7 +131,7 @@ impl Limits {
             && self.stream_window >= 1
             && u32::try_from(self.stream_window).is_ok()
             && self.send_buffer >= 1
-            && (2..=RECORDS_PER_EPOCH).contains(&self.records_per_epoch)
+            && self.epoch.are_valid()
     }
 }
 
@@ -79,14 +142,18 @@ mod tests {
     #[test]
     fn defaults_are_valid_and_each_range_is_checked() {
         assert!(Limits::default().are_valid());
-        let broken: [fn(&mut Limits); 7] = [
+        let broken: [fn(&mut Limits); 11] = [
             |l| l.max_record = MIN_RECORD - 1,
             |l| l.max_record = MAX_RECORD + 1,
             |l| l.record_size = 0,
             |l| l.stream_window = 0,
             |l| l.send_buffer = 0,
-            |l| l.records_per_epoch = 1,
-            |l| l.records_per_epoch = RECORDS_PER_EPOCH + 1,
+            |l| l.epoch.soft.records = 0,
+            |l| l.epoch.soft.records = l.epoch.hard.records + 1,
+            |l| l.epoch.soft.time = l.epoch.hard.time * 2,
+            |l| l.epoch.last = l.epoch.hard.records,
+            |l| l.epoch.last += 1,
+            |l| l.epoch.forgeries = 0,
         ];
         for change in broken {
             let mut limits = Limits::default();

@@ -18,7 +18,7 @@ use crate::{
 };
 
 pub(crate) use crate::aead::TAG_LEN;
-pub(crate) use opener::{OpenError, Opener};
+pub(crate) use opener::{Committed, OpenError, Opener};
 pub(crate) use sealer::Sealer;
 
 /// Bytes before the ciphertext.
@@ -53,6 +53,24 @@ impl Header {
             epoch,
             flags,
             seq_low: u64::from_be_bytes([0, 0, s0, s1, s2, s3, s4, s5]),
+        }
+    }
+}
+
+/// What one direction carried in the current epoch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Volume {
+    pub(crate) records: u64,
+    /// Whole records, header and tag included.
+    pub(crate) bytes: u64,
+}
+
+impl Volume {
+    /// With one more record of this length.
+    fn and(self, record_len: usize) -> Self {
+        Self {
+            records: self.records.saturating_add(1),
+            bytes: self.bytes.saturating_add(crate::wire::count(record_len)),
         }
     }
 }

@@ -16,6 +16,7 @@ macro_rules! secret {
             }
 
             /// The secret bytes, for a primitive that needs them.
+            #[allow(dead_code, reason = "who only keeps a key for others does not look into it")]
             pub(crate) fn expose(&self) -> &[u8; 32] {
                 &self.0
             }

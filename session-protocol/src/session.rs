@@ -10,8 +10,10 @@
 pub mod close;
 
 mod acks;
+mod epochs;
 mod error;
 mod event;
+mod exchange;
 mod receive;
 mod send;
 mod stream;
@@ -33,6 +35,7 @@ use crate::{
     schedule::ExporterSecret,
 };
 use acks::Acks;
+use epochs::Epochs;
 use streams::Streams;
 
 /// A running session.
@@ -57,6 +60,7 @@ pub struct Session {
     record_size: usize,
     phase: Phase,
     confirm_due: bool,
+    epochs: Epochs,
     acks: Acks,
     ping: Ping,
     control: VecDeque<Control>,
@@ -97,7 +101,7 @@ enum Control {
 
 impl Session {
     pub(crate) fn new(start: Start, now: Instant, guards: Box<dyn CryptoRng + Send>) -> Self {
-        let Start { role, sid, exporter, send, receive, local, peer, limits } = start;
+        let Start { role, sid, exporter, epoch, binding, send, receive, local, peer, limits } = start;
         // Hello::decode accepts no empty list, so the default is never used.
         let cid = peer.cids.first().copied().unwrap_or_default();
         let initiator = role == Role::Initiator;
@@ -105,13 +109,14 @@ impl Session {
             role,
             sid,
             exporter,
-            opener: Opener::new(receive, local.cids),
-            sealer: Sealer::new(send, cid, limits.records_per_epoch),
+            opener: Opener::new(receive, local.cids, limits.epoch.last),
+            sealer: Sealer::new(send, cid, limits.epoch.last),
             guards,
             max_record: limits.max_record,
             record_size: limits.record_size.min(crate::wire::length(peer.max_record.into())),
             phase: if initiator { Phase::Open } else { Phase::Unconfirmed },
             confirm_due: initiator,
+            epochs: Epochs::new(role, binding, limits.epoch.clone(), epoch, now),
             acks: Acks::default(),
             ping: Ping::default(),
             control: VecDeque::new(),
@@ -135,6 +140,7 @@ impl Session {
         match input {
             Input::Timeout => {
                 self.acks.tick(now);
+                self.tick_epoch(now);
                 Ok(())
             }
             Input::Record(record) => self.receive(record, now),
@@ -153,8 +159,12 @@ impl Session {
         // Sealing may have ended the session.
         match self.events.pop_front() {
             Some(event) => Output::Event(event),
-            None => Output::Timeout(self.acks.deadline().filter(|_| !self.is_over())),
+            None => Output::Timeout(self.deadline(now).filter(|_| !self.is_over())),
         }
+    }
+
+    fn deadline(&self, now: Instant) -> Option<Instant> {
+        [self.acks.deadline(), self.epoch_deadline(now)].into_iter().flatten().min()
     }
 
     /// Gives the next event and seals nothing: for a caller whose socket takes no more.

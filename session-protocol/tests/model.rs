@@ -178,7 +178,7 @@ proptest! {
     fn s11_every_accepted_byte_arrives_once_and_in_order(
         window in prop_oneof![1_usize..50, 1000_usize..20_000],
         send_buffer in prop_oneof![1_usize..50, 1000_usize..20_000],
-        record_size in 1024_usize..5000,
+        record_size in 2048_usize..5000,
         actions in prop::collection::vec(action(), 0..120),
     ) {
         let limits = Limits { stream_window: window, send_buffer, record_size, ..Limits::default() };

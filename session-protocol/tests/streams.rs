@@ -214,13 +214,13 @@ fn large_writes_fill_records_and_streams_take_turns() {
 
 #[test]
 fn the_peers_limit_on_records_is_kept() {
-    let limits = Limits { record_size: 64 * 1024, max_record: 1024, ..Limits::default() };
+    let limits = Limits { record_size: 64 * 1024, max_record: 2048, ..Limits::default() };
     let mut pair = Pair::new(&limits);
     let stream = pair.a.session.open([0; 32]).unwrap();
     pair.a.session.write(stream, &pattern(20_000)).unwrap();
     pair.settle().unwrap();
     assert_eq!(pair.b.bytes(stream), pattern(20_000));
-    assert!(pair.wire.iter().all(|record| record.len() <= 1024));
+    assert!(pair.wire.iter().all(|record| record.len() <= 2048));
 }
 
 #[test]

@@ -94,7 +94,7 @@ proptest! {
     #[test]
     fn round_trips(
         cids in prop::collection::hash_set(any::<[u8; 8]>(), 1..=8),
-        max_record in 1024_u32..=65536,
+        max_record in 2048_u32..=65536,
         stream_window in 1_u32..,
         prev_sid: Option<[u8; 32]>,
         extensions in prop::collection::btree_map(any::<u16>(), prop::collection::vec(any::<u8>(), 0..20), 0..5),

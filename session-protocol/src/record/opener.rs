@@ -1,24 +1,30 @@
 //! The receiving half of the record layer: derive beside, verify, then commit.
+//!
+//! It opens one epoch, and for a while the next one too: see [`Opener::expect`].
 
 use thiserror::Error;
 
-use super::{Header, RecordIn, TYPE_DATA, aad, nonce};
+use super::{Header, RecordIn, TYPE_DATA, Volume, aad, nonce};
 use crate::{
     aead::{Aead, Cipher, RecordAead},
     hello::Cid,
-    limits::RECORDS_PER_EPOCH,
     mask::HeaderKey,
     ratchet::ChainKey,
     schedule::Direction,
 };
 
-/// Opens the records of one direction in one epoch.
+/// Opens the records of one direction, in one epoch after the other.
 pub(crate) struct Opener {
     chain: ChainKey,
     header: HeaderKey,
     cipher: Cipher,
     cids: Vec<Cid>,
     next: u64,
+    epoch: u32,
+    volume: Volume,
+    limit: u64,
+    /// The chain of the next epoch, while its first record may come.
+    pending: Option<ChainKey>,
 }
 
 /// A record that verified. Its plaintext is out of reach until [`Opener::commit`] took the state forward.
@@ -26,16 +32,58 @@ pub(crate) struct Opened {
     plaintext: Vec<u8>,
     next_chain: ChainKey,
     flags: u8,
+    volume: Volume,
+    /// The record is the first of the pending epoch.
+    switches: bool,
+}
+
+/// What a record that was committed holds.
+pub(crate) struct Committed {
+    pub(crate) plaintext: Vec<u8>,
+    pub(crate) flags: u8,
+    /// The record began the pending epoch, and the one before is closed.
+    pub(crate) switched: bool,
 }
 
 impl Opener {
-    pub(crate) fn new(keys: Direction, cids: Vec<Cid>) -> Self {
-        Self { chain: keys.chain, header: keys.header, cipher: keys.cipher, cids, next: 0 }
+    /// `limit` is the number of records that are opened in one epoch.
+    pub(crate) fn new(keys: Direction, cids: Vec<Cid>, limit: u64) -> Self {
+        let Direction { chain, header, cipher } = keys;
+        let volume = Volume::default();
+        Self { chain, header, cipher, cids, next: 0, epoch: 0, volume, limit, pending: None }
     }
 
     /// Sequence number of the next record.
     pub(crate) fn next(&self) -> u64 {
         self.next
+    }
+
+    /// The receive epoch.
+    pub(crate) fn epoch(&self) -> u32 {
+        self.epoch
+    }
+
+    /// What was opened in that epoch.
+    pub(crate) fn volume(&self) -> Volume {
+        self.volume
+    }
+
+    /// Whether the next epoch may begin with any record.
+    pub(crate) fn is_pending(&self) -> bool {
+        self.pending.is_some()
+    }
+
+    /// Opens the next epoch too, until its first record verified.
+    pub(crate) fn expect(&mut self, chain: ChainKey) {
+        self.pending = Some(chain);
+    }
+
+    /// Opens the next epoch and nothing else from here on. The old chain key is erased.
+    pub(crate) fn switch(&mut self, chain: ChainKey) {
+        self.chain = chain;
+        self.pending = None;
+        self.epoch = self.epoch.saturating_add(1);
+        self.volume = Volume::default();
     }
 
     /// Routing tokens under which records arrive.
@@ -57,20 +105,29 @@ impl Opener {
         }
         let header_bytes = parts.unmask(&self.header);
         let header = Header::decode(header_bytes);
-        if header.epoch != 0 {
-            return Err(OpenError::Unverified);
-        }
         let seq = nearest(self.next, header.seq_low);
+        // Before the epoch is judged: a late copy of an old epoch's record is a duplicate like any other.
         if seq < self.next {
             return Err(OpenError::Duplicate);
         }
+        let next_epoch = low_byte(self.epoch.wrapping_add(1));
+        if header.epoch != low_byte(self.epoch) && header.epoch != next_epoch {
+            return Err(OpenError::Unverified);
+        }
+        // Also for the next epoch when none is pending: a gap that swallowed the change of epochs must be seen.
         if seq > self.next {
             return Err(OpenError::Gap { expected: self.next, got: seq });
         }
-        if seq >= RECORDS_PER_EPOCH {
+        let switches = header.epoch == next_epoch;
+        let (chain, volume) = if switches {
+            (self.pending.as_ref().ok_or(OpenError::Unverified)?, Volume::default())
+        } else {
+            (&self.chain, self.volume)
+        };
+        if volume.records >= self.limit || seq == u64::MAX {
             return Err(OpenError::Unverified);
         }
-        let (message_key, next_chain) = self.chain.step();
+        let (message_key, next_chain) = chain.step();
         let mut plaintext = parts.ciphertext_and_tag.to_vec();
         let length = RecordAead::open(
             self.cipher,
@@ -81,19 +138,50 @@ impl Opener {
         )
         .map_err(|_| OpenError::Unverified)?;
         plaintext.truncate(length);
-        Ok(Opened { plaintext, next_chain, flags: header.flags })
+        let volume = volume.and(record.len());
+        Ok(Opened { plaintext, next_chain, flags: header.flags, volume, switches })
     }
 
-    /// Takes the state past a record that verified; returns its frames and its flags. The old chain key is erased.
-    pub(crate) fn commit(&mut self, opened: Opened) -> (Vec<u8>, u8) {
-        self.chain = opened.next_chain;
+    /// Takes the state past a record that verified. The old chain key is erased.
+    pub(crate) fn commit(&mut self, opened: Opened) -> Committed {
+        let Opened { plaintext, next_chain, flags, volume, switches } = opened;
+        if switches {
+            self.switch(next_chain);
+        } else {
+            self.chain = next_chain;
+        }
+        self.volume = volume;
         self.next = self.next.saturating_add(1);
-        (opened.plaintext, opened.flags)
+        Committed { plaintext, flags, switched: switches }
     }
 
     #[cfg(test)]
     pub(crate) fn chain_key(&self) -> [u8; 32] {
         *self.chain.expose()
+    }
+
+    /// What a thief of the state gets.
+    #[cfg(test)]
+    pub(crate) fn duplicate(&self) -> Self {
+        let chain = |key: &ChainKey| ChainKey::take(&mut key.expose().clone());
+        Self {
+            chain: chain(&self.chain),
+            header: HeaderKey::take(self.cipher, &mut self.header.expose().clone()),
+            cids: self.cids.clone(),
+            pending: self.pending.as_ref().map(chain),
+            ..*self
+        }
+    }
+
+    #[cfg(test)]
+    pub(crate) fn pending_key(&self) -> Option<[u8; 32]> {
+        self.pending.as_ref().map(|chain| *chain.expose())
+    }
+
+    /// Pretends that as many epochs and records went by.
+    #[cfg(test)]
+    pub(crate) fn jump(&mut self, epoch: u32, next: u64, records: u64) {
+        (self.epoch, self.next, self.volume.records) = (epoch, next, records);
     }
 }
 
@@ -117,6 +205,11 @@ pub(crate) enum OpenError {
         /// The number that the header states; not verified.
         got: u64,
     },
+}
+
+fn low_byte(epoch: u32) -> u8 {
+    let [.., low] = epoch.to_be_bytes();
+    low
 }
 
 /// The number nearest to `expected` whose low 48 bits are `low`.

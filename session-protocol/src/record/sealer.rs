@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use super::{HEADER_LEN, Header, TYPE_DATA, aad, nonce};
+use super::{HEADER_LEN, Header, TYPE_DATA, Volume, aad, nonce};
 use crate::{
     aead::{Aead, Cipher, RecordAead},
     hello::Cid,
@@ -11,20 +11,23 @@ use crate::{
     schedule::Direction,
 };
 
-/// Seals the records of one direction in one epoch.
+/// Seals the records of one direction, in one epoch after the other.
 pub(crate) struct Sealer {
     chain: ChainKey,
     header: HeaderKey,
     cipher: Cipher,
     cid: Cid,
     next: u64,
+    epoch: u32,
+    volume: Volume,
     limit: u64,
 }
 
 impl Sealer {
-    /// `limit` is the number of records that may be sealed.
+    /// `limit` is the number of records that may be sealed in one epoch.
     pub(crate) fn new(keys: Direction, cid: Cid, limit: u64) -> Self {
-        Self { chain: keys.chain, header: keys.header, cipher: keys.cipher, cid, next: 0, limit }
+        let Direction { chain, header, cipher } = keys;
+        Self { chain, header, cipher, cid, next: 0, epoch: 0, volume: Volume::default(), limit }
     }
 
     /// Sequence number of the next record.
@@ -32,9 +35,26 @@ impl Sealer {
         self.next
     }
 
-    /// Records that may still be sealed.
+    /// The epoch in which the next record is sealed.
+    pub(crate) fn epoch(&self) -> u32 {
+        self.epoch
+    }
+
+    /// What was sealed in that epoch.
+    pub(crate) fn volume(&self) -> Volume {
+        self.volume
+    }
+
+    /// Records that may still be sealed in this epoch. The sequence number never wraps, so the last one is not used.
     pub(crate) fn remaining(&self) -> u64 {
-        self.limit.saturating_sub(self.next)
+        self.limit.saturating_sub(self.volume.records).min(u64::MAX - self.next)
+    }
+
+    /// Goes on in the next epoch. The old chain key is erased; numbers go on.
+    pub(crate) fn switch(&mut self, chain: ChainKey) {
+        self.chain = chain;
+        self.epoch = self.epoch.saturating_add(1);
+        self.volume = Volume::default();
     }
 
     /// Seals in place. `record` holds `HEADER_LEN` bytes of any content and then the frames; it comes out complete.
@@ -46,7 +66,8 @@ impl Sealer {
             return Err(SealError);
         }
         let (message_key, next_chain) = self.chain.step();
-        let mut header = Header { guard, epoch: 0, flags: 0, seq_low: self.next }.encode();
+        let [.., epoch] = self.epoch.to_be_bytes();
+        let mut header = Header { guard, epoch, flags: 0, seq_low: self.next }.encode();
         let (start, plaintext) = record.split_first_chunk_mut::<HEADER_LEN>().ok_or(SealError)?;
         let tag = RecordAead::seal(
             self.cipher,
@@ -62,12 +83,19 @@ impl Sealer {
         record.extend_from_slice(&tag);
         self.chain = next_chain;
         self.next = self.next.saturating_add(1);
+        self.volume = self.volume.and(record.len());
         Ok(())
     }
 
     #[cfg(test)]
     pub(crate) fn chain_key(&self) -> [u8; 32] {
         *self.chain.expose()
+    }
+
+    /// Pretends that as many epochs and records went by.
+    #[cfg(test)]
+    pub(crate) fn jump(&mut self, epoch: u32, next: u64, records: u64) {
+        (self.epoch, self.next, self.volume.records) = (epoch, next, records);
     }
 }
 

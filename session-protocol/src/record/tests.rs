@@ -17,7 +17,7 @@ fn direction() -> Direction {
 }
 
 fn pair_of(cipher: Cipher) -> (Sealer, Opener) {
-    (Sealer::new(direction_of(cipher), CID, 1 << 24), Opener::new(direction_of(cipher), vec![CID]))
+    (Sealer::new(direction_of(cipher), CID, 1 << 24), Opener::new(direction_of(cipher), vec![CID], 1 << 24))
 }
 
 fn pair() -> (Sealer, Opener) {
@@ -33,7 +33,7 @@ fn seal(sealer: &mut Sealer, frames: &[u8], guard: [u8; 4]) -> Vec<u8> {
 
 fn open(opener: &mut Opener, record: &[u8]) -> Result<Vec<u8>, OpenError> {
     let opened = opener.open(record)?;
-    Ok(opener.commit(opened).0)
+    Ok(opener.commit(opened).plaintext)
 }
 
 /// The record of section 3, built by hand from the primitives.
@@ -138,7 +138,7 @@ fn unknown_types_and_foreign_cids_are_told_apart_from_forgeries() {
 #[test]
 fn se_05_the_cid_is_outside_the_aad() {
     let mut sealer = Sealer::new(direction(), [1; 8], 10);
-    let mut opener = Opener::new(direction(), vec![[1; 8], [2; 8]]);
+    let mut opener = Opener::new(direction(), vec![[1; 8], [2; 8]], 10);
     let mut record = seal(&mut sealer, b"frames", [0; 4]);
     record[1..9].fill(2);
     assert_eq!(open(&mut opener, &record), Ok(b"frames".to_vec()));
@@ -163,6 +163,121 @@ fn s14_nothing_is_sealed_beyond_the_limit() {
     let mut record = vec![0; HEADER_LEN];
     assert!(sealer.seal(&mut record, [0; 4]).is_err());
     assert_eq!((sealer.chain_key(), record), (chain, vec![0; HEADER_LEN]));
+}
+
+fn chain(byte: u8) -> ChainKey {
+    ChainKey::take(&mut [byte; 32])
+}
+
+#[test]
+fn se_22_a_pending_epoch_opens_beside_the_old_one_until_its_first_record() {
+    let (mut sealer, mut opener) = pair();
+    let first = seal(&mut sealer, b"0", [0; 4]);
+    opener.expect(chain(7));
+    assert_eq!(open(&mut opener, &first), Ok(b"0".to_vec()));
+    let second = seal(&mut sealer, b"1", [0; 4]);
+    assert_eq!(open(&mut opener, &second), Ok(b"1".to_vec()));
+    assert!(opener.is_pending() && opener.epoch() == 0);
+    // What the old chain would seal next, by whoever kept it.
+    let mut thief = Sealer::new(direction(), CID, 9);
+    (0..2).for_each(|_| drop(seal(&mut thief, b"", [0; 4])));
+    let forged = [seal(&mut thief, b"2", [0; 4]), seal(&mut thief, b"3", [0; 4])];
+    sealer.switch(chain(7));
+    let third = seal(&mut sealer, b"2", [0; 4]);
+    let opened = opener.open(&third).unwrap();
+    assert!(opener.commit(opened).switched);
+    assert_eq!((opener.epoch(), opener.is_pending(), opener.volume().records), (1, false, 1));
+    assert_eq!(open(&mut opener, &forged[0]), Err(OpenError::Duplicate));
+    assert_eq!(open(&mut opener, &forged[1]), Err(OpenError::Unverified));
+    assert_eq!(open(&mut opener, &second), Err(OpenError::Duplicate));
+}
+
+#[cfg(not(feature = "null-cipher"))]
+#[test]
+fn se_06_a_forged_first_record_of_the_pending_epoch_changes_nothing() {
+    let (mut sealer, mut opener) = pair();
+    opener.expect(chain(7));
+    sealer.switch(chain(8));
+    let forged = seal(&mut sealer, b"frames", [0; 4]);
+    let before = (opener.chain_key(), opener.pending_key(), opener.next(), opener.epoch());
+    assert_eq!(open(&mut opener, &forged), Err(OpenError::Unverified));
+    assert_eq!((opener.chain_key(), opener.pending_key(), opener.next(), opener.epoch()), before);
+}
+
+#[test]
+fn se_23_after_a_switch_the_old_epoch_opens_no_more() {
+    let (mut sealer, mut opener) = pair();
+    let old = seal(&mut sealer, b"old", [0; 4]);
+    opener.switch(chain(7));
+    assert_eq!(open(&mut opener, &old), Err(OpenError::Unverified));
+}
+
+/// An epoch that is not the next one cannot come; the next one without being expected can, behind a gap.
+#[test]
+fn se_06_foreign_epochs_are_refused_and_a_gap_stays_a_gap() {
+    for (epochs, ahead, expected) in [
+        (1, 0, OpenError::Unverified),
+        (2, 0, OpenError::Unverified),
+        (255, 0, OpenError::Unverified),
+        (0, 1, OpenError::Gap { expected: 0, got: 1 }),
+        (1, 1, OpenError::Gap { expected: 0, got: 1 }),
+        (2, 1, OpenError::Unverified),
+    ] {
+        let (mut sealer, mut opener) = pair();
+        sealer.jump(epochs, ahead, 0);
+        let record = seal(&mut sealer, b"frames", [0; 4]);
+        assert_eq!(open(&mut opener, &record), Err(expected), "{epochs} {ahead}");
+    }
+}
+
+#[test]
+fn se_04_the_header_has_the_low_byte_of_the_epoch_and_the_full_one_is_known() {
+    for epoch in [0_u32, 1, 254, 255, 256, 257, 511, 512, 0x0123_45ff, u32::MAX - 1] {
+        let (mut sealer, mut opener) = pair();
+        sealer.jump(epoch, 40, 9);
+        opener.jump(epoch, 40, 9);
+        let record = seal(&mut sealer, b"in", [0; 4]);
+        let parts = RecordIn::split(&record).unwrap();
+        let header = Header::decode(parts.unmask(&HeaderKey::take(Cipher::ChaChaPoly, &mut [2; 32])));
+        assert_eq!(header.epoch, epoch.to_be_bytes()[3]);
+        assert_eq!(open(&mut opener, &record), Ok(b"in".to_vec()));
+        opener.expect(chain(7));
+        sealer.switch(chain(7));
+        let record = seal(&mut sealer, b"next", [0; 4]);
+        assert_eq!(open(&mut opener, &record), Ok(b"next".to_vec()));
+        assert_eq!((sealer.epoch(), opener.epoch()), (epoch + 1, epoch + 1));
+    }
+}
+
+/// Records count from 0 in each epoch, numbers go on.
+#[test]
+fn se_10_each_epoch_has_its_own_count_and_the_receiver_refuses_what_is_beyond_the_last() {
+    let mut sealer = Sealer::new(direction(), CID, 10);
+    let mut opener = Opener::new(direction(), vec![CID], 3);
+    for round in 0..3 {
+        assert_eq!(open(&mut opener, &seal(&mut sealer, &[round], [0; 4])), Ok(vec![round]));
+    }
+    assert_eq!(sealer.volume(), Volume { records: 3, bytes: 3 * 38 });
+    assert_eq!(opener.volume(), sealer.volume());
+    let beyond = seal(&mut sealer, b"x", [0; 4]);
+    assert_eq!(open(&mut opener, &beyond), Err(OpenError::Unverified));
+    opener.expect(chain(7));
+    sealer.switch(chain(7));
+    sealer.jump(1, 3, 0);
+    assert_eq!(sealer.remaining(), 10);
+    assert_eq!(open(&mut opener, &seal(&mut sealer, b"y", [0; 4])), Ok(b"y".to_vec()));
+    assert_eq!(opener.volume(), Volume { records: 1, bytes: 38 });
+}
+
+#[test]
+fn se_16_the_last_number_is_never_used() {
+    let (mut sealer, mut opener) = pair();
+    sealer.jump(0, u64::MAX - 1, 0);
+    opener.jump(0, u64::MAX - 1, 0);
+    assert_eq!(sealer.remaining(), 1);
+    assert_eq!(open(&mut opener, &seal(&mut sealer, b"x", [0; 4])), Ok(b"x".to_vec()));
+    assert_eq!(sealer.remaining(), 0);
+    assert!(sealer.seal(&mut vec![0; HEADER_LEN], [0; 4]).is_err());
 }
 
 /// S16: after a record, neither end holds a key that opens it.

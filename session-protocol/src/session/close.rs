@@ -18,6 +18,10 @@ pub const RECORD_LIMIT: u32 = 0x06;
 pub const FLAGS: u32 = 0x07;
 /// Never sent: the connection ended without CLOSE.
 pub const PATH_LOST: u32 = 0x08;
+/// A RATCHET, RATCHET_ACK or RATCHET_REQ that does not fit the epoch, the suite, the role or the time.
+pub const RATCHET: u32 = 0x09;
+/// A REHS that does not fit, or does not authenticate.
+pub const REHS: u32 = 0x0a;
 /// Stream data beyond the credit.
 pub const STREAM_CREDIT: u32 = 0x10;
 /// More streams open than allowed.

@@ -91,6 +91,8 @@ pub enum Event {
         /// The stream.
         stream: StreamId,
     },
+    /// A new epoch stands: this side seals and opens in it and in no older one.
+    Epoch(u32),
     /// The answer to a ping.
     Pong {
         /// From sealing the PING to opening the PONG.

@@ -6,7 +6,7 @@ use super::{Event, Phase, Session, SessionError, StreamId, close, streams::Targe
 use crate::{
     Role,
     frame::{Frame, FrameError, Frames},
-    record::OpenError,
+    record::{Committed, OpenError},
     wire::count,
 };
 
@@ -22,7 +22,10 @@ impl Session {
         };
         match opened {
             Ok(opened) => {
-                let (plaintext, flags) = self.opener.commit(opened);
+                let Committed { plaintext, flags, switched } = self.opener.commit(opened);
+                if switched {
+                    self.epoch_opened();
+                }
                 self.heard = now;
                 self.stats.records_received = self.stats.records_received.saturating_add(1);
                 self.stats.bytes_received = self.stats.bytes_received.saturating_add(count(record.len()));
@@ -34,6 +37,7 @@ impl Session {
             }
             Err(OpenError::Unverified) => {
                 self.stats.records_rejected = self.stats.records_rejected.saturating_add(1);
+                self.epochs.rejected();
                 Err(SessionError::Rejected)
             }
             Err(OpenError::Gap { expected, got }) => {
@@ -74,6 +78,7 @@ impl Session {
         let mut asks_for_ack = false;
         let mut closed = false;
         let mut first = true;
+        let mut exchanges = false;
         for frame in Frames::new(plaintext) {
             let frame = frame.map_err(|error| match error {
                 FrameError::Unknown { .. } => close::FRAME_UNKNOWN,
@@ -85,6 +90,11 @@ impl Session {
             // CONFIRM is the first frame of the initiator's first record, and nowhere else.
             if matches!(frame, Frame::Confirm) != (must_confirm && first) {
                 return Err(close::CONFIRM);
+            }
+            let exchange =
+                matches!(frame, Frame::Ratchet { .. } | Frame::RatchetAck { .. } | Frame::Rehs { .. });
+            if exchange && std::mem::replace(&mut exchanges, true) {
+                return Err(close::FRAME_MALFORMED);
             }
             asks_for_ack |= frame.asks_for_ack();
             closed |= matches!(frame, Frame::Close { .. });
@@ -101,6 +111,7 @@ impl Session {
                     return Err(close::ACK_BEYOND);
                 }
                 self.acks.acknowledge(rx_next);
+                self.epochs.acknowledged(rx_next);
             }
             Frame::Ping { id } => self.ping.pong_due = Some(id),
             Frame::Pong { id } => {
@@ -121,6 +132,10 @@ impl Session {
                 self.phase = Phase::Closed;
                 self.events.push_back(Event::Closed { code, by_peer: true });
             }
+            Frame::Ratchet { epoch, e, kem } => self.apply_ratchet(epoch, e, kem)?,
+            Frame::RatchetAck { epoch, e, kem } => self.apply_ratchet_ack(epoch, e, kem, now)?,
+            Frame::RatchetReq => self.apply_ratchet_req()?,
+            Frame::Rehs { .. } => return Err(close::REHS),
             Frame::StreamOpen { stream, context } => {
                 self.streams.peer_open(stream)?;
                 self.events

@@ -5,7 +5,6 @@ use std::time::Instant;
 use super::{Control, Event, Phase, Session, close};
 use crate::{
     frame::Frame,
-    limits::RECORDS_PER_EPOCH,
     record::{HEADER_LEN, TAG_LEN},
     wire::count,
 };
@@ -17,6 +16,7 @@ impl Session {
     /// Seals the next record, if there is anything to send and a peer to send it to.
     pub(super) fn seal_next(&mut self, now: Instant) -> Option<Vec<u8>> {
         self.acks.tick(now);
+        self.tick_epoch(now);
         if self.phase == Phase::Open && self.has_frames() && self.sealer.remaining() <= 1 {
             // The last record of the epoch says why it is the last.
             self.end(close::RECORD_LIMIT);
@@ -34,6 +34,7 @@ impl Session {
             self.path_lost();
             return None;
         }
+        self.epoch_sealed(now);
         self.stats.records_sent = self.stats.records_sent.saturating_add(1);
         self.stats.bytes_sent = self.stats.bytes_sent.saturating_add(count(record.len()));
         Some(record)
@@ -44,8 +45,8 @@ impl Session {
             || self.acks.is_due()
             || self.ping.due
             || self.ping.pong_due.is_some()
-            || !self.control.is_empty()
-            || self.streams.has_frames()
+            || self.has_epoch_frames()
+            || !self.epochs.is_spent() && (!self.control.is_empty() || self.streams.has_frames())
     }
 
     fn closing_record(&mut self, code: u32) -> Vec<u8> {
@@ -85,19 +86,26 @@ impl Session {
         }
 
         let before = out.len();
-        let control_done = self.put_control(&mut out, end);
-        self.streams.put_windows(&mut out, end);
-        if control_done {
-            // Data of a stream must not overtake its STREAM_OPEN.
-            let mut writable = Vec::new();
-            let data = self.streams.put_data(&mut out, end, &mut writable);
-            self.stats.stream_bytes_sent = self.stats.stream_bytes_sent.saturating_add(count(data));
-            self.events.extend(writable.into_iter().map(|stream| Event::StreamWritable { stream }));
+        self.put_epoch_frames(&mut out, end);
+        if !self.epochs.is_spent() {
+            self.put_streams(&mut out, end);
         }
         if asks_for_ack || out.len() > before {
             self.acks.asked(self.sealer.next());
         }
         out
+    }
+
+    fn put_streams(&mut self, out: &mut Vec<u8>, end: usize) {
+        let control_done = self.put_control(out, end);
+        self.streams.put_windows(out, end);
+        if control_done {
+            // Data of a stream must not overtake its STREAM_OPEN.
+            let mut writable = Vec::new();
+            let data = self.streams.put_data(out, end, &mut writable);
+            self.stats.stream_bytes_sent = self.stats.stream_bytes_sent.saturating_add(count(data));
+            self.events.extend(writable.into_iter().map(|stream| Event::StreamWritable { stream }));
+        }
     }
 
     fn put_ack(&mut self, out: &mut Vec<u8>) {
@@ -130,6 +138,3 @@ impl Session {
         frames.saturating_add(HEADER_LEN + TAG_LEN).min(self.record_size)
     }
 }
-
-// The receiver refuses what lies beyond the protocol's limit, so no configured limit may exceed it.
-const _: () = assert!(RECORDS_PER_EPOCH == 1 << 24);

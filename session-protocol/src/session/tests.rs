@@ -13,7 +13,7 @@ use crate::{
 #[cfg(not(feature = "null-cipher"))]
 impl Session {
     /// Everything a rejected input must leave alone: all state but the counter of rejections.
-    fn snapshot(&self) -> String {
+    pub(super) fn snapshot(&self) -> String {
         let stats = Stats { records_rejected: 0, records_dropped: 0, ..self.stats };
         format!(
             "{:?} {} {:?} {} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {stats:?} {:?}",
@@ -109,7 +109,7 @@ fn st_03_each_violation_closes_with_its_code() {
 #[test]
 fn st_03_unknown_frames_and_flags_close() {
     for (plaintext, flags, code) in [
-        (&[0x06][..], 0, close::FRAME_UNKNOWN),
+        (&[0x0b][..], 0, close::FRAME_UNKNOWN),
         (&[0xff], 0, close::FRAME_UNKNOWN),
         (&[0x11, 0], 0, close::FRAME_MALFORMED),
         (&[0x00], 1, close::FLAGS),
@@ -276,7 +276,7 @@ fn se_08_acks_wait_for_64_records_256_kib_or_20_ms_and_never_answer_acks() {
     pump(&mut b, &mut a, deadline);
     assert!(a.is_delivered());
     // a was sent an ACK and has nothing to say to it, ever.
-    assert_eq!(a.poll(deadline + Duration::from_secs(60)), Output::Timeout(None));
+    assert!(matches!(a.poll(deadline + Duration::from_secs(50)), Output::Timeout(_)));
 
     for round in 1..=64 {
         hostile(&mut a, &mut b, &[Frame::Ping { id: 5 }], now).unwrap();
@@ -338,7 +338,7 @@ fn quiet_records_ask_for_no_ack() {
     let quiet = [Frame::Pad { length: 9 }, Frame::Ack { rx_next: 0 }, Frame::Pong { id: 77 }];
     hostile(&mut a, &mut b, &quiet, now).unwrap();
     assert!(!b.acks.is_owed());
-    assert_eq!(b.poll(now), Output::Timeout(None));
+    assert!(matches!(b.poll(now), Output::Timeout(_)));
 }
 
 #[test]
@@ -363,7 +363,8 @@ fn pings_are_answered_once_per_record_and_measured() {
 
 #[test]
 fn s14_the_record_limit_closes_with_its_code() {
-    let limits = Limits { records_per_epoch: 5, ..Limits::default() };
+    let mut limits = Limits::default();
+    (limits.epoch.soft.records, limits.epoch.hard.records, limits.epoch.last) = (4, 4, 5);
     let (mut a, mut b, now) = pair(&limits);
     let stream = a.open([0; 32]).unwrap();
     let mut ends = Vec::new();

@@ -122,10 +122,13 @@ impl Pair {
         }
     }
 
-    /// Like `step`, and lets time pass until nothing is due any more.
+    /// Like `step`, and lets time pass until nothing is due any more but the end of an epoch.
     pub fn settle(&mut self) -> Result<(), SessionError> {
         while let Some(deadline) = self.step()? {
-            assert!(deadline > self.now && deadline - self.now <= Duration::from_millis(20));
+            assert!(deadline > self.now);
+            if deadline - self.now > Duration::from_millis(20) {
+                break;
+            }
             self.now = deadline;
             self.a.session.handle(Input::Timeout, self.now)?;
             self.b.session.handle(Input::Timeout, self.now)?;

@@ -1,0 +1,324 @@
+//! When an epoch ends and how the next one begins. Specification: `spec/session.md`, section 9.
+//!
+//! ```text
+//! initiator                                            responder
+//!   tick, ratchet(), RATCHET_REQ: wanted                 tick, ratchet(): asks with RATCHET_REQ
+//!   Idle ─ seals RATCHET ─▶ Ratcheting       ───────▶    derives; opens i and i + 1; Answering
+//!   opens RATCHET_ACK: derives; both         ◀───────    seals RATCHET_ACK, then seals in i + 1
+//!   directions in i + 1                      ───────▶    first record of i + 1: opens only that
+//! ```
+//!
+//! This is the part of [`Session`] that knows about it. The record layer keeps the chains, `exchange` the keys between the
+//! frames. Not its concern: how records travel; a record that was sealed stays as it is and is sent again as it is.
+
+use std::time::{Duration, Instant};
+
+use super::{
+    Event, Phase, Session, close,
+    exchange::{self, Agreed, Offer},
+};
+use crate::{
+    Role,
+    frame::Frame,
+    handshake::Binding,
+    limits::EpochLimits,
+    ratchet::ChainKey,
+    schedule::{self, Rest, ResumeKey, ResumeKeys, RootKey},
+};
+
+/// What the session knows about its epochs beside the chains.
+pub(super) struct Epochs {
+    role: Role,
+    binding: Binding,
+    limits: EpochLimits,
+    root: RootKey,
+    /// Of the newest epoch.
+    resume: ResumeKeys,
+    /// Of the epoch before, as long as the peer may need them.
+    resume_before: Option<ResumeKeys>,
+    /// Initiator: the number of the first record of its send epoch.
+    begins: u64,
+    exchange: Exchange,
+    /// The application or the peer wants an epoch that begins from now on.
+    demanded: bool,
+    /// A limit wants one.
+    due: bool,
+    /// Responder: RATCHET_REQ was sealed in this epoch.
+    asked: bool,
+    /// The hard limit is reached.
+    spent: bool,
+    age: Stopwatch,
+    /// Records that did not verify in this epoch.
+    rejected: u64,
+}
+
+/// What stands between this epoch and the next. At most one exchange is outstanding.
+enum Exchange {
+    Idle,
+    /// Initiator: RATCHET was sealed.
+    Ratcheting(Offer),
+    /// Responder: the answer waits to be sealed. After that record it seals with `send`.
+    Answering {
+        frame: Vec<u8>,
+        send: ChainKey,
+        /// The answer is in the record that is being built.
+        placed: bool,
+    },
+}
+
+impl Epochs {
+    pub(super) fn new(role: Role, binding: Binding, limits: EpochLimits, epoch: Rest, now: Instant) -> Self {
+        let Rest { root, resume, .. } = epoch;
+        Self {
+            role,
+            binding,
+            limits,
+            root,
+            resume,
+            resume_before: None,
+            begins: 0,
+            exchange: Exchange::Idle,
+            demanded: false,
+            due: false,
+            asked: false,
+            spent: false,
+            age: Stopwatch { before: Duration::ZERO, since: Some(now) },
+            rejected: 0,
+        }
+    }
+
+    /// Whether only what SE-10 lists may be sealed.
+    pub(super) fn is_spent(&self) -> bool {
+        self.spent
+    }
+
+    /// A record did not verify.
+    pub(super) fn rejected(&mut self) {
+        self.rejected = self.rejected.saturating_add(1);
+    }
+
+    /// The resume keys of `sender` in the newest epoch and, as long as the peer may need it, in the one before. (The receive
+    /// epoch of a responder whose next epoch is pending is the second.)
+    #[cfg_attr(not(test), allow(dead_code, reason = "resumption reads it"))]
+    pub(super) fn resume_keys(&self, sender: Role) -> impl Iterator<Item = &ResumeKey> {
+        std::iter::once(&self.resume).chain(&self.resume_before).map(move |keys| keys.of(sender))
+    }
+
+    /// The peer opened every record below `rx_next`. If one of the initiator's send epoch is among them, the peer has left
+    /// the epoch before.
+    pub(super) fn acknowledged(&mut self, rx_next: u64) {
+        if self.role == Role::Initiator && rx_next > self.begins {
+            self.resume_before = None;
+        }
+    }
+
+    /// Derives the next epoch; returns the chains on which this end sends and receives. The root key and the resume keys
+    /// that they replace are erased.
+    fn derive(&mut self, agreed: &Agreed) -> (ChainKey, ChainKey) {
+        let next = schedule::derive_next(&self.root, &agreed.ikm, &agreed.context);
+        let (send, receive, Rest { root, resume, .. }) = next.split(self.role);
+        self.root = root;
+        self.resume_before = Some(std::mem::replace(&mut self.resume, resume));
+        (send, receive)
+    }
+
+    /// This end seals in a new epoch from its next record on.
+    fn restart(&mut self, now: Instant) {
+        self.age.restart(now);
+        (self.rejected, self.due, self.asked, self.spent) = (0, false, false, false);
+    }
+}
+
+impl Session {
+    /// Begins a new epoch as soon as the rules allow, whatever its age: fresh keys shut out whoever had a copy of the old
+    /// ones and only listened. [`Event::Epoch`] tells when it stands. The responder asks the initiator for it.
+    pub fn ratchet(&mut self) {
+        self.epochs.demanded = true;
+    }
+
+    /// The epoch in which the next record is sealed.
+    pub fn epoch(&self) -> u32 {
+        self.sealer.epoch()
+    }
+
+    /// Looks at the limits.
+    pub(super) fn tick_epoch(&mut self, now: Instant) {
+        let age = self.epochs.age.elapsed(now);
+        let EpochLimits { soft, hard, forgeries, .. } = &self.epochs.limits;
+        // A responder leaves the first half to the initiator, so that the two do not both begin at each soft limit.
+        let mark = match self.role {
+            Role::Initiator => *soft,
+            Role::Responder => soft.between(hard),
+        };
+        let (sent, received) = (self.sealer.volume(), self.opener.volume());
+        self.epochs.due = age >= mark.time
+            || sent.records.max(received.records) >= mark.records
+            || sent.bytes.max(received.bytes) >= mark.bytes
+            || self.epochs.rejected >= *forgeries;
+        self.epochs.spent = age >= hard.time || sent.records >= hard.records || sent.bytes >= hard.bytes;
+        if self.epochs.spent && self.sealer.epoch() == u32::MAX {
+            self.end(close::RECORD_LIMIT);
+        }
+        // The initiator may not begin before it heard the responder in this epoch, and an idle responder says nothing.
+        if self.wants_epoch() && self.opener.volume().records == 0 {
+            self.ping();
+        }
+    }
+
+    /// When the time limit of this epoch comes, if it did not.
+    pub(super) fn epoch_deadline(&self, now: Instant) -> Option<Instant> {
+        let EpochLimits { soft, hard, .. } = &self.epochs.limits;
+        let time = match self.role {
+            Role::Initiator => soft.time,
+            Role::Responder => soft.between(hard).time,
+        };
+        let left = time.checked_sub(self.epochs.age.elapsed(now)).filter(|left| !left.is_zero());
+        // An unconfirmed responder says nothing, whatever the time.
+        self.epochs
+            .age
+            .since
+            .filter(|_| self.phase == Phase::Open)
+            .and(left)
+            .and_then(|left| now.checked_add(left))
+    }
+
+    /// Whether there is a frame of this module to seal.
+    pub(super) fn has_epoch_frames(&self) -> bool {
+        matches!(self.epochs.exchange, Exchange::Answering { .. }) || self.may_begin() || self.must_ask()
+    }
+
+    /// Puts at most one frame into the record that is being built, as far as it stays within `end` bytes.
+    pub(super) fn put_epoch_frames(&mut self, out: &mut Vec<u8>, end: usize) {
+        let room = end.saturating_sub(out.len());
+        if let Exchange::Answering { frame, placed, .. } = &mut self.epochs.exchange {
+            if frame.len() <= room {
+                out.extend_from_slice(frame);
+                *placed = true;
+            }
+        } else if self.may_begin() {
+            let suite = self.epochs.binding.suite;
+            let offer = Offer::new(suite, self.sealer.epoch().saturating_add(1), &mut self.guards);
+            if offer.frame().len() <= room {
+                out.extend_from_slice(offer.frame());
+                self.epochs.demanded = false;
+                self.epochs.exchange = Exchange::Ratcheting(offer);
+            }
+        } else if self.must_ask() && room > 0 {
+            Frame::RatchetReq.encode(out);
+            self.epochs.demanded = false;
+            self.epochs.asked = true;
+        }
+    }
+
+    /// A record was sealed. The one with RATCHET_ACK was the last of its epoch.
+    pub(super) fn epoch_sealed(&mut self, now: Instant) {
+        let exchange = std::mem::replace(&mut self.epochs.exchange, Exchange::Idle);
+        if let Exchange::Answering { send, placed: true, .. } = exchange {
+            self.sealer.switch(send);
+            self.epochs.restart(now);
+        } else {
+            self.epochs.exchange = exchange;
+        }
+    }
+
+    /// A record verified that began the epoch of which the responder had sealed already.
+    pub(super) fn epoch_opened(&mut self) {
+        self.epochs.resume_before = None;
+        self.events.push_back(Event::Epoch(self.opener.epoch()));
+    }
+
+    /// RATCHET. What is wrong with it closes the session.
+    pub(super) fn apply_ratchet(&mut self, epoch: u32, e: &[u8; 32], kem: &[u8]) -> Result<(), u32> {
+        // Nothing of this epoch was sealed: the peer cannot have verified it.
+        let premature = self.sealer.volume().records == 0;
+        let outstanding = !matches!(self.epochs.exchange, Exchange::Idle) || self.opener.is_pending();
+        let next = self.opener.epoch().checked_add(1);
+        if self.role != Role::Responder || premature || outstanding || next != Some(epoch) {
+            return Err(close::RATCHET);
+        }
+        let suite = self.epochs.binding.suite;
+        let (frame, agreed) =
+            exchange::answer(suite, epoch, e, kem, &mut self.guards).map_err(|_| close::RATCHET)?;
+        let (send, receive) = self.epochs.derive(&agreed);
+        self.opener.expect(receive);
+        // Our fresh key is what was asked for. Who asks from now on gets another one.
+        self.epochs.demanded = false;
+        self.epochs.exchange = Exchange::Answering { frame, send, placed: false };
+        Ok(())
+    }
+
+    /// RATCHET_ACK: both directions go on in the new epoch, and the offer's secrets end.
+    pub(super) fn apply_ratchet_ack(
+        &mut self,
+        epoch: u32,
+        e: &[u8; 32],
+        kem: &[u8],
+        now: Instant,
+    ) -> Result<(), u32> {
+        let Exchange::Ratcheting(offer) = &self.epochs.exchange else { return Err(close::RATCHET) };
+        if offer.epoch() != epoch {
+            return Err(close::RATCHET);
+        }
+        let agreed = offer.finish(e, kem).map_err(|_| close::RATCHET)?;
+        let (send, receive) = self.epochs.derive(&agreed);
+        self.epochs.exchange = Exchange::Idle;
+        self.sealer.switch(send);
+        self.opener.switch(receive);
+        self.epochs.begins = self.sealer.next();
+        self.epochs.restart(now);
+        self.events.push_back(Event::Epoch(epoch));
+        Ok(())
+    }
+
+    /// RATCHET_REQ. One that crosses an offer is answered by that.
+    pub(super) fn apply_ratchet_req(&mut self) -> Result<(), u32> {
+        if self.role != Role::Initiator {
+            return Err(close::RATCHET);
+        }
+        self.epochs.demanded |= matches!(self.epochs.exchange, Exchange::Idle);
+        Ok(())
+    }
+
+    /// Whether the initiator begins the next epoch with its next record.
+    fn may_begin(&self) -> bool {
+        self.wants_epoch() && self.opener.volume().records > 0
+    }
+
+    fn wants_epoch(&self) -> bool {
+        self.role == Role::Initiator
+            && self.phase == Phase::Open
+            && (self.epochs.demanded || self.epochs.due)
+            && matches!(self.epochs.exchange, Exchange::Idle)
+            && self.sealer.epoch() < u32::MAX
+    }
+
+    /// Whether the responder asks with its next record.
+    fn must_ask(&self) -> bool {
+        self.role == Role::Responder
+            && (self.epochs.demanded || self.epochs.due)
+            && !self.epochs.asked
+            && self.sealer.epoch() < u32::MAX
+    }
+}
+
+/// Time with a connection since the epoch began.
+#[derive(Debug)]
+struct Stopwatch {
+    before: Duration,
+    /// Since when it runs.
+    since: Option<Instant>,
+}
+
+impl Stopwatch {
+    fn elapsed(&self, now: Instant) -> Duration {
+        let running = self.since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since));
+        self.before.saturating_add(running)
+    }
+
+    fn restart(&mut self, now: Instant) {
+        *self = Self { before: Duration::ZERO, since: self.since.map(|_| now) };
+    }
+}
+
+#[cfg(test)]
+mod tests;
