@@ -7,7 +7,7 @@
 use serde_json::Value;
 
 use super::pattern::{Ephemeral, read_message1, read_message2, write_message1, write_message2};
-use super::{Initiator, Responder};
+use super::{Binding, Initiator, Responder};
 use crate::{
     HandshakeError, Hello, Limits, Params, StaticPublic, StaticSecret, Suite,
     aead::{Aead as _, Portable},
@@ -131,7 +131,13 @@ impl<'a> Case<'a> {
         write_message1(&mut state, &self.alice, &self.bob.public(), &ephemeral, &hello).unwrap();
         let hello = Hello::decode(&hello).unwrap();
         let local = self.alice.duplicate();
-        Initiator { state, ephemeral, local, hello, limits: Limits::default() }
+        let binding = Binding {
+            suite: self.suite,
+            prologue: field(self.vector, "prologue"),
+            local: local.public(),
+            remote: self.bob.public(),
+        };
+        Initiator { state, ephemeral, local, hello, limits: Limits::default(), binding }
     }
 
     fn answer(&self, prologue: &[u8], message1: &[u8]) -> Result<(), HandshakeError> {
