@@ -103,6 +103,8 @@ pub struct Server {
     address: SocketAddr,
     engine: Arc<Engine>,
     link: String,
+    /// How many connections are served at the same time.
+    sockets: usize,
 }
 
 impl Server {
@@ -134,7 +136,7 @@ impl Server {
         let link = invitation(identity.did())?.to_url(&page)?;
         let engine = Arc::new(Engine::new(identity, Limits::default(), seed));
         tracing::info!(%address, "listening; mail and accounts are in memory");
-        Ok(Self { listener, address, engine, link })
+        Ok(Self { listener, address, engine, link, sockets: MAX_SOCKETS })
     }
 
     /// Returns the address that it listens on.
@@ -154,7 +156,7 @@ impl Server {
 
     /// Serves until `stop` resolves, then says goodbye to all clients.
     pub async fn run(self, stop: impl Future<Output = ()>) {
-        let permits = Arc::new(Semaphore::new(MAX_SOCKETS));
+        let permits = Arc::new(Semaphore::new(self.sockets));
         let posts = Arc::new(http::Posts::default());
         let mut tasks = JoinSet::new();
         let timer = self.engine.clone();
@@ -176,7 +178,7 @@ impl Server {
                 }
             };
             let Ok(permit) = permits.clone().try_acquire_owned() else {
-                tracing::warn!(sockets = MAX_SOCKETS, "full: connection refused");
+                tracing::warn!(sockets = self.sockets, "full: connection refused");
                 turn_away(&stream);
                 continue;
             };
@@ -248,7 +250,51 @@ fn invitation(did: &str) -> Result<Invitation, InvitationError> {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpStream;
+    use tokio::sync::oneshot;
+
     use super::{Config, ServeError, Server, public_urls};
+    use crate::core::limits::MAX_SOCKETS;
+
+    /// Decides RL-03.
+    #[tokio::test]
+    async fn a_connection_more_than_there_is_room_for_is_told_to_come_back() {
+        let config = Config { listen: "127.0.0.1:0".parse().unwrap(), public_url: None, data: None };
+        let mut server = Server::bind(config).await.unwrap();
+        assert_eq!(server.sockets, MAX_SOCKETS);
+        server.sockets = 2;
+        let address = server.local_addr();
+        let (stop, stopped) = oneshot::channel::<()>();
+        let running = tokio::spawn(server.run(async {
+            let _ = stopped.await;
+        }));
+        let health = async || {
+            let mut client = TcpStream::connect(address).await.unwrap();
+            let _ = client.write_all(b"GET /health HTTP/1.1\r\nHost: m\r\n\r\n").await;
+            let mut answer = String::new();
+            // The answer of one that is turned away can be followed by a reset.
+            let _ = client.read_to_string(&mut answer).await;
+            answer
+        };
+        // Connections are accepted in the order in which they are made.
+        let kept = TcpStream::connect(address).await.unwrap();
+        assert!(health().await.starts_with("HTTP/1.1 200 "));
+        let other = TcpStream::connect(address).await.unwrap();
+        let mut refused = TcpStream::connect(address).await.unwrap();
+        let mut answer = String::new();
+        refused.read_to_string(&mut answer).await.unwrap();
+        assert!(answer.starts_with("HTTP/1.1 503 ") && answer.contains("\r\nRetry-After: "), "{answer}");
+        drop((kept, other));
+        let again = async {
+            while !health().await.starts_with("HTTP/1.1 200 ") {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(std::time::Duration::from_secs(10), again).await.unwrap();
+        stop.send(()).unwrap();
+        running.await.unwrap();
+    }
 
     #[tokio::test]
     async fn all_addresses_need_a_public_url_however_they_are_written() {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use futures_util::{Sink, SinkExt as _, Stream, StreamExt as _};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::task::coop::consume_budget;
-use tokio::time::{Instant, interval_at, sleep, timeout};
+use tokio::time::{Instant, interval_at, sleep_until, timeout};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, WebSocketConfig};
@@ -216,9 +216,14 @@ impl Allowance {
             self.filled += each * earned;
         }
         if self.tokens == 0 {
-            sleep(each).await;
+            // What is earned while it waits is spent by this message.
+            self.filled += each;
+            sleep_until(self.filled).await;
         } else {
             self.tokens -= 1;
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
