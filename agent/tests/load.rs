@@ -59,6 +59,7 @@ fn assert_arrives(parties: usize, messages: &[(usize, usize)]) {
     }
 }
 
+/// Decides RL-12.
 #[test]
 fn messages_of_2_and_20_megabytes_arrive_as_they_are() {
     assert_arrives(3, &[(2 * MB, 2), (20 * MB, 1), (0, 1), (1, 1)]);

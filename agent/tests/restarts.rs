@@ -84,6 +84,7 @@ fn a_restart_while_the_host_waits_alone_leaves_the_link_as_it_is() {
     drop(lasting.folder);
 }
 
+/// Decides RL-40.
 #[test]
 fn a_restart_while_guests_wait_keeps_their_seats_and_the_room_fills_up() {
     let mut lasting = Lasting::new();

@@ -94,6 +94,7 @@ fn forward(mediator: &Running, from: &Identity, to: &Identity, message: Message)
     anoncrypt(&mediator.did, forward.message(new_id(), PayloadForm::Json).to(&mediator.did))
 }
 
+/// Decides RL-50, RL-51.
 #[tokio::test]
 async fn mail_is_posted_and_picked_up_without_a_websocket() {
     let mediator = Running::start().await;
@@ -129,6 +130,7 @@ async fn posted_mail_reaches_a_live_websocket() {
     assert_eq!(bob.me.open(&delivery.messages[0].message).0.body["content"], "now");
 }
 
+/// Decides RL-51.
 #[tokio::test]
 async fn answers_come_back_only_when_the_message_asks_for_it() {
     let mediator = Running::start().await;
@@ -149,6 +151,7 @@ async fn answers_come_back_only_when_the_message_asks_for_it() {
     let _: PingResponse = ask(&mediator, &me, &Ping { response_requested: true }).await;
 }
 
+/// Decides RL-08, RL-44, RL-55.
 #[tokio::test]
 async fn what_needs_a_lasting_connection_is_refused_by_message() {
     let mediator = Running::start().await;
@@ -168,6 +171,7 @@ async fn what_needs_a_lasting_connection_is_refused_by_message() {
     assert_eq!(report.extra["ack"], serde_json::json!([report.pthid]));
 }
 
+/// Decides RL-50.
 #[tokio::test]
 async fn envelopes_come_in_every_form_that_http_has() {
     let mediator = Running::start().await;
@@ -210,6 +214,7 @@ async fn envelopes_come_in_every_form_that_http_has() {
     assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
 }
 
+/// Decides RL-02, RL-52.
 #[tokio::test]
 async fn what_is_no_message_is_refused_with_a_sentence() {
     let mediator = Running::start().await;
@@ -240,6 +245,7 @@ async fn what_is_no_message_is_refused_with_a_sentence() {
     assert_eq!(fits.status, 400);
 }
 
+/// Decides RL-54.
 #[tokio::test]
 async fn health_and_page_are_told_apart() {
     let mediator = Running::start().await;

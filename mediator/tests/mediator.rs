@@ -50,6 +50,7 @@ async fn circuit(alice: &mut Client, bob: &mut Client, token: [u8; 32]) -> (Circ
     (a.circuit, b.circuit)
 }
 
+/// Decides RL-42, RL-43.
 #[tokio::test]
 async fn mail_reaches_a_live_recipient_and_stays_until_it_is_acknowledged() {
     let mediator = Running::start().await;
@@ -91,6 +92,7 @@ async fn mail_reaches_a_live_recipient_and_stays_until_it_is_acknowledged() {
     assert_eq!(empty.message_count, 0);
 }
 
+/// Decides RL-01, RL-11, RL-15, RL-31.
 #[tokio::test]
 async fn a_circuit_carries_records_both_ways_with_credit_and_ends_with_its_client() {
     let mediator = Running::start().await;
@@ -140,6 +142,7 @@ async fn a_circuit_carries_records_both_ways_with_credit_and_ends_with_its_clien
     }
 }
 
+/// Decides RL-06, RL-08, RL-31.
 #[tokio::test]
 async fn a_polite_end_delivers_what_was_sent_before_it() {
     let mediator = Running::start().await;
@@ -154,6 +157,7 @@ async fn a_polite_end_delivers_what_was_sent_before_it() {
     alice.close().await;
 }
 
+/// Decides RL-02, RL-46.
 #[tokio::test]
 async fn a_socket_carries_several_dids_and_a_recorded_request_is_refused() {
     let mediator = Running::start().await;
@@ -180,6 +184,7 @@ async fn a_socket_carries_several_dids_and_a_recorded_request_is_refused() {
     assert_eq!(report.code, "e.p.crypto.message.dejavu");
 }
 
+/// Decides RL-42, RL-44.
 #[tokio::test]
 async fn a_sender_who_says_who_it_is_hears_that_its_forward_went_nowhere() {
     let mediator = Running::start().await;
@@ -191,6 +196,7 @@ async fn a_sender_who_says_who_it_is_hears_that_its_forward_went_nowhere() {
     assert_eq!(ProblemReport::try_from(&reply).unwrap().code, "e.p.did.not-registered");
 }
 
+/// Decides RL-01, RL-22, RL-23.
 #[tokio::test]
 async fn malformed_frames_close_the_socket_with_a_reason_and_noise_is_survived() {
     let mediator = Running::start().await;
@@ -203,6 +209,7 @@ async fn malformed_frames_close_the_socket_with_a_reason_and_noise_is_survived()
     assert_eq!((code, reason.as_str()), (1003, "malformed-frame"));
 }
 
+/// Decides RL-23, RL-34.
 #[tokio::test]
 async fn stop_ends_circuits_and_sockets_with_a_reason() {
     let mediator = Running::start().await;
@@ -219,6 +226,7 @@ async fn stop_ends_circuits_and_sockets_with_a_reason() {
     tokio::join!(mediator.stop(), listening, async { while !matches!(bob.next().await, Got::Close(_)) {} });
 }
 
+/// Decides RL-52, RL-54.
 #[tokio::test]
 async fn a_browser_gets_a_page_and_the_link_is_an_invitation_to_mediate() {
     let mediator = Running::start().await;

@@ -187,9 +187,12 @@ mod tests {
         RecipientUpdateResponse { updated: vec![Updated { recipient_did, action: Action::Add, result }] }
     }
 
+    /// Decides RL-41.
     #[test]
     fn grant_registration_and_live_mode_follow_each_other() {
         let (mut mailbox, update) = registering();
+        let asked = RecipientUpdate::try_from(&update).unwrap().updates;
+        assert_eq!(asked, [Update { recipient_did: mailbox.connection.did.clone(), action: Action::Add }]);
         let mut rng = test_rng(2);
         let reply = response(&mailbox, Outcome::Success).message("r").thid(update.id);
         let live = sent(mailbox.handle(&reply, &mut rng).unwrap());

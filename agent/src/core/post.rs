@@ -178,3 +178,45 @@ fn text(envelope: Vec<u8>) -> String {
     // An envelope is JSON that we wrote ourselves.
     String::from_utf8(envelope).unwrap_or_default()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::core::test_rng;
+
+    const NOW: u64 = 1_800_000_000;
+
+    fn opened(reader: &Identity, connection: &ConnectionDid, text: &str) -> envelope::Unpacked {
+        Post { identity: reader, connection }.open(text.as_bytes(), NOW).unwrap()
+    }
+
+    /// Decides RL-42, RM-17, CN-20.
+    #[test]
+    fn the_own_mediator_learns_who_forwards_and_another_one_does_not() {
+        let [us, them, mediator, other] = [1, 2, 3, 4].map(|seed| Identity::generate(&mut test_rng(seed)));
+        // Any DID with a key can stand for a mediator here.
+        let [mediator_did, other_did] =
+            [&mediator, &other].map(|keeper| keeper.connection("did:peer:2.Ez6LSx"));
+        let ours = us.connection(&mediator_did.did);
+        let post = Post { identity: &us, connection: &ours };
+        for (keeper, keeper_did, known) in [(&mediator, &mediator_did, true), (&other, &other_did, false)] {
+            let theirs = them.connection(&keeper_did.did);
+            let message = Message::new("m", "https://example.org/x/1.0/y", serde_json::json!({}));
+            let parcel = post.to_party(message, &theirs.did, NOW, &mut test_rng(9)).unwrap();
+            assert_eq!(parcel.mediator, keeper_did.did);
+            let forward = opened(keeper, keeper_did, &parcel.text);
+            let sender = forward.sender.as_ref().map(|sender| sender.did.as_str());
+            assert_eq!(sender, known.then_some(ours.did.as_str()));
+            let forward = Forward::try_from(&forward.message).unwrap();
+            assert_eq!((&forward.next, forward.expires_time), (&theirs.did, Some(NOW + 180)));
+            // What is attached shows no sender to whoever carries it.
+            let header: serde_json::Value = serde_json::from_str(&forward.payloads[0]).unwrap();
+            let protected = didagent_didcomm::protocols::b64url_decode(header["protected"].as_str().unwrap());
+            let protected: serde_json::Value = serde_json::from_slice(&protected.unwrap()).unwrap();
+            assert_eq!((protected["alg"].as_str(), protected.get("skid")), (Some("ECDH-ES+A256KW"), None));
+            let inner = opened(&them, &theirs, &forward.payloads[0]);
+            assert_eq!(inner.sender.unwrap().did, ours.did);
+            assert_eq!(inner.message.expires_time, Some(NOW + 180));
+        }
+    }
+}

@@ -147,6 +147,7 @@ fn forward_reads_standard_base64_and_json_strings() {
     assert_eq!(Forward::try_from(&message).unwrap().payloads, ["{}"]);
 }
 
+/// Decides RL-45.
 #[test]
 fn forward_refuses_what_it_cannot_deliver() {
     let good = Forward::new("did:example:b", "{}").message("1", PayloadForm::Json);
@@ -288,6 +289,7 @@ fn room_bodies() {
     assert!(matches!(room::Join::try_from(&short), Err(BodyError::Malformed { .. })));
 }
 
+/// Decides RL-04.
 #[test]
 fn relay_bodies() {
     let token = relay::Token::new([9; 32]);

@@ -194,6 +194,7 @@ mod tests {
         (accounts, limits)
     }
 
+    /// Decides RL-41.
     #[test]
     fn binding_is_exclusive() {
         let (mut accounts, limits) = enrolled(&["a", "b"]);
@@ -206,6 +207,7 @@ mod tests {
         assert_eq!(accounts.add(&did("b"), &did("x"), &limits), Outcome::Success);
     }
 
+    /// Decides RL-41.
     #[test]
     fn an_account_cannot_be_registered_by_another() {
         let (mut accounts, limits) = enrolled(&["a", "b"]);
@@ -213,6 +215,7 @@ mod tests {
         assert_eq!(accounts.add(&did("b"), &did("b"), &limits), Outcome::Success);
     }
 
+    /// Decides RL-41.
     #[test]
     fn a_did_that_speaks_for_itself_takes_its_name_back() {
         let (mut accounts, limits) = enrolled(&["squatter"]);
@@ -223,6 +226,7 @@ mod tests {
         assert_eq!(accounts.add(&did("squatter"), &did("victim"), &limits), Outcome::ClientError);
     }
 
+    /// Decides RL-41.
     #[test]
     fn refuses_what_is_no_did_and_too_many() {
         let (mut accounts, mut limits) = enrolled(&["a"]);
@@ -239,6 +243,7 @@ mod tests {
         assert_eq!(accounts.add(&did("stranger"), &did("z"), &limits), Outcome::ClientError);
     }
 
+    /// Decides RL-40.
     #[test]
     fn idle_accounts_go_with_their_recipients() {
         let (mut accounts, limits) = enrolled(&["a", "b"]);

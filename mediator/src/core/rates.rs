@@ -106,6 +106,7 @@ mod tests {
         (0..10_000).map(|_| u32::from(rates.take(address, now))).sum()
     }
 
+    /// Decides RL-53.
     #[test]
     fn a_burst_and_then_so_many_per_second() {
         let mut rates = Rates::default();
@@ -116,6 +117,7 @@ mod tests {
         assert_eq!(taken(&mut rates, v4(1), 9000 * SECOND), MESSAGE_BURST);
     }
 
+    /// Decides RL-53.
     #[test]
     fn an_ipv6_client_has_one_network_and_a_mapped_address_is_ipv4() {
         let mut rates = Rates::default();
@@ -126,6 +128,7 @@ mod tests {
         assert_eq!(taken(&mut rates, "1.2.3.4".parse().unwrap(), SECOND), 0);
     }
 
+    /// Decides RL-53.
     #[test]
     fn addresses_are_bounded_and_forgotten() {
         let mut rates = Rates::default();

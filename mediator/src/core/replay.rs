@@ -75,6 +75,7 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
+    /// Decides RL-46.
     #[test]
     fn second_time_is_noticed_until_the_lifetime_is_over() {
         let mut replay = Replay::new(10 * SECOND, 100);
@@ -84,6 +85,7 @@ mod tests {
         assert!(replay.first_time(&[b"did:a", b"1"], 11 * SECOND));
     }
 
+    /// Decides RL-46.
     #[test]
     fn sender_and_id_are_kept_apart() {
         let mut replay = Replay::new(SECOND, 100);
@@ -91,6 +93,7 @@ mod tests {
         assert!(replay.first_time(&[b"a", b"bc"], SECOND));
     }
 
+    /// Decides RL-46.
     #[test]
     fn memory_is_bounded_and_forgets_the_oldest() {
         let mut replay = Replay::new(SECOND, 3);

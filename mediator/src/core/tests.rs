@@ -16,6 +16,7 @@ use super::*;
 use crate::store::MemoryStore;
 
 mod answers;
+mod bounds;
 mod pressure;
 
 const DID: &str = "did:example:mediator";
@@ -110,6 +111,7 @@ fn contents(inbox: &[Message]) -> Vec<String> {
     delivered(inbox).into_iter().map(|(_, content)| content).collect()
 }
 
+/// Decides RL-02.
 #[test]
 fn replies_are_threaded_addressed_and_dated() {
     let mut bench = Bench::new(Limits::default());
@@ -120,6 +122,7 @@ fn replies_are_threaded_addressed_and_dated() {
     assert_eq!(reply.to.as_deref(), Some(&["did:example:a".to_owned()][..]));
 }
 
+/// Decides RL-40, RL-44.
 #[test]
 fn requests_without_account_are_refused_and_strangers_see_nothing() {
     let mut bench = Bench::new(Limits::default());
@@ -161,6 +164,7 @@ fn queries_are_paged() {
     assert!(bench.ask::<Recipient>(1, "did:example:a", &beyond).dids.is_empty());
 }
 
+/// Decides RL-42, RL-44, RL-45.
 #[test]
 fn a_forward_that_goes_nowhere_is_reported_to_a_sender_who_said_who_it_is() {
     let mut bench = Bench::new(Limits { queue_messages: 1, message_bytes: 100, ..Limits::default() });
@@ -181,6 +185,7 @@ fn a_forward_that_goes_nowhere_is_reported_to_a_sender_who_said_who_it_is() {
     assert!(bench.inbox(4).is_empty(), "an anonymous sender hears nothing");
 }
 
+/// Decides RL-45.
 #[test]
 fn mail_expires_with_its_forward_and_at_the_latest_with_the_limit() {
     let mut bench = Bench::new(Limits { mail_seconds: 1000, ..Limits::default() });
@@ -203,6 +208,7 @@ fn mail_expires_with_its_forward_and_at_the_latest_with_the_limit() {
     assert_eq!(bench.mediator.load(), (0, 0));
 }
 
+/// Decides RL-43.
 #[test]
 fn live_delivery_pushes_what_waits_and_what_comes_until_it_is_acknowledged() {
     let mut bench = Bench::new(Limits::default());
@@ -235,6 +241,7 @@ fn live_delivery_pushes_what_waits_and_what_comes_until_it_is_acknowledged() {
     assert!(!bench.mediator.live.is_live("did:example:a"), "or the account would never count as idle");
 }
 
+/// Decides RL-43.
 #[test]
 fn live_window_holds_back_and_goes_on_with_acknowledgements() {
     let limits = Limits { live_messages: 3, batch_messages: 2, ..Limits::default() };
@@ -256,6 +263,7 @@ fn live_window_holds_back_and_goes_on_with_acknowledgements() {
     assert_eq!(got, (0..8).map(|n| n.to_string()).collect::<Vec<_>>());
 }
 
+/// Decides RL-44, RL-46.
 #[test]
 fn replayed_expired_and_unknown_messages_are_refused() {
     let mut bench = Bench::new(Limits::default());
@@ -291,6 +299,7 @@ fn replayed_expired_and_unknown_messages_are_refused() {
     assert!(bench.inbox(1).is_empty(), "a report is never answered");
 }
 
+/// Decides RL-23, RL-25.
 #[test]
 fn clients_that_misbehave_are_closed_once() {
     let mut bench = Bench::new(Limits { replies_per_socket: 3, failures_per_socket: 2, ..Limits::default() });
@@ -319,6 +328,7 @@ fn clients_that_misbehave_are_closed_once() {
     );
 }
 
+/// Decides RL-05, RL-08.
 #[test]
 fn circuits_are_opened_and_refused_by_message() {
     let mut bench = Bench::new(Limits::default());
@@ -342,6 +352,7 @@ fn circuits_are_opened_and_refused_by_message() {
     assert!(ask(2, "did:example:b", join.message("6"), soon).is_ok());
 }
 
+/// Decides RL-24.
 #[test]
 fn replies_go_before_records_and_mail_and_records_take_turns() {
     let mut bench = Bench::new(Limits { batch_messages: 1, ..Limits::default() });

@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use crate::protocols::relay::{CircuitId, CloseCode, Frame, FrameError, MAX_RECORD};
 
+/// Decides RL-30.
 #[test]
 fn bytes_are_as_specified() {
     let circuit = CircuitId(0x0102_0304);
@@ -18,6 +19,7 @@ fn bytes_are_as_specified() {
     }
 }
 
+/// Decides RL-21, RL-22.
 #[test]
 fn rejects_truncation_trailing_bytes_unknown_types_and_long_records() {
     let circuit = CircuitId(7);

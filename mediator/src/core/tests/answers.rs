@@ -14,6 +14,7 @@ fn features(bench: &mut Bench, feature_type: &str, match_: &str) -> Vec<discover
     bench.ask::<Disclose>(1, A, &Queries { queries: vec![query] }).disclosures
 }
 
+/// Decides RL-44.
 #[test]
 fn reports_name_the_message_and_its_thread() {
     let mut bench = Bench::new(Limits::default());
@@ -33,6 +34,7 @@ fn reports_name_the_message_and_its_thread() {
     assert!(!report.comment.unwrap().contains(types::RECIPIENT_UPDATE), "the comment belongs to the code");
 }
 
+/// Decides RL-44.
 #[test]
 fn no_report_is_answered_whatever_is_wrong_with_it() {
     let mut bench = Bench::new(Limits::default());
@@ -67,6 +69,7 @@ fn a_ping_is_answered_if_it_wants_to_be() {
     assert_eq!(ProblemReport::try_from(&bench.inbox(1)[0]).unwrap().code, problem::MALFORMED.code);
 }
 
+/// Decides RL-48.
 #[test]
 fn what_is_disclosed_is_what_is_served() {
     let mut bench = Bench::new(Limits::default());

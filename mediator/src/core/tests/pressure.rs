@@ -57,6 +57,7 @@ fn updates(count: usize, bytes: usize) -> RecipientUpdate {
     RecipientUpdate { updates: (0..count).map(update).collect() }
 }
 
+/// Decides RL-41.
 #[test]
 fn an_update_that_is_too_long_is_refused_as_a_whole() {
     let mut bench = Bench::new(Limits::default());
@@ -72,6 +73,7 @@ fn an_update_that_is_too_long_is_refused_as_a_whole() {
     assert!(bench.reply_weight() < 8 * 1024, "the refusal repeats nothing");
 }
 
+/// Decides RL-25.
 #[test]
 fn replies_that_are_not_read_are_bounded_by_their_bytes() {
     let mut bench = Bench::new(Limits::default());
@@ -91,6 +93,7 @@ fn replies_that_are_not_read_are_bounded_by_their_bytes() {
     assert!(bench.overloaded().is_empty(), "who reads may ask on");
 }
 
+/// Decides RL-25.
 #[test]
 fn all_replies_together_are_bounded_and_those_who_read_stay() {
     let limits = Limits { reply_bytes_per_socket: 100_000, reply_bytes: 150_000, ..Limits::default() };
@@ -109,6 +112,7 @@ fn all_replies_together_are_bounded_and_those_who_read_stay() {
     assert_eq!(bench.inbox(3).len(), 21);
 }
 
+/// Decides RL-44.
 #[test]
 fn long_threads_are_refused_and_not_repeated() {
     let mut bench = Bench::new(Limits::default());
@@ -151,6 +155,7 @@ fn switching_live_delivery_again_and_again_schedules_one_push() {
     assert_eq!(contents(&bench.inbox(1)), ["mail"]);
 }
 
+/// Decides RL-47.
 #[test]
 fn a_full_store_takes_from_the_fullest_queue() {
     let mail = "x".repeat(1000 - crate::store::MAIL_OVERHEAD);
@@ -176,6 +181,7 @@ fn a_full_store_takes_from_the_fullest_queue() {
     assert_eq!(contents(&bench.inbox(2)), ["first"], "the oldest mail stays");
 }
 
+/// Decides RL-45.
 #[test]
 fn short_messages_cost_what_they_take() {
     let mut bench = Bench::new(Limits { store_bytes: 10_000, ..Limits::default() });
@@ -186,6 +192,7 @@ fn short_messages_cost_what_they_take() {
     assert!(bench.queued(A) < 40, "{}", bench.queued(A));
 }
 
+/// Decides RL-47.
 #[test]
 fn unused_accounts_make_way_oldest_first_and_used_ones_do_not() {
     let mut bench = Bench::new(Limits { accounts: 5, ..Limits::default() });
@@ -215,6 +222,7 @@ fn unused_accounts_make_way_oldest_first_and_used_ones_do_not() {
     assert_eq!(bench.queued(&mail), 1);
 }
 
+/// Decides RL-47.
 #[test]
 fn recipient_dids_of_unused_accounts_make_way_too() {
     let mut bench = Bench::new(Limits { recipients: 3, ..Limits::default() });
@@ -228,6 +236,7 @@ fn recipient_dids_of_unused_accounts_make_way_too() {
     assert_eq!(bench.register(1, A, &[A]), [Outcome::Success]);
 }
 
+/// Decides RL-24.
 #[test]
 fn mail_and_records_share_a_socket_by_bytes() {
     use relay_bodies::{CircuitId, Frame, Join, MAX_RECORD, Open, Token};

@@ -223,6 +223,7 @@ mod tests {
         }
     }
 
+    /// Decides RL-52.
     #[test]
     fn requests_are_told_apart() {
         let wanted = |line: &str, fields: &str| {
@@ -241,6 +242,7 @@ mod tests {
         assert_eq!(wanted("GET / HTTP/1.1", "no field\r\n"), Err(NOT_HTTP));
     }
 
+    /// Decides RL-50, RL-52.
     #[test]
     fn posts_say_what_they_hold_and_how_long_it_is() {
         const TYPE: &str = "content-type: application/didcomm-encrypted+json\r\n";
@@ -274,6 +276,7 @@ mod tests {
         }
     }
 
+    /// Decides RL-53.
     #[test]
     fn the_nearest_proxy_is_believed_and_nobody_before_it() {
         let client = |value: &str| {

@@ -48,6 +48,7 @@ fn post(fields: &str, body: &str) -> Vec<u8> {
     format!("POST / HTTP/1.1\r\nHost: x\r\n{TYPE}{fields}\r\n{body}").into_bytes()
 }
 
+/// Decides RL-52.
 #[tokio::test]
 async fn a_head_that_comes_byte_by_byte_is_answered_and_an_endless_one_refused() {
     for (filler, expected) in [(100, "HTTP/1.1 200 OK"), (32 * 1024, "HTTP/1.1 431 ")] {
@@ -69,6 +70,7 @@ async fn a_head_that_comes_byte_by_byte_is_answered_and_an_endless_one_refused()
     }
 }
 
+/// Decides RL-52.
 #[tokio::test(start_paused = true)]
 async fn what_comes_too_slowly_is_given_up() {
     let (engine, posts) = (engine(), Posts::default());
@@ -98,6 +100,7 @@ async fn what_comes_too_slowly_is_given_up() {
 /// How long a connection may outlive its answer.
 const LINGERS: Duration = Duration::from_secs(1);
 
+/// Decides RL-52.
 #[tokio::test(start_paused = true)]
 async fn other_protocols_are_told_at_once() {
     let (engine, posts) = (engine(), Posts::default());
@@ -114,6 +117,7 @@ async fn other_protocols_are_told_at_once() {
     }
 }
 
+/// Decides RL-52.
 #[tokio::test]
 async fn bodies_that_lie_are_refused() {
     let (engine, posts) = (engine(), Posts::default());
@@ -138,6 +142,7 @@ async fn bodies_that_lie_are_refused() {
     assert!(text.starts_with("HTTP/1.1 400 "), "{text}");
 }
 
+/// Decides RL-52, RL-53.
 #[tokio::test]
 async fn an_address_that_posts_too_often_is_told_to_wait() {
     let (engine, posts) = (engine(), Posts::default());
@@ -162,6 +167,7 @@ async fn an_address_that_posts_too_often_is_told_to_wait() {
     assert!(text.starts_with("HTTP/1.1 400 "), "another address is not concerned: {text}");
 }
 
+/// Decides RL-53.
 #[tokio::test]
 async fn bodies_take_room_as_they_come_and_give_it_back() {
     // Four pieces of a body, and the one that is read into.
@@ -227,6 +233,7 @@ fn v4(number: u8) -> IpAddr {
     IpAddr::V4(Ipv4Addr::new(198, 51, 100, number))
 }
 
+/// Decides RL-53.
 #[tokio::test]
 async fn bodies_that_do_not_come_keep_nobody_else_from_posting() {
     let mut all = UnderWay::new();
@@ -263,6 +270,7 @@ async fn who_has_an_answer_and_does_not_close_holds_no_place() {
     }
 }
 
+/// Decides RL-53.
 #[tokio::test]
 async fn a_proxy_here_is_believed_however_its_address_is_written_and_nobody_else() {
     let half = post("Content-Length: 1000\r\nX-Forwarded-For: 203.0.113.1\r\n", "{");
@@ -287,6 +295,7 @@ async fn a_proxy_here_is_believed_however_its_address_is_written_and_nobody_else
     }
 }
 
+/// Decides RL-52.
 #[tokio::test(start_paused = true)]
 async fn a_stop_ends_what_still_comes() {
     let half = post("Content-Length: 100\r\n", "{");
