@@ -32,6 +32,7 @@ fn assert_fails(finished: &Finished, exit: i32, code: &str) -> String {
     finished.stderr.clone()
 }
 
+/// Decides LP-07.
 #[test]
 fn over_the_session_by_message_and_by_name_or_identity() {
     let stage = Stage::new();

@@ -4,7 +4,7 @@
 
 mod support;
 
-use std::io::{BufRead as _, BufReader, Write as _};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 
@@ -48,6 +48,7 @@ fn without_an_engine_it_says_so() {
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "asking leaves nothing behind");
 }
 
+/// Decides LP-04, LP-06.
 #[test]
 fn each_phase_shows_what_is_known_then() {
     let stage = Stage::new();
@@ -134,6 +135,7 @@ fn said(home: &Path, question: &[u8]) -> String {
     line
 }
 
+/// Decides LP-02, LP-03, LP-05.
 #[test]
 fn askers_that_hang_or_talk_nonsense_hold_up_neither_the_engine_nor_others() {
     let stage = Stage::new();
@@ -190,6 +192,8 @@ fn askers_that_hang_or_talk_nonsense_hold_up_neither_the_engine_nor_others() {
     let mut answer = String::new();
     BufReader::new(&waiting[0]).read_line(&mut answer).unwrap();
     assert!(answer.contains("127.0.0.1:"), "{answer}");
+    // Half a question is not waited for.
+    assert_eq!(hanging[0].read(&mut [0]).unwrap(), 0);
     drop((waiting, hanging));
     until("there is room again", || status(&home, &[]).code == 0);
     alice.process.signal("INT");
@@ -197,6 +201,7 @@ fn askers_that_hang_or_talk_nonsense_hold_up_neither_the_engine_nor_others() {
     bob.finish();
 }
 
+/// Decides LP-01.
 #[test]
 fn nobody_else_may_ask() {
     use std::os::unix::fs::PermissionsExt as _;

@@ -105,6 +105,7 @@ mod tests {
         find(wanted, &KNOWN).ok().map(|one| one.1.unwrap_or(one.0))
     }
 
+    /// Decides LP-07.
     #[test]
     fn a_name_an_identity_and_its_end_name_somebody() {
         assert_eq!(tail("alice"), Some("did:key:z6MkAAAAaaaa1111"));
@@ -114,6 +115,7 @@ mod tests {
         }
     }
 
+    /// Decides LP-07.
     #[test]
     fn a_name_of_two_is_not_guessed_at() {
         let failure = find("bob", &KNOWN).map(drop).unwrap_err();

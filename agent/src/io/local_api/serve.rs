@@ -292,6 +292,7 @@ async fn say(write: &mut (impl tokio::io::AsyncWrite + Unpin), mut answer: Answe
 mod tests {
     use super::*;
 
+    /// Decides LP-03.
     #[test]
     fn requests_of_this_version_are_read_and_no_others() {
         assert!(matches!(read_request(r#"{"v":1,"request":"ports"}"#), Ok(Request::Ports)));
@@ -322,6 +323,7 @@ mod tests {
         }
     }
 
+    /// Decides LP-04.
     #[test]
     fn a_failure_survives_the_way_over_the_socket() {
         let failure = Failure::new(Kind::NameAmbiguous, "two").hint("try");

@@ -216,6 +216,7 @@ pub(crate) fn is_executable(path: &Path) -> bool {
 mod tests {
     use super::*;
 
+    /// Decides LP-01.
     #[test]
     fn a_folder_that_others_can_write_to_is_refused() {
         let parent = tempfile::tempdir().unwrap();
@@ -229,6 +230,7 @@ mod tests {
         assert!(create_private_dir(&parent.path().join("file")).is_err());
     }
 
+    /// Decides LP-01.
     #[test]
     fn the_socket_of_a_deep_home_has_a_short_path() {
         let deep = PathBuf::from("/").join("x".repeat(200));
