@@ -12,6 +12,7 @@
 //!
 //! Not its concern: what a network adds.
 
+pub mod cost;
 pub mod path;
 pub mod report;
 pub mod run;

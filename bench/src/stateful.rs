@@ -6,13 +6,59 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use didagent_session::{
-    Event, Initiator, Input, Limits, Output, Params, Responder, Session, StaticSecret, StreamId, Suite,
+    Established, Event, Initiator, Input, Limits, Output, Params, Responder, Session, StaticPublic,
+    StaticSecret, StreamId, Suite,
 };
 use rand_core::{CryptoRng, Rng as _, UnwrapErr};
 
 /// The operating system's generator: the session asks for it, and a program pays for it.
 pub fn system_rng() -> impl CryptoRng + Send + 'static {
     UnwrapErr(getrandom::SysRng)
+}
+
+/// The static keys of two parties that shake hands.
+#[derive(Debug)]
+pub struct Handshake {
+    suite: Suite,
+    secrets: [StaticSecret; 2],
+    publics: [StaticPublic; 2],
+}
+
+impl Handshake {
+    /// Fresh keys.
+    pub fn new(suite: Suite) -> Self {
+        let mut rng = system_rng();
+        let mut secret = || {
+            let mut scalar = [0; 32];
+            rng.fill_bytes(&mut scalar);
+            StaticSecret::from_bytes(scalar)
+        };
+        let secrets = [secret(), secret()];
+        let publics = secrets.each_ref().map(StaticSecret::public);
+        Self { suite, secrets, publics }
+    }
+
+    /// A whole handshake, both ends: two messages, hellos in them, and the key schedule.
+    ///
+    /// # Panics
+    /// If the library refuses its own messages.
+    pub fn run(&self) -> [Established; 2] {
+        let mut rng = system_rng();
+        let [alice, bob] = &self.secrets;
+        let [alice_public, bob_public] = &self.publics;
+        let side = |local, remote| Params {
+            suite: self.suite,
+            local,
+            remote,
+            prologue: b"bench",
+            limits: Limits::default(),
+        };
+        let (initiator, message1) =
+            Initiator::start(side(alice, bob_public), &mut rng).expect("valid parameters");
+        let (responder, message2) =
+            Responder::answer(side(bob, alice_public), &message1, &mut rng).expect("the peer's message 1");
+        [initiator.finish(&message2).expect("the peer's message 2"), responder]
+    }
 }
 
 /// Two confirmed ends of one session with default limits, and a stream from one to the other.
@@ -24,37 +70,42 @@ pub struct Pair {
 }
 
 impl Pair {
-    /// Runs the handshake, confirms the session and opens the stream.
+    /// A session of suite 1.
     pub fn new() -> Self {
-        let mut rng = system_rng();
-        let mut secret = || {
-            let mut scalar = [0; 32];
-            rng.fill_bytes(&mut scalar);
-            StaticSecret::from_bytes(scalar)
-        };
-        let (alice, bob) = (secret(), secret());
-        let (alice_public, bob_public) = (alice.public(), bob.public());
-        let side = |local, remote| Params {
-            suite: Suite::KkChaChaPoly,
-            local,
-            remote,
-            prologue: b"bench",
-            limits: Limits::default(),
-        };
-        let (initiator, message1) =
-            Initiator::start(side(&alice, &bob_public), &mut rng).expect("valid parameters");
-        let (responder, message2) =
-            Responder::answer(side(&bob, &alice_public), &message1, &mut rng).expect("the peer's message 1");
-        let established = initiator.finish(&message2).expect("the peer's message 2");
+        Self::of(Suite::KkChaChaPoly)
+    }
 
+    /// Runs the handshake, confirms the session and opens the stream.
+    ///
+    /// # Panics
+    /// If the library refuses its own messages.
+    pub fn of(suite: Suite) -> Self {
         let now = Instant::now();
-        let mut sender = established.into_session(now, system_rng());
-        let receiver = responder.into_session(now, system_rng());
+        let [sender, receiver] = Handshake::new(suite).run();
+        let mut sender = sender.into_session(now, system_rng());
+        let receiver = receiver.into_session(now, system_rng());
         let stream = sender.open([0; 32]).expect("the first stream");
         let mut pair = Self { sender, receiver, stream };
         let first = pair.carry(b"confirm and open");
         assert_eq!(first, 16);
         pair
+    }
+
+    /// Carries `payload` so many times, written one by one and flushed once, as a party under load does.
+    ///
+    /// # Panics
+    /// If the stream does not take them all at once.
+    pub fn carry_joined(&mut self, payload: &[u8], times: u32) -> usize {
+        for _ in 0..times {
+            let accepted = self.sender.write(self.stream, payload).expect("an open stream");
+            assert_eq!(accepted, payload.len(), "the stream is full");
+        }
+        let now = Instant::now();
+        let mut arrived = 0;
+        while let Some(record) = transmit(&mut self.sender, now) {
+            arrived += self.receive(&record);
+        }
+        arrived
     }
 
     /// Carries `payload` from the one application to the other and returns how many bytes arrived.

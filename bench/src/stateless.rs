@@ -26,8 +26,8 @@ use serde_json::{Value, json};
 use crate::stateful::system_rng;
 
 /// Time of every message, UTC seconds.
-const NOW: u64 = 1_800_000_000;
-const TYPE: &str = "https://didcomm.org/basicmessage/2.0/message";
+pub(crate) const NOW: u64 = 1_800_000_000;
+pub(crate) const TYPE: &str = "https://didcomm.org/basicmessage/2.0/message";
 
 /// A DID with one X25519 key, and the secret of it in the form of each library.
 struct Party {
@@ -129,11 +129,11 @@ impl Pair {
     }
 }
 
-fn body(payload: &[u8]) -> Value {
+pub(crate) fn body(payload: &[u8]) -> Value {
     json!({ "payload": b64url_encode(payload) })
 }
 
-fn payload_of(body: &Value) -> Vec<u8> {
+pub(crate) fn payload_of(body: &Value) -> Vec<u8> {
     body["payload"].as_str().and_then(b64url_decode).expect("a payload in base64url")
 }
 
