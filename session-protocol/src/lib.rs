@@ -116,6 +116,8 @@ mod session;
 mod suite;
 #[cfg(test)]
 mod testing;
+#[cfg(test)]
+mod vectors;
 mod wire;
 
 pub use established::{Established, ExportError, Role};

@@ -103,6 +103,12 @@ impl SymmetricState {
         Ok(buffer)
     }
 
+    /// `h`, `ck` and `k`.
+    #[cfg(all(test, not(feature = "null-cipher")))]
+    pub(crate) fn values(&self) -> ([u8; 32], [u8; 32], Option<[u8; 32]>) {
+        (self.hash, *self.chaining_key.expose(), self.payload_key.as_ref().map(|key| *key.expose()))
+    }
+
     /// Split: ends the handshake and returns `h`, `k1`, `k2`. The chaining key is erased here.
     pub(crate) fn split(self) -> ([u8; 32], SplitKey, SplitKey) {
         let (mut k1, mut k2) = hkdf2(&self.chaining_key, &[]);

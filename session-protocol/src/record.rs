@@ -96,20 +96,20 @@ impl<'a> RecordIn<'a> {
         Some(Self { kind, cid, masked, ciphertext_and_tag, tag })
     }
 
-    fn unmask(&self, key: &HeaderKey) -> [u8; MASKED_LEN] {
+    pub(crate) fn unmask(&self, key: &HeaderKey) -> [u8; MASKED_LEN] {
         let mut header = *self.masked;
         header.iter_mut().zip(key.mask(self.tag)).for_each(|(byte, mask)| *byte ^= mask);
         header
     }
 }
 
-fn aad(kind: u8, header: &[u8; MASKED_LEN]) -> [u8; 1 + MASKED_LEN] {
+pub(crate) fn aad(kind: u8, header: &[u8; MASKED_LEN]) -> [u8; 1 + MASKED_LEN] {
     let mut aad = [kind; 1 + MASKED_LEN];
     aad.iter_mut().skip(1).zip(header).for_each(|(to, from)| *to = *from);
     aad
 }
 
-fn nonce(guard: [u8; 4], seq: u64) -> [u8; 12] {
+pub(crate) fn nonce(guard: [u8; 4], seq: u64) -> [u8; 12] {
     let mut nonce = [0; 12];
     nonce.iter_mut().zip(guard.into_iter().chain(seq.to_be_bytes())).for_each(|(to, from)| *to = from);
     nonce

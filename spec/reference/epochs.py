@@ -5,9 +5,9 @@ from .frames import Violation, encode, frame
 from .noise import SUITES, Handshake
 from .primitives import KeyPair, Kem, Refused, dh, kem_encapsulate, lp, sha256, u32
 
-def prologue_within(outer, sid, number):
-    """prologue' of section 10."""
-    return outer + lp(sid) + lp(u32(number))
+def prologue_within(outer, sid, number, split):
+    """prologue' of section 10; `split` is that of the epoch before."""
+    return outer + lp(sid) + lp(u32(number)) + lp(split)
 
 
 def ratchet(suite, number, e, kem_seed):
@@ -49,8 +49,9 @@ def finish_ratchet(suite, before, request, pair, kem, answer):
     return ikm, schedule.following(before, ikm, context_of(request, answer))
 
 
-def handshake_within(suite, initiator, outer, sid, number, static, remote_static, ephemeral, kem=None):
-    return Handshake(suite, initiator, prologue_within(outer, sid, number), static, remote_static, ephemeral, kem)
+def handshake_within(suite, initiator, outer, sid, before, static, remote_static, ephemeral, kem=None):
+    within = prologue_within(outer, sid, before.number + 1, before.split)
+    return Handshake(suite, initiator, within, static, remote_static, ephemeral, kem)
 
 
 def rehs(step, number, message):

@@ -1,28 +1,24 @@
 """epochs.json and resume.json."""
 
-from . import epochs, frames, record, resume, schedule
+from dataclasses import replace
+
+from . import epochs, frames, record, resume
 from .frames import encode, frame, shown
-from .make_handshake import Setting, plain_hello
+from .make_handshake import Setting, parties, plain_hello
 from .noise import SUITES
 from .primitives import KeyPair, Kem, Source
 from .session import End
-from .vectors import epoch, must, outcome_of, pair, root
+from .vectors import epoch, must, outcome_of
 
 
 def ends(suite, name, hello=plain_hello):
     """Two ends after a handshake, CONFIRM and its answer, with what a reader of the vectors needs to make them too."""
     setting = Setting(suite, name, hellos=(hello, hello))
-    initiator, responder, one, two = setting.run()
+    initiator, _, _, _ = setting.run()
     keys = initiator.finish()
     both = [End(suite, who == 0, setting.prologue, setting.statics[who], setting.statics[1 - who].public, keys,
                 setting.hellos[who], setting.hellos[1 - who], Source(f"{name} {suite} {who}")) for who in (0, 1)]
-    k1, k2, h = keys
-    about = {"suite": suite, "prologue": setting.prologue, "k1": k1, "k2": k2, "h": h, "root": root(both[0].root),
-             "hello_initiator": setting.hellos[0].encode(), "hello_responder": setting.hellos[1].encode(),
-             "initiator_static": pair(setting.statics[0]), "responder_static": pair(setting.statics[1])}
-    if setting.hybrid:
-        assert initiator.e1.ek == Kem(setting.seed).ek
-    return setting, both, about, (one, two)
+    return setting, both, parties(setting)
 
 
 class Log:
@@ -50,7 +46,7 @@ def guard_of(sender, data):
 
 
 def confirmed(suite, name):
-    setting, both, about, _ = ends(suite, name)
+    setting, both, about = ends(suite, name)
     log = Log(both)
     log.send(0, [frame("CONFIRM")])
     log.send(1, [frame("ACK", rx_next=1), frame("PING", id=1)])
@@ -79,7 +75,7 @@ def step(log, rehs=False):
     if rehs:
         handshake = kept[2]
         k1, k2, h = handshake.finish()
-        out |= {"prologue": epochs.prologue_within(initiator.prologue, initiator.root.sid, after.number), "h": h, "ikm": k1 + k2,
+        out |= {"prologue": epochs.prologue_within(initiator.prologue, initiator.root.sid, after.number, before.split), "h": h, "ikm": k1 + k2,
                 "steps": handshake.steps}
     else:
         ikm, _ = epochs.finish_ratchet(initiator.suite, before, *kept[1:], answer)
@@ -92,26 +88,26 @@ def make_epochs():
     for suite in SUITES:
         setting, both, about, log = confirmed(suite, "epochs")
         steps = [step(log), step(log), step(log, rehs=True)]
-        suites.append({**about, "epoch_0": steps[0]["before"], "steps": steps, "records": log.rows, "must_fail": epoch_failures(suite)})
+        suites.append({**about, "steps": steps, "records": log.rows, "must_fail": epoch_failures(suite)})
     return {"suites": suites}
 
 
 def epoch_failures(suite):
-    """Each to an end of a fresh session after CONFIRM and its answer, as the next record. `to`: who gets it. `after`: a
-    RATCHET or REHS that the initiator had sealed just before, if any."""
+    """Each to an end of a fresh session, as the next record after those in `before`, from both, and the one in `asked`, if any:
+    the initiator's RATCHET or REHS. `to`: who gets it. `drawn`: what the initiator drew for what it asked."""
     hybrid = SUITES[suite][2]
-    cases = []
+    cases, shared = [], {}
 
     def case(name, requirement, to, content, code, outstanding=None):
         _, both, about, log = confirmed(suite, "epochs that fail")
-        rows = len(log.rows)
+        shared.update(about, before=log.rows[:])
         if outstanding:
             log.send(0, [both[0].begin_ratchet() if outstanding == "RATCHET" else both[0].begin_rehs()])
         content = content(both) if callable(content) else content
         data = both[1 - to].seal([], plaintext=frames.encode_all(content))
         actual = outcome_of(lambda: both[to].receive("A", data))
         expected = {"close": frames.CODES[code], "name": code}
-        cases.append(must(name, requirement, data, expected, actual, to="ir"[to], before=log.rows[rows:]))
+        cases.append(must(name, requirement, data, expected, actual, to="ir"[to], asked=log.rows[len(shared["before"]):], drawn=both[0].drawn))
 
     e, ek, ct = KeyPair(Source("e")(32)).public, Kem(Source("ek")(64)).ek if hybrid else b"", bytes(1088) if hybrid else b""
     good = {"epoch": 1, "e": e, "ek": ek}
@@ -154,7 +150,14 @@ def epoch_failures(suite):
         return [flipped(one)]
 
     case("REHS 2 with a bit of its tag flipped", "SE-30", 0, answered, "REHS", "REHS")
-    return cases
+
+    def of_another_epoch(both):
+        both[0].sending = replace(both[0].sending, split=bytes(32))
+        one = both[0].begin_rehs()
+        return [one]
+
+    case("REHS 1 by somebody who holds another root", "SE-33", 1, of_another_epoch, "REHS")
+    return {**shared, "cases": cases}
 
 
 def resume_json(end, name, data, byte0, echo=b""):
@@ -187,22 +190,23 @@ def make_resume():
                 rows.append({"from": "ir"[first], "connection": name, "outcome": "adopt",
                              **resume_json(one, name, last, 0x12, two.connections[name].nonce)})
                 assert two.receive(name, last) in ("adopt", "adopt, answer")
-        out.append({**about, "epoch_0": epoch(schedule.first(*(about[x] for x in ("k1", "k2", "h")))[1]), "messages": rows})
+        out.append({**about, "messages": rows})
     return {"suites": out, "proposals": [{"highest": n, "initiator": resume.proposal(n, True), "responder": resume.proposal(n, False)}
                                          for n in range(6)], "must_fail": resume_failures()}
 
 
 def resume_failures():
-    """Each on a connection B to a responder of a fresh session (suite 1) after CONFIRM and its answer. Nothing may change."""
-    cases = []
+    """Each on a connection B to an end of a fresh session (suite 1), after the records `before` on A. Nothing may change."""
+    cases, shared = [], {}
 
     def case(name, requirement, make, expected="drop", to=1):
-        _, both, _, log = confirmed(1, "resume that fails")
+        _, both, about, log = confirmed(1, "resume that fails")
         for end in both:
             end.connect("B")
         data = make(both)
         before = both[to].current, both[to].adopted, both[to].una, both[to].seq_in
         cases.append(must(name, requirement, data, expected, both[to].receive("B", data), to="ir"[to]))
+        shared.update(about, before=log.rows)
         assert before == (both[to].current, both[to].adopted, both[to].una, both[to].seq_in)
 
     def message(end, byte0=0x11, generation=1, rx_next=None, echo=b"", k=None):
@@ -234,5 +238,5 @@ def resume_failures():
         return message(both[0], 0x12, 1, echo=bytes(16))
 
     case("RESUME_RSP with another echo: answered, not adopted", "SE-54", wrong_echo, "answer")
-    return cases
+    return {**shared, "cases": cases}
 

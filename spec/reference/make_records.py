@@ -37,7 +37,7 @@ def unreadable(source):
         yield f"type {byte:#04x}", "ST-02", bytes([byte]), "FRAME_UNKNOWN"
         yield f"type {byte:#04x} after a good frame", "ST-02", encode(frame("PING", id=1)) + bytes([byte]) + bytes(9), "FRAME_UNKNOWN"
     yield "empty data", "ST-01", bytes([0x11]) + bytes(4) + b"\0\0", "FRAME_MALFORMED"
-    yield "a frame after CLOSE", "ST-01", encode(frame("CLOSE", code=0, final_seq=0)) + encode(frame("RATCHET_REQ")), "FRAME_MALFORMED"
+    yield "a frame after CLOSE", "ST-01", encode(frame("CLOSE", code=0, final_seq=0)) + encode(frame("CONFIRM")), "FRAME_MALFORMED"
     yield ("a frame after CLOSE and PAD", "ST-01",
            encode(frame("CLOSE", code=0, final_seq=0)) + b"\0\0" + encode(frame("PING", id=1)), "FRAME_MALFORMED")
 

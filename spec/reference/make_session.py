@@ -9,12 +9,15 @@ from .primitives import Source
 from .vectors import must, outcome_of
 
 
+def small(source):
+    return Hello([source(8) for _ in range(4)], 16384, 64)
+
+
 def conversation(suite):
     """From message 1 to CLOSE, with a stream each way, a change of epoch, a lost connection and a resumption."""
-    setting, both, about, (one, two) = ends(suite, "conversation", hello=lambda source: Hello([source(8) for _ in range(4)], 16384, 64))
+    setting, both, about = ends(suite, "conversation", hello=small)
     source, log = Source(f"conversation {suite}"), Log(both)
     initiator, responder = both
-    log.rows += [{"from": "i", "connection": "", "message": one}, {"from": "r", "connection": "", "message": two}]
 
     def ack(end):
         return frame("ACK", rx_next=end.seq_in)
@@ -62,9 +65,7 @@ def conversation(suite):
     log.send(1, [ack(responder), frame("STREAM_FIN", stream=3)])
     log.send(0, [ack(initiator), initiator.close_frame(0)])
     assert responder.closed and initiator.seq_in == responder.seq_out and responder.seq_in == initiator.seq_out
-    return {**about, "name": setting.name, "initiator_ephemeral": setting.ephemerals[0], "responder_ephemeral": setting.ephemerals[1],
-            **({"kem_seed": setting.seed, "kem_randomness": setting.randomness} if setting.hybrid else {}),
-            "steps": log.rows, "delivered": [[frames.shown(one) for one in end.delivered] for end in both]}
+    return {**about, "steps": log.rows, "delivered": [[frames.shown(one) for one in end.delivered] for end in both]}
 
 
 def closing():
@@ -72,7 +73,7 @@ def closing():
     cases = []
 
     def case(name, requirement, to, content, expected, confirm=True, flags=0, before=()):
-        _, both, about, _ = ends(1, "records that close", hello=lambda source: Hello([source(8) for _ in range(8)], 65536, 64))
+        _, both, about = ends(1, "records that close", hello=small)
         log = Log(both)
         if confirm:
             log.send(0, [frame("CONFIRM"), frame("STREAM_OPEN", stream=1, context=bytes(32)), frame("STREAM_DATA", stream=1, data=bytes(10))])
@@ -111,7 +112,7 @@ def closing():
     case("NEW_CID with a cid of the hello", "SE-50", 1, lambda both: [frame("NEW_CID", cid=both[0].cids[1])], "CID")
     case("NEW_CID twice the same", "SE-50", 1, [frame("NEW_CID", cid=bytes(8))] * 2, "CID")
     source = Source("cids")
-    case("eighteen cids", "SE-50", 1, [frame("NEW_CID", cid=source(8)) for _ in range(10)], "CID")
+    case("eighteen cids", "SE-50", 1, [frame("NEW_CID", cid=source(8)) for _ in range(14)], "CID")
     case("RATCHET_REQ from the initiator", "SE-21", 1, [frame("RATCHET_REQ")], "RATCHET")
     case("data beyond the window", "ST-06", 1, [bytes_on(1, 55)], "STREAM_CREDIT")
     case("data beyond the window in two frames", "ST-06", 1, [bytes_on(1, 54), bytes_on(1)], "STREAM_CREDIT")

@@ -20,6 +20,7 @@ class Epoch:
     context: bytes
     ck: dict
     rk: bytes
+    split: bytes
     resume: dict
 
 
@@ -36,7 +37,7 @@ def epoch(number, prk, context):
     def x(name):
         return hkdf_expand(prk, label(name) + context, 32)
 
-    return Epoch(number, prk, context, {d: x(f"ck {d}") for d in DIRECTIONS}, x("rk"),
+    return Epoch(number, prk, context, {d: x(f"ck {d}") for d in DIRECTIONS}, x("rk"), x("rehs"),
                  {d: x(f"resume {d}") for d in DIRECTIONS})
 
 

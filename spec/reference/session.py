@@ -92,7 +92,7 @@ class End:
         self.out, self.into = schedule.DIRECTIONS if initiator else schedule.DIRECTIONS[::-1]
         self.root, first = schedule.first(k1, k2, h)
         self.sending = self.receiving = first
-        self.known, self.pending, self.outstanding, self.reply = [first], None, None, None
+        self.known, self.pending, self.outstanding, self.reply, self.drawn = [first], None, None, None, {}
         self.ck_out, self.ck_in, self.ck_pending = first.ck[self.out], first.ck[self.into], None
         self.seq_out = self.seq_in = self.una = 0
         self.heard_epoch = None
@@ -142,9 +142,9 @@ class End:
         self.outstanding = ("RATCHET", request, pair, kem)
         return request
 
-    def within(self, number):
+    def within(self):
         self.draw()
-        return epochs.handshake_within(self.suite, self.initiator, self.prologue, self.root.sid, number, self.static,
+        return epochs.handshake_within(self.suite, self.initiator, self.prologue, self.root.sid, self.sending, self.static,
                                        self.remote_static, self.drawn["e"], self.drawn.get("kem"))
 
     def draw(self):
@@ -155,7 +155,7 @@ class End:
 
     def begin_rehs(self):
         assert self.initiator and not self.outstanding and self.heard_epoch == self.sending.number
-        handshake = self.within(self.sending.number + 1)
+        handshake = self.within()
         request = epochs.rehs(1, self.sending.number + 1, handshake.write(b""))
         self.outstanding = ("REHS", request, handshake)
         return request
@@ -259,7 +259,7 @@ class End:
             self.draw()
             answer, _, self.pending = epochs.answer_ratchet(self.suite, self.sending, one, self.drawn["e"], self.drawn.get("kem"))
         else:
-            handshake = self.within(one["epoch"])
+            handshake = self.within()
             self.read_rehs_message(handshake, one)
             answer = epochs.rehs(2, one["epoch"], handshake.write(b""))
             _, self.pending = epochs.after_rehs(self.sending, handshake)

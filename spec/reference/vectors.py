@@ -27,7 +27,7 @@ def pair(keys):
 
 
 def epoch(one):
-    return {"number": one.number, "prk": one.prk, "context": one.context, "rk": one.rk,
+    return {"number": one.number, "prk": one.prk, "context": one.context, "rk": one.rk, "split": one.split,
             **{f"ck_{d}": one.ck[d] for d in schedule.DIRECTIONS}, **{f"resume_{d}": one.resume[d] for d in schedule.DIRECTIONS}}
 
 
