@@ -36,6 +36,8 @@ def main():
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(content, encoding="ascii")
             print(f"{len(content):8} {path}")
+    if arguments.check and not differing:
+        print(f"{len(files)} files of vectors are as the reference makes them")
     for name in differing:
         print(f"differs: {name}", file=sys.stderr)
     return 1 if differing else 0

@@ -6,6 +6,7 @@ mod layers;
 mod mpyc_demos;
 mod prerequisites;
 mod python;
+mod reference;
 mod requirements;
 mod soak;
 mod style;
@@ -48,6 +49,7 @@ const STAGES: &[Stage] = &[
     stage("interop", "other people's software against ours", &[], foreign::interop),
     stage("fuzz", "the fuzzers' corpus, replayed", &[], foreign::fuzz),
     stage("bench", "the benches still run; nothing is measured", &[], foreign::bench),
+    stage("reference", "the session protocol in Python, and its vectors", &["prerequisites"], reference::run),
     stage(
         "requirements",
         "each requirement of spec/ has a test, and the table says which",

@@ -1,7 +1,7 @@
 //! Private Pythons for tests, so that nothing depends on what a machine happens to have.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use crate::command::Line;
 use crate::failure::{About as _, Failure, Result};
@@ -24,6 +24,9 @@ const NUMPY: &str = "numpy>=1.26,<3";
 /// Succeeds with both.
 const HAS_NUMPY: &str = "import mpyc, numpy, sys; sys.exit(mpyc.__version__ != '0.11')";
 
+/// Succeeds with the packages of `spec/reference/requirements.txt`.
+const HAS_REFERENCE: &str = "import sys; from importlib.metadata import version; sys.exit((version('cryptography'), version('kyber-py')) != ('50.0.2', '1.2.0'))";
+
 const PIP: &str = "-m pip install --quiet --disable-pip-version-check --no-deps --only-binary :all:";
 
 /// Makes them, unless they are there.
@@ -37,6 +40,20 @@ pub(super) fn run(workshop: &Workshop) -> Result {
     }
     make(workshop, "python-bare", "python3 -m venv --without-pip")?;
     check(&bare, IS_BARE)
+}
+
+/// A Python with what `spec/reference` needs, as it stands in its list.
+pub(super) fn with_reference(workshop: &Workshop) -> Result<PathBuf> {
+    let python = workshop.made().join("python-reference").join("bin").join("python3");
+    if says_yes(&python, HAS_REFERENCE) {
+        println!("there already: {}", workshop.shown(&python));
+        return Ok(python);
+    }
+    make(workshop, "python-reference", "python3 -m venv")?;
+    let pip = PIP.split_whitespace().fold(Line::program(&python), Line::word);
+    workshop.run(pip.word("--require-hashes").word("-r").word("spec/reference/requirements.txt"))?;
+    check(&python, HAS_REFERENCE)?;
+    Ok(python)
 }
 
 fn with_mpyc(workshop: &Workshop, name: &str, python: &Path, is_right: &str, more: Option<&str>) -> Result {
