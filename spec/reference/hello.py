@@ -46,7 +46,7 @@ class Hello:
         if len(set(cids)) != count:
             raise Refused("a cid twice")
         max_record, window, length = number(4), number(4), number(1)
-        if not 1024 <= max_record <= 65536 or window < 1 or length not in (0, 32):
+        if not 2048 <= max_record <= 65536 or window < 1 or length not in (0, 32):
             raise Refused("value")
         prev_sid, extensions = take(length), []
         while data:

@@ -119,6 +119,7 @@ def epoch_failures(suite):
     if hybrid:
         bad = bytes([0x01, (ek[1] & 0xF0) | 0x0D]) + ek[2:]
         case("RATCHET with a number of ek that is 3329", "SE-20", 1, [frame("RATCHET", **{**good, "ek": bad})], "RATCHET")
+    case("two RATCHETs in one record", "ST-10", 1, [frame("RATCHET", **good)] * 2, "FRAME_MALFORMED")
     case("RATCHET from the responder", "SE-21", 0, [frame("RATCHET", **good)], "RATCHET")
     case("a second RATCHET", "SE-21", 1, [frame("RATCHET", **good)], "RATCHET", "RATCHET")
     case("RATCHET while a REHS waits", "SE-31", 1, [frame("RATCHET", **good)], "RATCHET", "REHS")

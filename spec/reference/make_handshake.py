@@ -66,7 +66,7 @@ def settings(suite):
         return Hello([source(8)], 16384, 4096, extensions=[(1, b""), (2, source(5)), (0xFFFF, source(40))])
 
     def with_all(source):
-        return Hello([source(8) for _ in range(8)], 1024, 1, source(32), [(7, b"x")])
+        return Hello([source(8) for _ in range(8)], 2048, 1, source(32), [(7, b"x")])
 
     def again(source):
         return plain_hello(source, source(32))
@@ -210,11 +210,11 @@ def hellos():
     bad("nine cids", Hello([source(8) for _ in range(9)]).encode())
     bad("no cids", Hello([]).encode())
     bad("a cid twice", Hello([a, b, a]).encode())
-    for size in (0, 1023, 65537, 2**32 - 1):
+    for size in (0, 1024, 2047, 65537, 2**32 - 1):
         bad(f"max_record {size}", Hello([a], size).encode())
-    bad("stream_window 0", Hello([a], 1024, 0).encode())
+    bad("stream_window 0", Hello([a], 2048, 0).encode())
     for length in (1, 31, 33):
-        bad(f"prev_sid of {length} bytes", Hello([a], 1024, 1, bytes(length)).encode())
+        bad(f"prev_sid of {length} bytes", Hello([a], 2048, 1, bytes(length)).encode())
     bad("extensions in descending order", Hello([a], extensions=[(2, b""), (1, b"")]).encode())
     bad("an extension twice", Hello([a], extensions=[(2, b""), (2, b"")]).encode())
     bad("an extension longer than what is left", Hello([a], extensions=[(2, b"abc")]).encode()[:-1])

@@ -67,7 +67,7 @@ def make_padding():
         if n <= 1536:
             rows[-1]["constant_1536"] = padding.size("constant", n, 65499, 1536)
     capped = [{"length": n, "max_record": most, "buckets": padding.size("buckets", n, most - record.OVERHEAD)}
-              for most in (1024, 16384, 65536)
+              for most in (2048, 16384, 65536)
               for n in (1, 900, most - record.OVERHEAD - 1, most - record.OVERHEAD)]
     return {"sizes": rows, "capped": capped}
 
@@ -85,11 +85,15 @@ class Receiver:
         if data[1:9] not in self.cids:
             raise Refused("cid")
         guard, low_epoch, flags, low_seq, header = record.unmask(self.family, self.hp, data)
-        if low_epoch != self.epoch & 0xFF:
-            raise Refused("epoch")
-        seq = record.nearest(self.seq, low_seq)
-        if seq != self.seq:
-            return "drop" if seq < self.seq or not self.current else "gap"
+        seq, ahead = record.nearest(self.seq, low_seq), low_epoch == self.epoch + 1 & 0xFF
+        if seq < self.seq:
+            return "drop"
+        if low_epoch != self.epoch & 0xFF and not ahead:
+            raise Refused("other epoch")
+        if seq > self.seq:
+            return "gap" if self.current else "drop"
+        if ahead:
+            raise Refused("the next epoch, which is not pending here")
         mk, _ = schedule.chain_step(self.ck)
         plaintext = record.open_with(self.family, mk, data, header, seq)
         if flags:
@@ -158,6 +162,9 @@ def refused(family, hp, source):
     add("257 epochs on: the same low byte, another chain", "SE-04", sealed_as(mk=source(32), epoch=257), "reject")
     for below in (4, 0):
         add(f"seq {below}", "SE-07", sealed_as(seq=below), "drop")
+    add("seq 4 of the epoch before", "SE-07", sealed_as(seq=4, epoch=0), "drop")
+    add("seq 6 of the epoch before", "SE-07", sealed_as(seq=6, epoch=0), "reject")
+    add("seq 6 of the epoch after", "SE-07", sealed_as(seq=6, epoch=2), "gap")
     for above in (6, 7, 2**40):
         add(f"seq {above}, on the current connection", "SE-07", sealed_as(seq=above), "gap")
         add(f"seq {above}, on another connection", "SE-07", sealed_as(seq=above), "drop", current=False)

@@ -174,14 +174,18 @@ class End:
             if data[1:9] not in self.cids:
                 raise Refused("cid")
             guard, low_epoch, flags, low_seq, header = record.unmask(self.family, self.root.hp[self.into], data)
-            epoch, ck = self.receiving, self.ck_in
-            if self.pending and low_epoch == self.pending.number & 0xFF:
+            seq, epoch, ck = record.nearest(self.seq_in, low_seq), self.receiving, self.ck_in
+            ahead = low_epoch == epoch.number + 1 & 0xFF
+            if seq < self.seq_in:
+                return "drop"
+            if low_epoch != epoch.number & 0xFF and not ahead:
+                raise Refused("other epoch")
+            if seq > self.seq_in:
+                return "gap" if connection == self.current else "drop"
+            if ahead:
                 epoch, ck = self.pending, self.ck_pending
-            if low_epoch != epoch.number & 0xFF or ck is None:
-                raise Refused("epoch")
-            seq = record.nearest(self.seq_in, low_seq)
-            if seq != self.seq_in:
-                return "drop" if seq < self.seq_in or connection != self.current else "gap"
+            if ck is None:
+                raise Refused("the next epoch is not pending")
             mk, next_ck = schedule.chain_step(ck)
             plaintext = record.open_with(self.family, mk, data, header, seq)
         except Refused:
@@ -200,15 +204,13 @@ class End:
         content = frames.decode(plaintext)
         if not self.initiator and seq == 0 and content[0]["type"] != "CONFIRM":
             raise Violation("CONFIRM")
-        agreeing = 0
+        if sum(one["type"] in AGREES for one in content) > 1:
+            raise Violation("FRAME_MALFORMED")
         for index, one in enumerate(content):
             kind = one["type"]
             if kind == "CONFIRM" and (self.initiator or seq or index):
                 raise Violation("CONFIRM")
             if kind in AGREES:
-                agreeing += 1
-                if agreeing > 1:
-                    raise Violation("REHS" if kind == "REHS" else "RATCHET")
                 self.agree(one)
             elif kind == "RATCHET_REQ" and self.initiator is False:
                 raise Violation("RATCHET")
