@@ -6,7 +6,7 @@ use rand_core::CryptoRng;
 use thiserror::Error;
 
 use crate::{
-    Hello, Limits, Session,
+    Hello, Limits, Session, Suite,
     handshake::Binding,
     hello::Cid,
     noise::SymmetricState,
@@ -56,7 +56,7 @@ impl Established {
         peer: Hello,
         limits: Limits,
     ) -> Self {
-        let cipher = state.cipher();
+        let cipher = state.suite().cipher();
         let (transcript_hash, k1, k2) = state.split();
         let keys = schedule::derive(cipher, &transcript_hash, k1, k2);
         Self { role, binding, transcript_hash, keys, local, peer, limits }
@@ -65,6 +65,11 @@ impl Established {
     /// Which side of the handshake this is.
     pub fn role(&self) -> Role {
         self.role
+    }
+
+    /// The suite that both sides completed.
+    pub fn suite(&self) -> Suite {
+        self.binding.suite
     }
 
     /// The session identifier, equal on both sides. Not secret, but unpredictable to others.

@@ -11,7 +11,7 @@ use zeroize::{Zeroize, Zeroizing};
 
 use crate::{
     Suite,
-    aead::{Aead, Cipher, Portable, TAG_LEN},
+    aead::{Aead, Portable, TAG_LEN},
     labels,
     secret::secret,
 };
@@ -33,7 +33,7 @@ secret! {
 
 /// Noise's `ck`, `h` and `k`.
 pub(crate) struct SymmetricState {
-    cipher: Cipher,
+    suite: Suite,
     chaining_key: ChainingKey,
     hash: [u8; 32],
     payload_key: Option<PayloadKey>,
@@ -44,7 +44,7 @@ impl SymmetricState {
     pub(crate) fn new(suite: Suite, prologue: &[u8]) -> Self {
         let hash = first_hash(suite.noise_name());
         let chaining_key = ChainingKey::take(&mut hash.clone());
-        let mut state = Self { cipher: suite.cipher(), chaining_key, hash, payload_key: None };
+        let mut state = Self { suite, chaining_key, hash, payload_key: None };
         if crate::NULL_CIPHER {
             state.mix_hash(&[prologue, labels::NULL_CIPHER].concat());
         } else {
@@ -53,15 +53,15 @@ impl SymmetricState {
         state
     }
 
-    /// The cipher of the suite.
-    pub(crate) fn cipher(&self) -> Cipher {
-        self.cipher
+    /// The suite whose name the transcript begins with.
+    pub(crate) fn suite(&self) -> Suite {
+        self.suite
     }
 
     /// A copy to try a message on, so that a message that fails leaves the original as it was.
     pub(crate) fn fork(&self) -> Self {
         Self {
-            cipher: self.cipher,
+            suite: self.suite,
             chaining_key: ChainingKey::take(&mut self.chaining_key.expose().clone()),
             hash: self.hash,
             payload_key: self.payload_key.as_ref().map(|key| PayloadKey::take(&mut key.expose().clone())),
@@ -85,7 +85,7 @@ impl SymmetricState {
         let key = self.payload_key.take().ok_or(NoiseError)?;
         let mut ciphertext = Vec::with_capacity(plaintext.len().saturating_add(TAG_LEN));
         ciphertext.extend_from_slice(plaintext);
-        let tag = Portable::seal(self.cipher, key.expose(), &NONCE, &self.hash, &mut ciphertext)
+        let tag = Portable::seal(self.suite.cipher(), key.expose(), &NONCE, &self.hash, &mut ciphertext)
             .map_err(|_| NoiseError)?;
         ciphertext.extend_from_slice(&tag);
         self.mix_hash(&ciphertext);
@@ -96,7 +96,7 @@ impl SymmetricState {
     pub(crate) fn decrypt_and_hash(&mut self, ciphertext: &[u8]) -> Result<Vec<u8>, NoiseError> {
         let key = self.payload_key.take().ok_or(NoiseError)?;
         let mut buffer = ciphertext.to_vec();
-        let length = Portable::open(self.cipher, key.expose(), &NONCE, &self.hash, &mut buffer)
+        let length = Portable::open(self.suite.cipher(), key.expose(), &NONCE, &self.hash, &mut buffer)
             .map_err(|_| NoiseError)?;
         buffer.truncate(length);
         self.mix_hash(ciphertext);

@@ -23,6 +23,7 @@ fn both_ends_agree_on_everything() {
     for suite in Suite::ALL {
         let (a, b) = established_of(suite, &Limits::default());
         assert_eq!((a.role(), b.role()), (Role::Initiator, Role::Responder));
+        assert_eq!((a.suite(), b.suite()), (suite, suite));
         assert_eq!(a.sid(), b.sid());
         assert_eq!(a.transcript_hash(), b.transcript_hash());
         assert_eq!(a.cids(), b.peer().cids);
