@@ -5,6 +5,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::core::pairing::Capabilities;
+
 /// Version of the contacts file's layout.
 pub const FILE_VERSION: u32 = 1;
 
@@ -36,6 +38,9 @@ pub struct Contact {
     pub last_met: u64,
     /// Its connection DIDs, newest first, at most eight.
     pub connections: Vec<String>,
+    /// Whether a post-quantum handshake with it was completed: from then on a weaker one is not agreed to.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub post_quantum: bool,
 }
 
 impl crate::core::who::Named for Contact {
@@ -67,11 +72,12 @@ impl Default for Contacts {
 
 impl Contacts {
     /// Notes that the party `identity` was met as `connection` at `now` (UTC seconds); a full book forgets whoever was
-    /// met longest ago.
-    pub fn met(&mut self, identity: &str, name: &str, connection: &str, now: u64) {
+    /// met longest ago. That a handshake was post-quantum is never taken back by one that was not.
+    pub fn met(&mut self, identity: &str, name: &str, connection: &str, is_post_quantum: bool, now: u64) {
         if let Some(known) = self.contacts.iter_mut().find(|contact| contact.identity == identity) {
             known.name = name.to_owned();
             known.last_met = now;
+            known.post_quantum |= is_post_quantum;
             known.connections.retain(|did| did != connection);
             known.connections.insert(0, connection.to_owned());
             known.connections.truncate(MAX_CONNECTIONS);
@@ -89,7 +95,17 @@ impl Contacts {
             first_met: now,
             last_met: now,
             connections: vec![connection.to_owned()],
+            post_quantum: is_post_quantum,
         });
+    }
+
+    /// Returns what is remembered of the suites of all contacts.
+    pub fn capabilities(&self) -> Capabilities {
+        let mut capabilities = Capabilities::default();
+        for contact in self.contacts.iter().filter(|contact| contact.post_quantum) {
+            capabilities.remember(&contact.identity);
+        }
+        capabilities
     }
 
     /// Says what this home knows of a party that calls itself `name`.
@@ -121,8 +137,8 @@ mod tests {
     #[test]
     fn a_new_connection_of_a_known_identity_is_the_same_contact() {
         let mut contacts = Contacts::default();
-        contacts.met("did:key:a", "alice", "did:peer:1", 10);
-        contacts.met("did:key:a", "alice", "did:peer:2", 20);
+        contacts.met("did:key:a", "alice", "did:peer:1", false, 10);
+        contacts.met("did:key:a", "alice", "did:peer:2", false, 20);
         assert_eq!(contacts.contacts.len(), 1);
         let alice = contacts.find("did:key:a").unwrap();
         assert_eq!((alice.first_met, alice.last_met), (10, 20));
@@ -130,9 +146,28 @@ mod tests {
     }
 
     #[test]
+    fn hs_22_post_quantum_stays_remembered_through_the_file() {
+        let mut contacts = Contacts::default();
+        contacts.met("did:key:a", "alice", "did:peer:1", true, 10);
+        contacts.met("did:key:a", "alice", "did:peer:1", false, 20);
+        contacts.met("did:key:b", "bob", "did:peer:2", false, 20);
+        let file = serde_json::to_string(&contacts).unwrap();
+        let known = serde_json::from_str::<Contacts>(&file).unwrap().capabilities();
+        assert!(known.is_post_quantum("did:key:a") && !known.is_post_quantum("did:key:b"));
+        let old = file.replace(",\"post_quantum\":true", "");
+        assert!(
+            old != file
+                && !serde_json::from_str::<Contacts>(&old)
+                    .unwrap()
+                    .capabilities()
+                    .is_post_quantum("did:key:a")
+        );
+    }
+
+    #[test]
     fn a_stranger_with_a_known_name_stands_out() {
         let mut contacts = Contacts::default();
-        contacts.met("did:key:a", "alice", "did:peer:1", 10);
+        contacts.met("did:key:a", "alice", "did:peer:1", false, 10);
         assert_eq!(contacts.acquaintance("did:key:a", "anna"), Acquaintance::Known);
         assert_eq!(contacts.acquaintance("did:key:b", "alice"), Acquaintance::NameOfAnother);
         assert_eq!(contacts.acquaintance("did:key:b", "bob"), Acquaintance::New);
@@ -142,7 +177,7 @@ mod tests {
     fn a_full_book_forgets_whoever_was_met_longest_ago() {
         let mut contacts = Contacts::default();
         for number in 0..=u64::try_from(MAX_CONTACTS).unwrap() {
-            contacts.met(&format!("did:key:{number}"), "x", "did:peer:x", number);
+            contacts.met(&format!("did:key:{number}"), "x", "did:peer:x", false, number);
         }
         assert_eq!(contacts.contacts.len(), MAX_CONTACTS);
         assert!(contacts.find("did:key:0").is_none());

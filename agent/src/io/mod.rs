@@ -50,6 +50,17 @@ pub(crate) fn random_u64(rng: &mut SystemRng) -> u64 {
     rng.next_u64()
 }
 
+/// Says whether this machine has instructions for AES-GCM, for the block and for the tag.
+pub(crate) fn has_aes_instructions() -> bool {
+    #[cfg(any(target_arch = "x86", target_arch = "x86_64"))]
+    return std::arch::is_x86_feature_detected!("aes") && std::arch::is_x86_feature_detected!("pclmulqdq");
+    #[cfg(target_arch = "aarch64")]
+    return std::arch::is_aarch64_feature_detected!("aes")
+        && std::arch::is_aarch64_feature_detected!("pmull");
+    #[cfg(not(any(target_arch = "x86", target_arch = "x86_64", target_arch = "aarch64")))]
+    return false;
+}
+
 /// Makes the runtime of a command.
 ///
 /// # Errors

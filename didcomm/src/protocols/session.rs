@@ -22,7 +22,9 @@ use super::{Digest32, b64url, body, types};
 pub struct Propose {
     /// Suites in the initiator's order of preference.
     pub suites: Vec<u8>,
-    /// Noise message 1 for the first suite.
+    /// Suite of `noise`, one of `suites`.
+    pub suite: u8,
+    /// Noise message 1.
     #[serde(with = "b64url::bytes")]
     pub noise: Vec<u8>,
     /// SHA-256 of each prologue field, by name.

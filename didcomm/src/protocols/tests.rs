@@ -263,9 +263,14 @@ fn discover_features_bodies() {
 #[test]
 fn session_bodies() {
     let fields = BTreeMap::from([("responder_did".to_owned(), Digest32([7; 32]))]);
-    let propose =
-        Propose { suites: vec![2, 1], noise: vec![0xfb; 48], fields: fields.clone(), link: "a.b.c".into() };
-    requires(&propose, &["suites", "noise", "fields", "link"]);
+    let propose = Propose {
+        suites: vec![2, 1],
+        suite: 2,
+        noise: vec![0xfb; 48],
+        fields: fields.clone(),
+        link: "a.b.c".into(),
+    };
+    requires(&propose, &["suites", "suite", "noise", "fields", "link"]);
     requires(&Accept { suite: 2, noise: vec![1], fields, link: None }, &["suite", "noise", "fields"]);
     requires(&Abort { code: "suite".into(), comment: None, use_suite: Some(1) }, &["code"]);
     let mut wrong = propose.message("1");

@@ -6,14 +6,14 @@ use std::time::{Duration, Instant};
 use didagent_didcomm::envelope::Authenticated;
 use didagent_didcomm::message::Message;
 use didagent_didcomm::protocols::room::{Leave, Ready};
-use didagent_didcomm::protocols::session::Propose;
+use didagent_didcomm::protocols::types;
 use didagent_didcomm::protocols::{Body as _, Digest32};
 use rand_core::CryptoRng;
 
 use super::roster::Roster;
 use super::{Event, Member, Output, describe, describe_leave, leave};
 use crate::core::invite::{Invitation, new_id};
-use crate::core::pairing::{self, Pair, PairingError, Proposal};
+use crate::core::pairing::{Between, Handshakes, Outcome, PairingError};
 use crate::failure::{Failure, Kind};
 
 /// What stays the same for the whole room: who we are, and which room it is.
@@ -34,8 +34,7 @@ pub(super) struct Forming {
     roster: Roster,
     ours: usize,
     deadline: Instant,
-    /// Handshakes that we began, by peer.
-    proposals: BTreeMap<usize, Proposal>,
+    handshakes: Handshakes,
     /// Peers whose proposal we answered.
     answered: BTreeSet<usize>,
     /// Peers whose session is confirmed.
@@ -63,18 +62,17 @@ impl Forming {
             roster,
             ours,
             deadline,
-            proposals: BTreeMap::new(),
+            handshakes: Handshakes::new(member.suites.clone(), member.capabilities.clone()),
             answered: BTreeSet::new(),
             up: BTreeSet::new(),
             ready: BTreeSet::new(),
             trouble: BTreeMap::new(),
         };
         for peer in ours + 1..forming.roster.body().m {
-            let Some(pair) = forming.pair(context, peer) else { continue };
-            let to = pair.responder.did.clone();
-            let (proposal, message) = pairing::propose(&member.identity, &pair, rng)
-                .map_err(|error| forming.handshake_failure(peer, &error))?;
-            forming.proposals.insert(peer, proposal);
+            let Some(between) = between(&forming.roster, ours, context, peer) else { continue };
+            let begun = forming.handshakes.begin(&member.identity, &between, rng);
+            let to = between.peer.did.clone();
+            let message = begun.map_err(|error| forming.handshake_failure(peer, &error))?;
             outputs.push_back(Output::send(to, message));
         }
         Ok(forming)
@@ -94,10 +92,6 @@ impl Forming {
             return Ok(());
         };
         let peer = party.index;
-        if Propose::try_from(message).is_ok() {
-            self.answer(context, peer, message, now, rng, outputs);
-            return Ok(());
-        }
         if let Ok(ready) = Ready::try_from(message) {
             return self.peer_ready(peer, &ready, outputs);
         }
@@ -108,21 +102,13 @@ impl Forming {
             }
             return Err(Failure::new(Kind::PeerLost, describe_leave(&self.describe(peer), &body)));
         }
-        if self.proposals.get(&peer).is_some_and(|proposal| proposal.is_answered_by(message))
-            && let Some(proposal) = self.proposals.remove(&peer)
-        {
-            match proposal.finish(message) {
-                Ok(established) => {
-                    self.trouble.remove(&peer);
-                    outputs.push_back(Output::Connect { peer, established: Box::new(established) });
-                }
-                Err(unfinished) => {
-                    self.note_trouble(peer, &unfinished.error, now);
-                    self.proposals.insert(peer, unfinished.proposal);
-                }
-            }
-        }
+        self.handshake(context, peer, message, now, rng, outputs);
         Ok(())
+    }
+
+    /// Says whether this is a proposal of `sender` that was answered before, so that its duplicate gets the same answer.
+    pub(super) fn is_answered(&self, sender: &str, message: &Message) -> bool {
+        self.handshakes.is_answered(sender, message)
     }
 
     /// Notes that the session with `peer` works; after the last one we say ready.
@@ -135,6 +121,9 @@ impl Forming {
         outputs: &mut VecDeque<Output>,
     ) {
         self.up.insert(peer);
+        if let Some(party) = self.roster.party(peer) {
+            self.handshakes.confirmed(&party.did);
+        }
         if self.up.len() + 1 < self.roster.body().m || !self.ready.insert(self.ours) {
             return;
         }
@@ -199,7 +188,7 @@ impl Forming {
         Failure::new(Kind::NotReady, message).hint("ask them what their screen says, then invite again")
     }
 
-    fn answer(
+    fn handshake(
         &mut self,
         context: Context<'_>,
         peer: usize,
@@ -208,22 +197,36 @@ impl Forming {
         rng: &mut impl CryptoRng,
         outputs: &mut VecDeque<Output>,
     ) {
-        // The lower index proposes. A second proposal of the same peer would replace a session that works.
-        if peer >= self.ours || self.answered.contains(&peer) {
-            return;
-        }
-        let Some(pair) = self.pair(context, peer) else { return };
-        let to = pair.initiator.did.clone();
-        match pairing::answer(&context.0.identity, &pair, message, rng) {
-            Ok((established, accept)) => {
-                self.answered.insert(peer);
-                self.trouble.remove(&peer);
-                outputs.push_back(Output::send(to, accept));
-                outputs.push_back(Output::Connect { peer, established: Box::new(established) });
+        if message.type_ == types::SESSION_PROPOSE {
+            // The lower index proposes. A second proposal of the same peer would replace a session that works.
+            let is_second = self.answered.contains(&peer)
+                && !self
+                    .roster
+                    .party(peer)
+                    .is_some_and(|party| self.handshakes.is_answered(&party.did, message));
+            if peer >= self.ours || is_second {
+                return;
             }
-            Err(refusal) => {
-                outputs.push_back(Output::send(to, refusal.abort));
-                self.note_trouble(peer, &refusal.error, now);
+        }
+        let (member, _) = context;
+        let Some(between) = between(&self.roster, self.ours, context, peer) else { return };
+        let to = between.peer.did.clone();
+        match self.handshakes.handle(&member.identity, &between, message, now, rng) {
+            Outcome::Nothing => {}
+            Outcome::Send(message) => outputs.push_back(Output::Send { to, message }),
+            Outcome::Established(established, accept) => {
+                self.trouble.remove(&peer);
+                if let Some(message) = accept {
+                    self.answered.insert(peer);
+                    outputs.push_back(Output::Send { to, message });
+                }
+                outputs.push_back(Output::Connect { peer, established });
+            }
+            Outcome::Trouble(error, abort) => {
+                if let Some(message) = abort {
+                    outputs.push_back(Output::Send { to, message });
+                }
+                self.note_trouble(peer, &error, now);
             }
         }
     }
@@ -260,17 +263,21 @@ impl Forming {
         Ok(())
     }
 
-    fn pair<'a>(&'a self, context: Context<'a>, peer: usize) -> Option<Pair<'a>> {
-        let (_, invitation) = context;
-        Some(Pair {
-            room: invitation.room(),
-            invitation: invitation.hash(),
-            initiator: self.roster.party(self.ours.min(peer))?,
-            responder: self.roster.party(self.ours.max(peer))?,
-        })
-    }
-
     fn handshake_failure(&self, peer: usize, error: &PairingError) -> Failure {
         Failure::new(Kind::HandshakeFailed, format!("no session with {}: {error}", self.describe(peer)))
     }
+}
+
+fn between<'a>(
+    roster: &'a Roster,
+    ours: usize,
+    (_, invitation): Context<'a>,
+    peer: usize,
+) -> Option<Between<'a>> {
+    Some(Between {
+        room: invitation.room(),
+        invitation: invitation.hash(),
+        ours: roster.party(ours)?,
+        peer: roster.party(peer)?,
+    })
 }

@@ -197,6 +197,11 @@ impl Room {
         message.pthid.as_deref() == Some(self.invitation.room()) || self.is_refused_by(message)
     }
 
+    /// Says whether this is a proposal of `sender` that was answered before: its duplicate gets the same answer again (HS-06).
+    pub fn answers_again(&self, sender: &str, message: &Message) -> bool {
+        matches!(&self.phase, Phase::Forming(forming) if forming.is_answered(sender, message))
+    }
+
     /// Returns the DIDs of the other parties, as far as we know.
     pub fn dids(&self) -> Vec<String> {
         match &self.phase {

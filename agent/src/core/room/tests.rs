@@ -14,6 +14,7 @@ use std::sync::Arc;
 use super::*;
 use crate::core::identity::ConnectionSecrets;
 use crate::core::identity::Identity;
+use crate::core::pairing::{Capabilities, Policy};
 use crate::core::post::Post;
 use crate::core::test_rng;
 use crate::failure::Kind;
@@ -38,7 +39,8 @@ struct Seat {
 fn member(seed: u8, threshold: Option<ThresholdRule>) -> Member {
     let identity = Arc::new(Identity::generate(&mut test_rng(seed)));
     let connection = identity.connection("did:peer:2.Ez6LSmediator");
-    Member { identity, connection, name: format!("party {seed}"), threshold }
+    let (suites, capabilities) = (Policy::of_machine(true), Capabilities::default());
+    Member { identity, connection, name: format!("party {seed}"), threshold, suites, capabilities }
 }
 
 impl Table {

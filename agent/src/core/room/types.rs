@@ -10,6 +10,7 @@ use didagent_session::Established;
 
 use super::roster::Roster;
 use crate::core::identity::{ConnectionDid, Identity};
+use crate::core::pairing::{Capabilities, Policy};
 use crate::failure::Failure;
 
 /// The time, both as durations are measured and as messages carry it.
@@ -32,6 +33,10 @@ pub struct Member {
     pub name: String,
     /// The threshold that our own program would run with among `m` parties; `None` if there is no program to tell.
     pub threshold: Option<ThresholdRule>,
+    /// The cipher suites that we offer and complete.
+    pub suites: Policy,
+    /// What is remembered of others from sessions before.
+    pub capabilities: Capabilities,
 }
 
 /// How the threshold follows from the number of parties.

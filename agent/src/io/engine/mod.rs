@@ -151,6 +151,8 @@ struct Engine {
     ended: BTreeSet<usize>,
     rtts: BTreeMap<usize, Duration>,
     early_streams: Vec<(usize, SessionStream)>,
+    /// Parties with whom a post-quantum handshake was completed.
+    post_quantum: BTreeSet<usize>,
     roster: Option<Box<Roster>>,
     /// When the room was full.
     full_at: Option<Instant>,
@@ -363,7 +365,8 @@ impl Engine {
             let is_other = party.identity != self.identity.did();
             acquaintances.push(is_other.then(|| self.contacts.acquaintance(&party.identity, &party.name)));
             if is_other {
-                contacts.met(&party.identity, &party.name, &party.did, unix_now());
+                let is_post_quantum = self.post_quantum.contains(&party.index);
+                contacts.met(&party.identity, &party.name, &party.did, is_post_quantum, unix_now());
             }
         }
         self.home.write_contacts(&contacts)?;

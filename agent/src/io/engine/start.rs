@@ -13,6 +13,7 @@ use crate::core::allowance::Allowance;
 use crate::core::clock;
 use crate::core::connect::Mailbox;
 use crate::core::invite::{Invitation, read_mediator_link};
+use crate::core::pairing::Policy;
 use crate::core::room::{Member, roster};
 use crate::core::seen::Seen;
 use crate::failure::{Failure, Kind};
@@ -21,7 +22,7 @@ use crate::io::local_api::{self, Shown};
 use crate::io::mediator_time::mediator_time;
 use crate::io::program::Program;
 use crate::io::standstill::Standstill;
-use crate::io::{system_rng, unix_now, websocket};
+use crate::io::{has_aes_instructions, system_rng, unix_now, websocket};
 use crate::report::{Report, Reporter};
 
 /// Messages of mediators that wait for the engine.
@@ -103,6 +104,8 @@ pub(super) async fn start(plan: Plan, reporter: &mut dyn Reporter) -> Result<Eng
         connection: connection.clone(),
         name: plan.name,
         threshold: program.as_ref().map(Program::threshold),
+        suites: Policy::of_machine(has_aes_instructions()),
+        capabilities: contacts.capabilities(),
     };
     let goal = match &plan.role {
         Role::Host { parties, .. } => format!("compute together, {parties} parties"),
@@ -127,6 +130,7 @@ pub(super) async fn start(plan: Plan, reporter: &mut dyn Reporter) -> Result<Eng
         ended: BTreeSet::new(),
         rtts: BTreeMap::new(),
         early_streams: Vec::new(),
+        post_quantum: BTreeSet::new(),
         roster: None,
         full_at: None,
         program,
