@@ -149,6 +149,7 @@ mod tests {
         assert_eq!(codes, sorted);
     }
 
+    /// Decides SC-05.
     #[test]
     fn a_strangers_words_cannot_move_the_cursor() {
         let failure = Failure::new(Kind::Other, "a\u{1b}]0;title\u{7}b\nc\u{202e}d").hint("\u{1b}[2Jtry");

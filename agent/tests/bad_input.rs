@@ -228,6 +228,7 @@ fn arguments_that_are_the_bridges_own_are_refused() {
     }
 }
 
+/// Decides BR-22.
 #[test]
 fn a_program_that_is_not_python_is_warned_about_and_runs() {
     let stage = Stage::new();
@@ -274,6 +275,7 @@ fn identity_is_refused(stage: &Stage, home: &Path) {
     assert_eq!(std::fs::read(&file).unwrap(), before, "the file was touched");
 }
 
+/// Decides SC-03.
 #[test]
 fn an_identity_file_that_others_may_read_is_refused_and_left_alone() {
     let stage = Stage::new();

@@ -38,6 +38,7 @@ fn mediator_with_clock(seconds: i64) -> Mediator {
     Mediator::start_on(&didagent(), 0, |command| clock::shift(command, seconds))
 }
 
+/// Decides RM-73.
 #[test]
 fn a_host_whose_clock_is_wrong_by_a_day_gets_no_link() {
     let stage = Stage::new();

@@ -99,6 +99,7 @@ async fn strangers_are_answered_politely_sparingly_and_never_about_a_report() {
     assert!(ended.events("warning").is_empty(), "{ended:#?}");
 }
 
+/// Decides RM-13, RM-61, RM-62.
 #[tokio::test(flavor = "multi_thread")]
 async fn no_connection_is_made_for_a_stranger_and_one_is_for_a_contact() {
     let stage = Stage::new();

@@ -22,6 +22,7 @@ fn mode(path: &Path) -> u32 {
     std::fs::metadata(path).unwrap().permissions().mode() & 0o777
 }
 
+/// Decides SC-03.
 #[test]
 fn the_first_use_makes_an_identity_for_its_owner_alone_and_later_ones_keep_it() {
     let folder = tempfile::tempdir().unwrap();

@@ -36,6 +36,7 @@ fn refused(agent: Agent, exit: i32, code: &str) -> Ended {
     ended
 }
 
+/// Decides IV-08.
 #[test]
 fn a_link_works_as_chats_and_mails_wrap_it() {
     let stage = Stage::new();

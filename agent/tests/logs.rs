@@ -132,6 +132,7 @@ fn plaintext(taps: &Path) -> (HashSet<Vec<u8>>, Vec<Vec<u8>>) {
     (windows, keys)
 }
 
+/// Decides SC-02.
 #[test]
 fn the_log_of_a_whole_run_at_its_most_talkative_has_spans_and_no_secrets() {
     let (stage, proxy, keys) = Stage::logging_behind_proxy(didagent());

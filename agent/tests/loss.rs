@@ -51,6 +51,7 @@ fn stopped_soon(parties: Vec<(Party, u32)>) -> Vec<Ended> {
     ended
 }
 
+/// Decides RM-50, RM-51.
 #[test]
 fn a_killed_agent_takes_its_mpyc_along_and_the_others_stop_and_name_it() {
     for killed in [0, 1, 2] {
@@ -68,6 +69,7 @@ fn a_killed_agent_takes_its_mpyc_along_and_the_others_stop_and_name_it() {
     }
 }
 
+/// Decides RM-51, RM-54.
 #[test]
 fn a_machine_that_stands_still_is_shown_then_lost_and_blames_nobody_when_it_wakes() {
     let stage = Stage::new();
@@ -114,6 +116,7 @@ fn a_machine_that_stands_still_for_a_moment_goes_on() {
     }
 }
 
+/// Decides RM-43.
 #[test]
 fn a_party_that_never_becomes_ready_is_named_at_the_deadline() {
     let stage = Stage::new();
@@ -134,6 +137,7 @@ fn a_party_that_never_becomes_ready_is_named_at_the_deadline() {
     until("no process of the run is left", || processes_that_know(stage.folder()).is_empty());
 }
 
+/// Decides RM-50.
 #[test]
 fn ctrl_c_in_a_run_ends_with_130_and_the_others_name_who_it_was() {
     for interrupted in [0, 2] {
@@ -176,6 +180,7 @@ fn a_signal_to_the_agent_alone_stops_its_mpyc_too() {
     }
 }
 
+/// Decides RM-32.
 #[test]
 fn ctrl_c_while_the_room_forms_ends_with_130_and_the_others_are_told() {
     for interrupted in [0, 1] {
@@ -200,6 +205,7 @@ fn ctrl_c_while_the_room_forms_ends_with_130_and_the_others_are_told() {
     }
 }
 
+/// Decides RM-16.
 #[test]
 fn ctrl_c_of_the_host_in_the_lobby_closes_the_room() {
     let stage = Stage::new();
@@ -213,6 +219,7 @@ fn ctrl_c_of_the_host_in_the_lobby_closes_the_room() {
     assert!(guest.assert_error(7, "E0405").contains("the host was interrupted"));
 }
 
+/// Decides RM-16.
 #[test]
 fn ctrl_c_of_a_guest_in_the_lobby_frees_its_seat_for_somebody_else() {
     let stage = Stage::new();
@@ -264,6 +271,7 @@ fn a_program_that_fails_before_mpyc_starts_is_named_with_its_exit_code() {
     failing_at_one("before", 3);
 }
 
+/// Decides RM-50.
 #[test]
 fn a_program_that_fails_after_mpyc_started_is_named_with_its_exit_code() {
     failing_at_one("after", 3);

@@ -92,6 +92,7 @@ async fn what_another_partys_mediator_reports_ends_nothing_and_is_not_shown() {
     }
 }
 
+/// Decides RM-24.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_guest_that_moves_from_mediator_to_mediator_does_not_keep_others_out() {
     let stage = Stage::new();

@@ -45,6 +45,7 @@ fn ends_early(how: &str, who: usize, parties: usize, warned: &str) {
     until("no process of the run is left", || processes_that_know(stage.folder()).is_empty());
 }
 
+/// Decides BR-23, RM-53.
 #[test]
 fn who_ends_early_without_an_error_is_named_by_everybody_who_waits_for_it() {
     // Each takes 10 s of nothing, so all at once.
@@ -61,6 +62,7 @@ fn who_ends_early_without_an_error_is_named_by_everybody_who_waits_for_it() {
     });
 }
 
+/// Decides RM-52.
 #[test]
 fn what_a_program_writes_in_its_last_moment_arrives() {
     for _ in 0..5 {
@@ -73,6 +75,7 @@ fn what_a_program_writes_in_its_last_moment_arrives() {
     }
 }
 
+/// Decides BR-23, RM-53.
 #[test]
 fn work_after_mpyc_and_between_two_runs_of_it_is_never_stopped() {
     let results = std::thread::scope(|scope| {

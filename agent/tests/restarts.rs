@@ -84,7 +84,7 @@ fn a_restart_while_the_host_waits_alone_leaves_the_link_as_it_is() {
     drop(lasting.folder);
 }
 
-/// Decides RL-40.
+/// Decides RL-40, RM-70.
 #[test]
 fn a_restart_while_guests_wait_keeps_their_seats_and_the_room_fills_up() {
     let mut lasting = Lasting::new();
@@ -199,6 +199,7 @@ fn a_mediator_that_does_not_come_back_ends_the_lobby_after_a_minute() {
     }
 }
 
+/// Decides RM-70.
 #[test]
 fn a_mediator_that_comes_back_as_another_one_ends_the_lobby_and_says_how_to_keep_it() {
     let mut stage = Stage::new();

@@ -138,6 +138,7 @@ fn is_telling(piece: &[u8]) -> bool {
     piece.iter().collect::<HashSet<_>>().len() >= DIFFERENT
 }
 
+/// Decides SC-01.
 #[test]
 fn nothing_that_mpyc_sends_reaches_the_wire_readable() {
     let recording = record(didagent());
@@ -164,6 +165,7 @@ fn nothing_that_mpyc_sends_reaches_the_wire_readable() {
     }
 }
 
+/// Decides SC-01.
 #[test]
 fn the_same_search_finds_the_plaintext_of_a_build_that_encrypts_nothing() {
     let recording = record(null_cipher_didagent());
@@ -178,6 +180,7 @@ fn the_same_search_finds_the_plaintext_of_a_build_that_encrypts_nothing() {
     }
 }
 
+/// Decides SC-01.
 #[test]
 fn the_search_finds_pieces_in_base64_wherever_an_encoder_began() {
     let secret: Vec<u8> = (0..40_u8).map(|number| number.wrapping_mul(97).wrapping_add(13)).collect();

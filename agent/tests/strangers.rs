@@ -49,6 +49,7 @@ fn by_hand(program: &Path, arguments: &[&str], ports: &[u16], index: usize) -> P
     Process::start("MPyC", Command::new(python()).args(words).stdin(Stdio::null()))
 }
 
+/// Decides BR-06, SC-04.
 #[test]
 fn a_local_stranger_with_another_pid_is_refused_and_the_right_mpyc_still_gets_through() {
     let stage = Stage::new();
@@ -98,6 +99,7 @@ fn a_stranger_that_is_faster_than_the_own_program_does_not_stop_the_run() {
     }
 }
 
+/// Decides BR-13, BR-20, SC-04.
 #[test]
 fn mpycs_port_is_open_on_loopback_alone_while_it_waits_for_the_others() {
     let stage = Stage::new();

@@ -90,6 +90,7 @@ mod tests {
         pauses
     }
 
+    /// Decides RM-70.
     #[test]
     fn pauses_grow_to_a_limit_and_end_after_a_minute() {
         for random in [0, 1, 249, 250, 12_345_678, u64::MAX] {
@@ -103,6 +104,7 @@ mod tests {
         assert_ne!(pauses(0), pauses(100), "all agents would come back at once");
     }
 
+    /// Decides RM-70.
     #[test]
     fn a_mediator_that_comes_and_goes_is_one_outage() {
         let mut now = start();
@@ -118,6 +120,7 @@ mod tests {
         }
     }
 
+    /// Decides RM-70.
     #[test]
     fn a_loss_after_a_good_connection_is_a_new_outage() {
         let now = start();

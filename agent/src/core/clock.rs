@@ -98,6 +98,7 @@ mod tests {
         assert!(utc(u64::MAX).ends_with("UTC"), "a stranger's number is no panic");
     }
 
+    /// Decides RM-73.
     #[test]
     fn a_difference_beyond_the_tolerance_names_both_times() {
         for theirs in [NOW - TOLERANCE, NOW, NOW + TOLERANCE] {
@@ -113,6 +114,7 @@ mod tests {
         );
     }
 
+    /// Decides RM-73.
     #[test]
     fn only_an_invitation_from_the_future_tells_of_the_hosts_clock() {
         for created in [0, NOW - 86_400, NOW, NOW + 2 * TOLERANCE] {

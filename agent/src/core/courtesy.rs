@@ -190,6 +190,7 @@ mod tests {
         }
     }
 
+    /// Decides RM-60.
     #[test]
     fn a_ping_is_answered_in_its_thread_unless_no_answer_is_wanted() {
         let (mut courtesy, now) = (Courtesy::default(), start());
@@ -204,6 +205,7 @@ mod tests {
         assert_eq!(report.unwrap().code, MALFORMED);
     }
 
+    /// Decides RM-60.
     #[test]
     fn an_unknown_message_is_reported_in_its_thread_and_a_report_never_is() {
         let (mut courtesy, now) = (Courtesy::default(), start());
@@ -224,6 +226,7 @@ mod tests {
         }
     }
 
+    /// Decides RM-60.
     #[test]
     fn queries_are_answered_with_what_is_spoken_and_nothing_is_said_about_answers() {
         let (mut courtesy, now) = (Courtesy::default(), start());
@@ -252,6 +255,7 @@ mod tests {
         }
     }
 
+    /// Decides RM-62.
     #[test]
     fn a_report_is_told_once_in_words_and_only_of_those_we_know() {
         let (mut courtesy, now) = (Courtesy::default(), start());
@@ -269,6 +273,7 @@ mod tests {
         assert_eq!(react(&mut courtesy, Standing::Known, &report("more"), now), Reaction::Ignore);
     }
 
+    /// Decides RM-61.
     #[test]
     fn answers_are_rationed_and_strangers_share_one_ration() {
         let (mut courtesy, now) = (Courtesy::default(), start());

@@ -192,11 +192,14 @@ mod tests {
         }
     }
 
+    /// Decides CN-02.
     #[test]
     fn another_mediator_changes_the_connection_and_not_the_identity() {
         let identity = Identity::generate(&mut test_rng(1));
         let (first, second) = (identity.connection(MEDIATOR_1), identity.connection(MEDIATOR_2));
         assert_ne!(first.did, second.did);
+        let key = identity.did().strip_prefix("did:key:").unwrap();
+        assert!([&first, &second].iter().all(|connection| connection.did.contains(&format!(".V{key}."))));
         for connection in [first, second] {
             let signed = identity.link(&connection, 1_700_000_000);
             let verified = link::verify(&signed, &connection.did).unwrap();
@@ -211,6 +214,7 @@ mod tests {
         assert!(link::verify(&signed, &identity.connection(MEDIATOR_2).did).is_err());
     }
 
+    /// Decides SC-03.
     #[test]
     fn debug_shows_no_key() {
         let identity = Identity::generate(&mut test_rng(1));

@@ -1,6 +1,6 @@
 //! The first step: from an invitation link to an [`Invitation`], and back.
 //!
-//! Specification: `spec/room.md`, out-of-band 2.0. Two kinds of links are read here: a mediator's (goal code
+//! Specification: `spec/invite.md`, out-of-band 2.0. Two kinds of links are read here: a mediator's (goal code
 //! `request-mediate`) and a room's (goal code `didagent.room`). Nothing in a link is a secret between the parties: who
 //! reads the chat can ask to join, and the host sees who does.
 //!
@@ -223,6 +223,7 @@ pub(crate) mod tests {
         assert_eq!(read.mediator(), mediator());
     }
 
+    /// Decides IV-03.
     #[test]
     fn an_expired_link_says_since_when() {
         let failure = Invitation::read(&link(), NOW + 60 + 600).unwrap_err();
@@ -230,6 +231,7 @@ pub(crate) mod tests {
         assert!(failure.message.contains("10 minutes ago"), "{}", failure.message);
     }
 
+    /// Decides IV-04.
     #[test]
     fn every_truncation_and_every_changed_character_is_refused() {
         let link = link();
@@ -254,6 +256,7 @@ pub(crate) mod tests {
 
     /// What the check in the fragment is for: whatever one character of a link becomes, the link leads to the same room or
     /// nowhere.
+    /// Decides IV-04.
     #[test]
     fn no_changed_character_leads_to_another_room() {
         let link = link();
@@ -274,6 +277,7 @@ pub(crate) mod tests {
         }
     }
 
+    /// Decides IV-03.
     #[test]
     fn an_http_page_and_another_programs_link_are_told_apart() {
         let oob = |message: serde_json::Value| {
@@ -298,6 +302,33 @@ pub(crate) mod tests {
         assert!([page, short].iter().all(|failure| failure.hint.is_some()));
     }
 
+    /// Decides IV-01, NA-02, NA-08.
+    #[test]
+    fn an_invitation_says_what_a_room_is() {
+        let link = link();
+        let oob = link.split_once("?_oob=").unwrap().1.split_once('#').unwrap().0;
+        let bytes = didagent_didcomm::protocols::b64url_decode(oob).unwrap();
+        let said: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
+        let read = Invitation::read(&link, NOW).unwrap();
+        assert_eq!(said["type"], "https://didcomm.org/out-of-band/2.0/invitation");
+        assert_eq!(said["body"]["goal_code"], "didagent.room");
+        assert_eq!((said["from"].as_str(), said["id"].as_str()), (Some(read.host()), Some(read.room())));
+        assert_eq!((&said["created_time"], &said["expires_time"]), (&NOW.into(), &(NOW + 60).into()));
+    }
+
+    /// Decides IV-03.
+    #[test]
+    fn a_host_that_names_no_mediator_cannot_be_reached() {
+        for mediator in ["", "wss://somewhere.example/"] {
+            let host = Identity::generate(&mut test_rng(1)).connection(mediator);
+            let made = Invitation::create(&host, "MPyC", NOW, NOW + 60, &mut test_rng(3)).unwrap();
+            let failure = Invitation::read(&made.link(BASE).unwrap(), NOW).unwrap_err();
+            assert_eq!(failure.kind, Kind::LinkForeign);
+            assert!(failure.message.contains("names no mediator"), "{failure}");
+        }
+    }
+
+    /// Decides IV-03, IV-05.
     #[test]
     fn a_room_link_is_no_mediator_link() {
         assert_eq!(read_mediator_link(&link(), NOW).unwrap_err().kind, Kind::LinkForeign);

@@ -89,6 +89,7 @@ mod tests {
     use crate::core::invite::tests::{NOW, link, mediator};
     use crate::core::test_rng;
 
+    /// Decides IV-08.
     #[test]
     fn links_are_read_as_chats_and_mails_show_them() {
         let link = link();
@@ -128,6 +129,7 @@ mod tests {
         }
     }
 
+    /// Decides IV-08.
     #[test]
     fn hosts_with_brackets_and_checks_that_end_in_an_underscore_are_read() {
         let host = Identity::generate(&mut test_rng(1)).connection(&mediator());

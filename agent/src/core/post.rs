@@ -190,7 +190,7 @@ mod tests {
         Post { identity: reader, connection }.open(text.as_bytes(), NOW).unwrap()
     }
 
-    /// Decides RL-42, RM-17, CN-20.
+    /// Decides CN-06, HS-03, RL-42, RM-17.
     #[test]
     fn the_own_mediator_learns_who_forwards_and_another_one_does_not() {
         let [us, them, mediator, other] = [1, 2, 3, 4].map(|seed| Identity::generate(&mut test_rng(seed)));
@@ -214,6 +214,9 @@ mod tests {
             let protected = didagent_didcomm::protocols::b64url_decode(header["protected"].as_str().unwrap());
             let protected: serde_json::Value = serde_json::from_slice(&protected.unwrap()).unwrap();
             assert_eq!((protected["alg"].as_str(), protected.get("skid")), (Some("ECDH-ES+A256KW"), None));
+            // To one key and no other.
+            let recipients = header["recipients"].as_array().unwrap();
+            assert_eq!((recipients.len(), &recipients[0]["header"]["kid"]), (1, &theirs.kid.clone().into()));
             let inner = opened(&them, &theirs, &forward.payloads[0]);
             assert_eq!(inner.sender.unwrap().did, ours.did);
             assert_eq!(inner.message.expires_time, Some(NOW + 180));

@@ -88,6 +88,7 @@ mod tests {
         message
     }
 
+    /// Decides RM-17.
     #[test]
     fn a_message_counts_once_for_each_sender() {
         let mut seen = Seen::default();
@@ -98,6 +99,7 @@ mod tests {
         assert!(seen.is_new("did:a", true, &message("2", Some(NOW + 60)), NOW));
     }
 
+    /// Decides RM-17.
     #[test]
     fn a_message_without_an_end_or_with_a_far_one_is_refused() {
         let mut seen = Seen::default();
@@ -105,6 +107,7 @@ mod tests {
         assert!(!seen.is_new("did:a", true, &message("1", Some(NOW + MAX_LIFETIME + 1)), NOW));
     }
 
+    /// Decides RM-17.
     #[test]
     fn a_full_memory_refuses_rather_than_forgets() {
         let mut seen = Seen::default();
@@ -115,6 +118,7 @@ mod tests {
         assert!(seen.is_new("did:a", true, &message("new", Some(NOW + 120)), NOW + 61));
     }
 
+    /// Decides RM-17.
     #[test]
     fn strangers_cannot_use_up_the_places_of_parties_nor_close_the_room() {
         let mut seen = Seen::default();
@@ -127,6 +131,7 @@ mod tests {
         assert_eq!((seen.strangers.len(), seen.arrived.len()), (MAX_OF_STRANGERS, MAX_OF_STRANGERS));
     }
 
+    /// Decides RM-17.
     #[test]
     fn a_join_does_not_count_again_once_its_sender_has_a_seat() {
         let mut seen = Seen::default();

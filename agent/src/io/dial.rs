@@ -204,6 +204,7 @@ fn foreign(address: &str, why: &str) -> Failure {
 mod tests {
     use super::*;
 
+    /// Decides RM-18.
     #[test]
     fn only_addresses_of_the_public_internet_are_public() {
         for (address, public) in [
@@ -264,6 +265,7 @@ mod tests {
         assert!(unknown.hint.is_some_and(|hint| !hint.contains("timedatectl")));
     }
 
+    /// Decides RM-18.
     #[tokio::test]
     async fn a_strangers_local_address_is_not_dialled_unless_we_are_at_home_too() {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();

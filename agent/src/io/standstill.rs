@@ -87,6 +87,7 @@ impl Clocks {
 mod tests {
     use super::*;
 
+    /// Decides RM-54.
     #[test]
     fn either_clock_shows_a_standstill_and_short_pauses_are_none() {
         let (start, wall) = (Instant::now(), SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000));

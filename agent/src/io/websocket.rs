@@ -226,6 +226,25 @@ impl Circuit {
     }
 }
 
+#[cfg(test)]
+impl Circuit {
+    /// Makes a circuit without a mediator: what goes in is heard, what is sent comes out.
+    pub(crate) fn of_test() -> (Self, mpsc::Sender<FromCircuit>, mpsc::Receiver<Message>) {
+        let ((to_circuit, incoming), (out, sent)) = (mpsc::channel(1000), mpsc::channel(1000));
+        (Self { id: CircuitId(1), incoming, out }, to_circuit, sent)
+    }
+}
+
+#[cfg(test)]
+impl FromCircuit {
+    /// Makes a record that arrives.
+    pub(crate) fn record_of_test(record: Vec<u8>) -> Self {
+        let permits = Arc::new(Semaphore::new(1));
+        let permit = permits.try_acquire_owned().expect("the semaphore is new");
+        Self::Record(Held { record, _permit: permit })
+    }
+}
+
 async fn write(mut sink: SplitSink<Socket, Message>, mut queue: mpsc::Receiver<Message>) {
     while let Some(message) = queue.recv().await {
         let written = timeout(WRITE, async {

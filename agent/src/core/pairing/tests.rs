@@ -1,11 +1,13 @@
 //! The handshakes of two parties, message by message.
 
+use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use didagent_didcomm::message::Message;
-use didagent_didcomm::protocols::Body as _;
+use didagent_didcomm::protocols::{Body as _, Digest32};
 use didagent_didcomm::protocols::session::{Abort, Accept, Propose};
 use didagent_session::{Established, Suite};
+use sha2::{Digest as _, Sha256};
 
 use super::prologue::{Pair, Prologue};
 use super::*;
@@ -124,6 +126,28 @@ fn both_sides_get_the_same_session() {
     }
 }
 
+#[test]
+fn hs_04_rm_31_the_facts_are_those_of_the_roster_and_of_the_room() {
+    let (mut alice, _) = alike();
+    let message = alice.begin();
+    assert_eq!(message.pthid.as_deref(), Some("room"));
+    let suites = Propose::try_from(&message).unwrap().suites;
+    let expected: [(&str, &[u8]); 9] = [
+        ("initiator", alice.ours.did.as_bytes()),
+        ("responder", alice.peer.did.as_bytes()),
+        ("initiator_kid", alice.ours.kid.as_bytes()),
+        ("responder_kid", alice.peer.kid.as_bytes()),
+        ("thid", message.id.as_bytes()),
+        ("pthid", b"room"),
+        ("invitation", &INVITATION),
+        ("suites", &suites),
+        ("context", b"room"),
+    ];
+    let expected = expected.map(|(name, value)| (name.to_owned(), Digest32(Sha256::digest(value).into())));
+    assert_eq!(Propose::try_from(&message).unwrap().fields, BTreeMap::from(expected));
+}
+
+/// Decides HS-04.
 #[test]
 fn a_differing_fact_is_named_on_both_sides() {
     let (mut alice, mut bob) = alike();

@@ -359,6 +359,7 @@ pub(crate) mod tests {
         RosterIn::new(bytes).verify(&expected(&identities, &original), &signature)
     }
 
+    /// Decides RM-21.
     #[test]
     fn an_honest_roster_verifies_and_everybody_can_sign_it() {
         let roster = verify(|_, _| {}).unwrap();
@@ -372,6 +373,7 @@ pub(crate) mod tests {
         );
     }
 
+    /// Decides RM-22, SC-05.
     #[test]
     fn each_lie_is_named() {
         type Change = fn(&mut RosterBody, &[Identity]);
@@ -409,6 +411,7 @@ pub(crate) mod tests {
         }
     }
 
+    /// Decides RM-22.
     #[test]
     fn a_stranger_in_the_hosts_seat_or_ours_is_refused() {
         let stranger = || Identity::generate(&mut test_rng(9));
@@ -416,6 +419,79 @@ pub(crate) mod tests {
         assert_eq!(host, Err(RosterError::Signature { index: 0 }));
         let ours = verify(|body, _| body.parties[1] = party(1, &stranger(), "somebody"));
         assert_eq!(ours, Err(RosterError::Wrong { what: "entry for this party" }));
+    }
+
+    /// Decides RM-22.
+    #[test]
+    fn a_key_of_another_kind_or_did_and_an_impossible_number_are_refused() {
+        let key_id = |index| Err(RosterError::Party { index, what: "key id" });
+        let signing = verify(|body, _| body.parties[2].kid = format!("{}#key-1", body.parties[2].did));
+        assert_eq!(signing, key_id(2));
+        assert_eq!(verify(|body, _| body.parties[2].kid = body.parties[1].kid.clone()), key_id(2));
+        let number = Err(RosterError::Wrong { what: "number of parties" });
+        let alone = verify(|body, _| {
+            body.parties.truncate(1);
+            (body.m, body.threshold) = (1, 0);
+        });
+        assert_eq!(alone, number);
+        let seventeen = |body: &mut RosterBody, parties: u8| {
+            let extra = (4..=parties).map(|seed| Identity::generate(&mut test_rng(seed)));
+            for (index, identity) in extra.enumerate() {
+                body.parties.push(party(index + 3, &identity, "more"));
+            }
+            body.m = body.parties.len();
+        };
+        assert!(verify(|body, _| seventeen(body, 16)).is_ok());
+        assert_eq!(verify(|body, _| seventeen(body, 17)), number);
+    }
+
+    /// Decides NA-04, RM-20, RM-21, RM-23.
+    #[test]
+    fn the_bytes_as_received_are_hashed_and_signed_and_are_not_endless() {
+        let (identities, body) = three();
+        let mut bytes = serde_json::to_vec_pretty(&body).unwrap();
+        bytes.resize(65_536, b' ');
+        let hash: [u8; 32] = Sha256::digest(&bytes).into();
+        let signed = [b"didagent-roster/1".as_slice(), &hash].concat();
+        let verify = |bytes: &[u8], signed: &[u8]| {
+            let signature = identities[0].sign(signed);
+            RosterIn::new(bytes.to_vec()).verify(&expected(&identities, &body), &signature)
+        };
+        let roster = verify(&bytes, &signed).unwrap();
+        assert_eq!((roster.bytes(), roster.hash()), (bytes.as_slice(), hash));
+        assert_eq!(roster.sign(&identities[1]), identities[1].sign(&signed));
+        assert_eq!(verify(&bytes, &hash), Err(RosterError::Signature { index: 0 }));
+        // The same content in other bytes is another roster.
+        bytes.pop();
+        assert_eq!(verify(&bytes, &signed), Err(RosterError::Signature { index: 0 }));
+        bytes.resize(65_537, b' ');
+        let hash: [u8; 32] = Sha256::digest(&bytes).into();
+        let signed = [b"didagent-roster/1".as_slice(), &hash].concat();
+        assert_eq!(verify(&bytes, &signed), Err(RosterError::Malformed));
+    }
+
+    /// Decides RM-15.
+    #[test]
+    fn a_name_is_short_and_has_nothing_invisible() {
+        for name in ["a", "Zoë Müller", "李", &"x".repeat(32), "a b", "0"] {
+            assert!(is_showable(name), "{name:?}");
+        }
+        for name in [
+            "",
+            &"x".repeat(33),
+            " a",
+            "a ",
+            "a\nb",
+            "a\u{0}b",
+            "a\u{9b}b",
+            "a\u{200b}b",
+            "a\u{202e}b",
+            "a\u{2028}b",
+            "a\u{2029}b",
+            "\u{feff}a",
+        ] {
+            assert!(!is_showable(name), "{name:?}");
+        }
     }
 
     #[test]

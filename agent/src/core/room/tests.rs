@@ -1,6 +1,7 @@
 //! Whole rooms without a network: every message is really sealed and opened, sessions come up when the test says so.
 
 mod outage;
+mod seats;
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -105,8 +106,8 @@ impl Table {
         }
     }
 
-    /// Seals, carries and opens one message.
-    fn deliver(&mut self, from: usize, to: &str, message: Message) {
+    /// Seals, carries and opens one message; returns whose it is and what was opened.
+    fn opened(&self, from: usize, to: &str, message: Message) -> Option<(usize, Authenticated, Message)> {
         let sender = self.seats[from].room.member();
         let secrets = ConnectionSecrets { identity: &sender.identity, connection: &sender.connection };
         let message = message.from(&sender.connection.did).to(to);
@@ -121,13 +122,17 @@ impl Table {
         )
         .unwrap();
         // A party may have left the table and come back: the newest seat with the DID gets the mail.
-        let Some(at) = self.seats.iter().rposition(|seat| seat.room.member().connection.did == to) else {
-            return;
-        };
+        let at = self.seats.iter().rposition(|seat| seat.room.member().connection.did == to)?;
         let member = self.seats[at].room.member();
         let post = Post { identity: &member.identity, connection: &member.connection };
         let opened = post.open(&sealed, UNIX).unwrap();
-        self.input(at, Input::Message(opened.sender.as_ref().unwrap(), &opened.message));
+        Some((at, opened.sender.unwrap(), opened.message))
+    }
+
+    fn deliver(&mut self, from: usize, to: &str, message: Message) {
+        if let Some((at, sender, message)) = self.opened(from, to, message) {
+            self.input(at, Input::Message(&sender, &message));
+        }
     }
 
     /// Carries mail until there is none.
@@ -156,6 +161,7 @@ impl Table {
     }
 }
 
+/// Decides RM-11, RM-20, RM-40.
 #[test]
 fn everybody_gets_the_same_roster_signed_by_all() {
     for parties in [2, 3, 5] {
@@ -174,6 +180,7 @@ fn everybody_gets_the_same_roster_signed_by_all() {
     }
 }
 
+/// Decides RM-32, RM-40, RM-41.
 #[test]
 fn nobody_is_ready_while_one_session_of_anybody_is_missing() {
     let mut table = Table::full(3);
@@ -186,6 +193,7 @@ fn nobody_is_ready_while_one_session_of_anybody_is_missing() {
     assert!(table.seats.iter().all(|seat| seat.ready.is_some()));
 }
 
+/// Decides RM-43.
 #[test]
 fn whoever_is_missing_at_the_deadline_is_named() {
     let mut table = Table::full(3);
@@ -206,67 +214,7 @@ fn whoever_is_missing_at_the_deadline_is_named() {
     assert_eq!(failure.message, "not ready in time: party 0 (party 1)");
 }
 
-#[test]
-fn one_more_than_there_are_seats_is_refused() {
-    let mut table = Table::full(2);
-    let late = table.join(member(9, None));
-    table.carry();
-    let failure = table.seats[late].failed.clone().unwrap();
-    assert_eq!(
-        (failure.kind, failure.message.as_str()),
-        (Kind::RoomRefused, "the host refused: the room is full")
-    );
-}
-
-#[test]
-fn the_same_party_again_keeps_its_seat() {
-    let mut table = Table::new(3);
-    table.join(member(2, None));
-    table.carry();
-    table.join(member(2, None));
-    table.carry();
-    let joined = |event: &&Event| matches!(event, Event::Joined { .. });
-    assert_eq!(table.seats[0].events.iter().filter(joined).count(), 1);
-    assert_eq!(table.seats[0].room.missing(), 1);
-}
-
-#[test]
-fn a_guest_that_leaves_the_lobby_frees_its_seat() {
-    let mut table = Table::new(3);
-    let bob = table.join(member(2, None));
-    table.carry();
-    assert_eq!(table.seats[0].room.missing(), 1);
-    let body = Leave { code: leave::INTERRUPTED.to_owned(), comment: None, exit_code: None };
-    table.input(bob, Input::Leave(body));
-    table.carry();
-    assert_eq!(table.seats[0].room.missing(), 2);
-}
-
-#[test]
-fn a_join_for_another_invitation_is_refused() {
-    let mut table = Table::new(3);
-    table.join(member(2, None));
-    let (from, to, mut message) = table.mail.pop_front().unwrap();
-    message.body["invitation_hash"] = serde_json::to_value(Digest32([0; 32])).unwrap();
-    table.deliver(from, &to, message);
-    table.carry();
-    assert_eq!(table.seats[from].failed.as_ref().unwrap().kind, Kind::RoomRefused);
-    assert_eq!(table.seats[0].room.missing(), 2);
-}
-
-#[test]
-fn a_link_of_somebody_else_gives_no_seat() {
-    let mut table = Table::new(3);
-    table.join(member(2, None));
-    table.join(member(3, None));
-    let (_, _, first) = table.mail.pop_front().unwrap();
-    let (from, to, mut second) = table.mail.pop_front().unwrap();
-    second.body["link"] = Join::try_from(&first).unwrap().link.into();
-    table.deliver(from, &to, second);
-    table.carry();
-    assert_eq!(table.seats[0].room.missing(), 2);
-}
-
+/// Decides RM-22.
 #[test]
 fn different_thresholds_are_named_and_nothing_starts() {
     let mut table = Table::new(3);
@@ -278,6 +226,7 @@ fn different_thresholds_are_named_and_nothing_starts() {
     assert_eq!(failure.message, "threshold differs: party 0 (the host) runs with 1, this party with 0");
 }
 
+/// Decides RM-22.
 #[test]
 fn a_roster_that_is_not_the_hosts_is_refused() {
     let mut table = Table::new(2);
@@ -293,6 +242,7 @@ fn a_roster_that_is_not_the_hosts_is_refused() {
     assert_eq!(table.seats[1].failed.as_ref().unwrap().kind, Kind::RosterRefused);
 }
 
+/// Decides RM-22.
 #[test]
 fn a_roster_from_a_stranger_moves_nothing() {
     let mut table = Table::new(3);
@@ -306,6 +256,7 @@ fn a_roster_from_a_stranger_moves_nothing() {
     assert!(table.seats[bob].failed.is_none() && table.seats[bob].ready.is_none());
 }
 
+/// Decides IV-01, RM-16, RM-17.
 #[test]
 fn mail_of_another_room_moves_nothing() {
     // The same two parties met before; the leave of that room is delivered late, into the lobby of this one.
@@ -322,6 +273,7 @@ fn mail_of_another_room_moves_nothing() {
     assert_eq!(table.seats[bob].failed.as_ref().unwrap().kind, Kind::PeerLost);
 }
 
+/// Decides RM-41.
 #[test]
 fn a_ready_with_another_hash_or_a_foreign_signature_ends_the_room() {
     for (change, kind) in [(0, Kind::Agreement), (1, Kind::RosterRefused)] {
@@ -345,6 +297,7 @@ fn a_ready_with_another_hash_or_a_foreign_signature_ends_the_room() {
     }
 }
 
+/// Decides RM-30.
 #[test]
 fn a_party_that_gets_the_roster_last_loses_nothing() {
     let mut table = Table::new(3);
@@ -371,55 +324,7 @@ fn a_party_that_gets_the_roster_last_loses_nothing() {
     assert!(table.seats.iter().all(|seat| seat.ready.is_some()));
 }
 
-#[test]
-fn an_invitation_that_ends_with_free_seats_ends_the_room() {
-    let mut table = Table::new(3);
-    table.join(member(2, None));
-    table.carry();
-    table.passed = Duration::from_secs(601);
-    table.input(0, Input::Timeout);
-    let failure = table.seats[0].failed.clone().unwrap();
-    assert_eq!(failure.kind, Kind::NotReady);
-    assert_eq!(failure.message, "the invitation expired while 1 of 3 seats were free");
-}
-
-#[test]
-fn a_silent_host_is_reported() {
-    let mut table = Table::new(3);
-    let bob = table.join(member(2, None));
-    table.passed = HOST_ANSWER;
-    table.input(bob, Input::Timeout);
-    assert_eq!(table.seats[bob].failed.as_ref().unwrap().kind, Kind::HostSilent);
-}
-
-#[test]
-fn a_guest_keeps_asking_and_gives_up_only_when_the_host_is_gone() {
-    use lobby::{ASK_EVERY, MAX_UNANSWERED};
-    let mut table = Table::new(3);
-    let bob = table.join(member(2, None));
-    table.carry();
-    // As long as the host is there nothing changes and nothing is shown, for longer than a host may be silent.
-    for _ in 0..MAX_UNANSWERED + 3 {
-        table.passed += ASK_EVERY;
-        table.input(bob, Input::Timeout);
-        table.carry();
-    }
-    let (host, guest) = (&table.seats[0], &table.seats[bob]);
-    assert_eq!((host.events.len(), guest.events.len(), host.room.missing()), (1, 1, 1));
-    // A night's sleep is one question; it is the questions that count.
-    table.passed += Duration::from_secs(8 * 3600);
-    for asked in 0..=MAX_UNANSWERED {
-        assert!(table.seats[bob].failed.is_none(), "given up after {asked}");
-        table.input(bob, Input::Timeout);
-        assert_eq!(table.mail.len(), usize::from(asked < MAX_UNANSWERED));
-        table.mail.clear();
-        table.passed += ASK_EVERY;
-    }
-    let failure = table.seats[bob].failed.clone().unwrap();
-    assert_eq!(failure.kind, Kind::HostSilent);
-    assert!(failure.message.starts_with("nothing was heard of the host for 5 minutes"), "{failure}");
-}
-
+/// Decides RM-50.
 #[test]
 fn after_the_start_a_leave_is_reported_with_its_exit_code() {
     let mut table = Table::full(2);
@@ -432,6 +337,7 @@ fn after_the_start_a_leave_is_reported_with_its_exit_code() {
     assert_eq!(table.seats[0].events.last(), Some(&Event::PeerLeft { index: 1, body }));
 }
 
+/// Decides HS-06.
 #[test]
 fn messages_sent_twice_change_nothing() {
     let mut table = Table::new(3);
@@ -449,6 +355,7 @@ fn messages_sent_twice_change_nothing() {
     assert!(table.seats.iter().all(|seat| seat.ready.is_some() && seat.failed.is_none()));
 }
 
+/// Decides RM-30.
 #[test]
 fn an_abort_ends_the_room_only_if_no_better_answer_follows() {
     for better in [true, false] {
@@ -477,21 +384,4 @@ fn an_abort_ends_the_room_only_if_no_better_answer_follows() {
         let expected = "no session with party 1 (party 2): the two sides differ in invitation";
         assert_eq!(failed, (!better).then_some(expected));
     }
-}
-
-#[test]
-fn one_did_never_has_two_seats() {
-    // A second identity comes with the DID of the first and a link that its own identity signed for it.
-    let mut table = Table::new(3);
-    table.join(member(2, None));
-    table.carry();
-    let stranger = Identity::generate(&mut test_rng(9));
-    let bob = table.seats[1].room.member().connection.clone();
-    table.join(member(2, None));
-    let (from, to, mut message) = table.mail.pop_front().unwrap();
-    message.body["link"] = stranger.link(&bob, UNIX).into();
-    table.deliver(from, &to, message);
-    table.carry();
-    assert_eq!(table.seats[0].room.missing(), 1);
-    assert_eq!(table.seats[from].failed.as_ref().unwrap().kind, Kind::RoomRefused);
 }

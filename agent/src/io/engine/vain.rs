@@ -142,6 +142,7 @@ impl Engine {
 mod tests {
     use super::*;
 
+    /// Decides RM-53.
     #[test]
     fn a_wait_is_vain_only_if_nothing_happens_for_long() {
         let start = Instant::now();

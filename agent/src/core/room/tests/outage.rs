@@ -22,6 +22,7 @@ impl Table {
     }
 }
 
+/// Decides RM-12, RM-71, RM-72.
 #[test]
 fn host_and_guests_that_come_back_have_the_seats_that_they_had() {
     let mut table = Table::new(3);
@@ -53,6 +54,7 @@ fn host_and_guests_that_come_back_have_the_seats_that_they_had() {
 /// Longer than a host waits before it closes a room again.
 const SETTLED: u64 = 3;
 
+/// Decides RM-72.
 #[test]
 fn a_room_is_not_closed_while_somebody_with_a_seat_is_away() {
     let mut table = Table::new(3);
@@ -75,6 +77,7 @@ fn a_room_is_not_closed_while_somebody_with_a_seat_is_away() {
     assert!(table.seats.iter().all(|seat| seat.ready.is_some()));
 }
 
+/// Decides RM-72.
 #[test]
 fn whoever_does_not_come_back_loses_its_seat_to_somebody_else() {
     let mut table = Table::new(3);
@@ -96,6 +99,7 @@ fn whoever_does_not_come_back_loses_its_seat_to_somebody_else() {
     assert_eq!(table.seats[0].room.missing(), 2);
 }
 
+/// Decides RM-71.
 #[test]
 fn a_guest_asks_again_while_the_host_is_not_back_and_then_gives_up() {
     let mut table = Table::new(3);
@@ -116,6 +120,7 @@ fn a_guest_asks_again_while_the_host_is_not_back_and_then_gives_up() {
     assert!((10..=20).contains(&asked), "{asked}");
 }
 
+/// Decides RM-71.
 #[test]
 fn a_guest_whose_host_comes_back_gets_its_seat() {
     let mut table = Table::new(3);

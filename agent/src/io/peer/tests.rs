@@ -1,0 +1,74 @@
+//! A peer whose other end is a session in the test's hands.
+
+use didagent_didcomm::protocols::relay::Frame;
+use didagent_session::{
+    Event, Initiator, Input, Limits, Output, Params, Responder, Session, StaticSecret, Suite,
+};
+use tokio_tungstenite::tungstenite::Message;
+
+use super::*;
+use crate::core::test_rng;
+use crate::io::websocket::FromCircuit;
+
+/// The hash that everybody signed.
+const ROUND: [u8; 32] = [7; 32];
+
+/// The initiator's session, and the responder's, which a [`Peer`] carries.
+fn sessions() -> (Session, Session) {
+    let [alice, bob] = [[1; 32], [2; 32]].map(StaticSecret::from_bytes);
+    let (to_alice, to_bob) = (alice.public(), bob.public());
+    let params = |local, remote| Params {
+        suite: Suite::KkChaChaPoly,
+        local,
+        remote,
+        prologue: b"prologue",
+        limits: Limits::default(),
+    };
+    let (initiator, first) = Initiator::start(params(&alice, &to_bob), &mut test_rng(1)).unwrap();
+    let (responder, second) = Responder::answer(params(&bob, &to_alice), &first, &mut test_rng(2)).unwrap();
+    let initiator = initiator.finish(&second).unwrap();
+    let now = Instant::now();
+    (initiator.into_session(now, test_rng(3)), responder.into_session(now, test_rng(4)))
+}
+
+/// Decides RM-42.
+#[tokio::test]
+async fn streams_of_another_round_are_reset_and_our_own_carry_the_round() {
+    let (mut alice, bob) = sessions();
+    let (circuit, to_bob, mut from_bob) = Circuit::of_test();
+    let (events, mut heard) = mpsc::unbounded_channel();
+    let peer = Peer::start(bob, circuit, ROUND, events, 0);
+    to_bob.send(FromCircuit::Credit(1 << 20)).await.unwrap();
+    let right = alice.open(ROUND).unwrap();
+    let wrong = alice.open([8; 32]).unwrap();
+
+    let (mut opened, mut reset) = (Vec::new(), Vec::new());
+    let talk = async {
+        while opened.is_empty() || reset.is_empty() {
+            match alice.poll(Instant::now()) {
+                Output::Transmit(record) => to_bob.send(FromCircuit::record_of_test(record)).await.unwrap(),
+                Output::Event(Event::StreamOpened { context, .. }) => opened.push(context),
+                Output::Event(Event::StreamReset { stream, .. }) => reset.push(stream),
+                Output::Event(Event::Confirmed | Event::Pong { .. }) => {}
+                Output::Event(other) => panic!("{other:?}"),
+                Output::Timeout(_) => {
+                    let Some(Message::Binary(frame)) = from_bob.recv().await else {
+                        panic!("the peer ended")
+                    };
+                    let Ok(Frame::Data { record, .. }) = Frame::decode(&frame) else { panic!("{frame:?}") };
+                    alice.handle(Input::Record(record), Instant::now()).unwrap();
+                    // Once somebody was heard, it may open one too.
+                    if opened.is_empty() && reset.len() == 1 {
+                        peer.open().unwrap();
+                    }
+                }
+            }
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), talk).await.unwrap();
+    assert_eq!((opened, reset), (vec![ROUND], vec![wrong]));
+    let streams = std::iter::from_fn(|| heard.try_recv().ok())
+        .filter(|(_, event)| matches!(event, FromPeer::Stream(_)))
+        .count();
+    assert_eq!(streams, 1, "{right:?} alone is one of this round");
+}
