@@ -38,6 +38,7 @@ pub(crate) const STEP_CHAIN: &[u8] = &[0x02];
 mod tests {
     use super::*;
 
+    /// Decides NA-03, SE-02.
     #[test]
     fn labels_are_distinct_and_of_one_tree() {
         let all = [

@@ -60,6 +60,7 @@ mod tests {
         assert_eq!(tag[24..], [0x9d, 0xec, 0x58, 0xb9, 0x64, 0xec, 0x38, 0x43]);
     }
 
+    /// Decides SE-12.
     #[test]
     fn a_step_leaves_its_chain_key_and_gives_two_unrelated_keys() {
         let chain = ChainKey::take(&mut [3; 32]);

@@ -291,6 +291,7 @@ mod tests {
         assert_ne!(&guess, epoch.initiator_to_responder.chain.expose());
     }
 
+    /// Decides SE-02.
     #[test]
     fn se_03_exports_differ_by_label_context_and_border() {
         let exporter = example().exporter;

@@ -39,6 +39,7 @@ mod tests {
         Example
     }
 
+    /// Decides SC-03.
     #[test]
     fn debug_shows_no_byte() {
         let mut bytes = [0xab; 32];
@@ -47,6 +48,7 @@ mod tests {
         assert_eq!(secret.expose(), &[0xab; 32]);
     }
 
+    /// Decides HS-11, SE-12.
     #[test]
     fn take_erases_its_source_and_the_type_erases_itself() {
         fn erases<T: zeroize::ZeroizeOnDrop>() {}

@@ -174,6 +174,7 @@ impl Model {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(96))]
 
+    /// Decides SE-07.
     #[test]
     fn s11_every_accepted_byte_arrives_once_and_in_order(
         window in prop_oneof![1_usize..50, 1000_usize..20_000],

@@ -79,6 +79,7 @@ proptest! {
 }
 
 /// The key schedule from `snow`'s Split, so that `k1 || k2` and its order are checked too.
+/// Decides HS-11.
 #[test]
 fn se_01_the_schedule_starts_from_the_split_of_noise() {
     let (ours, secret) = (StaticSecret::from_bytes([1; 32]), [2; 32]);

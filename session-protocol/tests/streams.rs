@@ -103,6 +103,7 @@ fn one_byte_windows_still_move_everything() {
     }
 }
 
+/// Decides ST-08.
 #[test]
 fn fin_both_ways_frees_the_stream_after_all_bytes() {
     let mut pair = Pair::new(&Limits::default());
@@ -141,6 +142,7 @@ fn an_empty_stream_can_finish() {
     );
 }
 
+/// Decides ST-08.
 #[test]
 fn reset_reaches_the_peer_and_drops_what_was_queued() {
     let mut pair = Pair::new(&Limits::default());
@@ -156,6 +158,7 @@ fn reset_reaches_the_peer_and_drops_what_was_queued() {
     assert!(pair.a.session.is_delivered() && pair.b.session.is_delivered());
 }
 
+/// Decides ST-08.
 #[test]
 fn crossing_resets_are_no_error() {
     let mut pair = Pair::new(&Limits::default());
@@ -223,6 +226,7 @@ fn the_peers_limit_on_records_is_kept() {
     assert!(pair.wire.iter().all(|record| record.len() <= 2048));
 }
 
+/// Decides SE-11.
 #[test]
 fn close_reaches_the_peer_with_its_code() {
     let mut pair = Pair::new(&Limits::default());
@@ -237,6 +241,7 @@ fn close_reaches_the_peer_with_its_code() {
     assert!(pair.a.take().is_empty() && pair.b.take().is_empty());
 }
 
+/// Decides SE-11.
 #[test]
 fn s15_a_connection_that_ends_without_close_is_reported() {
     let mut pair = Pair::new(&Limits::default());

@@ -56,6 +56,7 @@ fn hs_02_messages_have_the_lengths_of_the_specification() {
     }
 }
 
+/// Decides HS-06.
 #[test]
 fn two_handshakes_share_nothing() {
     let (alice, bob) = (alice(), bob());

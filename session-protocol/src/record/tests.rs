@@ -69,6 +69,7 @@ fn headers_round_trip() {
     assert_eq!(Header::decode(header.encode()), header);
 }
 
+/// Decides SE-07.
 #[test]
 fn records_open_once_and_in_order() {
     let (mut sealer, mut opener) = pair();
@@ -92,6 +93,7 @@ fn hs_16_records_of_another_suite_do_not_open() {
     }
 }
 
+/// Decides SE-06, SE-13.
 #[cfg(not(feature = "null-cipher"))]
 #[test]
 fn s12_each_changed_byte_and_each_truncation_is_refused_and_changes_nothing() {
@@ -119,6 +121,7 @@ fn each_change_is_refused_and_changes_nothing((mut sealer, mut opener): (Sealer,
     assert_eq!(open(&mut opener, &record), Ok(b"some frames".to_vec()));
 }
 
+/// Decides SE-14.
 #[test]
 fn unknown_types_and_foreign_cids_are_told_apart_from_forgeries() {
     let (mut sealer, mut opener) = pair();
@@ -135,6 +138,7 @@ fn unknown_types_and_foreign_cids_are_told_apart_from_forgeries() {
 }
 
 /// The relay may route a record by any cid of the receiver: the cid is not authenticated.
+/// Decides SE-13.
 #[test]
 fn se_05_the_cid_is_outside_the_aad() {
     let mut sealer = Sealer::new(direction(), [1; 8], 10);
@@ -281,6 +285,7 @@ fn se_16_the_last_number_is_never_used() {
 }
 
 /// S16: after a record, neither end holds a key that opens it.
+/// Decides SE-12.
 #[test]
 fn s16_processed_chain_keys_are_gone() {
     let (mut sealer, mut opener) = pair();

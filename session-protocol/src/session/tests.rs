@@ -106,6 +106,7 @@ fn st_03_each_violation_closes_with_its_code() {
     assert_closes(&[OPEN_1, FIN_1, FIN_1], close::STREAM_FINISHED);
 }
 
+/// Decides SE-14.
 #[test]
 fn st_03_unknown_frames_and_flags_close() {
     for (plaintext, flags, code) in [
@@ -209,6 +210,7 @@ fn an_unconfirmed_responder_closes_without_a_word() {
     assert_eq!(b.poll(now), Output::Timeout(None));
 }
 
+/// Decides SE-06.
 #[cfg(not(feature = "null-cipher"))]
 #[test]
 fn s12_a_rejected_input_changes_nothing() {
@@ -249,6 +251,7 @@ fn s12_a_rejected_input_changes_nothing() {
 }
 
 /// S13: its own records, sent back, do nothing to a session.
+/// Decides SE-07.
 #[cfg(not(feature = "null-cipher"))]
 #[test]
 fn s13_reflected_records_are_refused() {
@@ -341,6 +344,7 @@ fn quiet_records_ask_for_no_ack() {
     assert!(matches!(b.poll(now), Output::Timeout(_)));
 }
 
+/// Decides ST-09.
 #[test]
 fn pings_are_answered_once_per_record_and_measured() {
     let (mut a, mut b, now) = pair(&Limits::default());

@@ -153,6 +153,7 @@ fn each(mut check: impl FnMut(&Setting<'_>)) {
     }
 }
 
+/// Decides NA-04, NA-05.
 #[test]
 fn hs_02_as_the_initiator() {
     let mut checked = 0;
