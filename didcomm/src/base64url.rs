@@ -32,6 +32,7 @@ pub(crate) fn decode_array<const N: usize>(text: impl AsRef<[u8]>) -> Option<[u8
 mod tests {
     use super::{decode, decode_array, encode};
 
+    /// Decides NA-06.
     #[test]
     fn reads_padding_and_writes_none() {
         assert_eq!(encode([0xfb, 0xff]), "-_8");
@@ -39,6 +40,7 @@ mod tests {
         assert_eq!(decode("-_8="), Some(vec![0xfb, 0xff]));
     }
 
+    /// Decides NA-06.
     #[test]
     fn rejects_other_alphabets_lengths_and_stray_bits() {
         for bad in ["+/8", "-_9", "-_8 ", " -_8", "-", "-_8=="] {

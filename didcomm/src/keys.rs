@@ -164,6 +164,7 @@ mod tests {
         assert!(secret.agree(&X25519Secret::from_bytes([8; 32]).public()).is_some());
     }
 
+    /// Decides SC-03.
     #[test]
     fn debug_prints_no_secret() {
         assert_eq!(format!("{:?}", Ed25519Secret::from_bytes(&[7; 32])), "Ed25519Secret { .. }");

@@ -80,6 +80,7 @@ mod tests {
         }
     }
 
+    /// Decides SC-05.
     #[test]
     fn what_a_terminal_obeys_or_hides_is_replaced() {
         // Each beside its neighbours, so that a range that is too wide or too narrow shows.

@@ -84,6 +84,7 @@ fn the_keys_of_the_appendix_are_pairs() {
     }
 }
 
+/// Decides CN-07.
 #[test]
 fn opens_the_anoncrypt_example_with_each_of_three_keys() {
     let (jwe, kids) = envelope(ANONCRYPT);
@@ -97,6 +98,7 @@ fn opens_the_anoncrypt_example_with_each_of_three_keys() {
     }
 }
 
+/// Decides CN-07.
 #[test]
 fn opens_the_authcrypt_example_with_each_of_three_keys() {
     let (jwe, kids) = envelope(AUTHCRYPT);

@@ -89,6 +89,7 @@ fn authcrypt(message: &Message, from: &Party, to: &Party) -> String {
     text(jwe.unwrap())
 }
 
+/// Decides CN-05, CN-07.
 #[test]
 fn they_read_our_authcrypt() {
     let (alice, bob) = (Party::new(1), Party::new(2));
@@ -104,6 +105,7 @@ fn they_read_our_authcrypt() {
     }
 }
 
+/// Decides CN-05, CN-07.
 #[test]
 fn they_read_our_anoncrypt() {
     let (alice, bob) = (Party::new(1), Party::new(2));

@@ -214,7 +214,7 @@ async fn envelopes_come_in_every_form_that_http_has() {
     assert!(answer.starts_with("HTTP/1.1 200 OK\r\n"), "{answer}");
 }
 
-/// Decides RL-02, RL-52.
+/// Decides CN-22, RL-02, RL-52.
 #[tokio::test]
 async fn what_is_no_message_is_refused_with_a_sentence() {
     let mediator = Running::start().await;

@@ -31,6 +31,7 @@ use support::{Client, Identity, new_id};
 /// In everything that the clients send, so that it would show wherever it were logged.
 const MARK: &str = "purple-elephant";
 
+/// Decides SC-02.
 #[tokio::test]
 async fn trace_log_holds_no_bodies_tokens_records_or_links() {
     let log = tempfile::NamedTempFile::new().unwrap();

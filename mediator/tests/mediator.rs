@@ -196,7 +196,7 @@ async fn a_sender_who_says_who_it_is_hears_that_its_forward_went_nowhere() {
     assert_eq!(ProblemReport::try_from(&reply).unwrap().code, "e.p.did.not-registered");
 }
 
-/// Decides RL-01, RL-22, RL-23.
+/// Decides CN-23, RL-01, RL-22, RL-23.
 #[tokio::test]
 async fn malformed_frames_close_the_socket_with_a_reason_and_noise_is_survived() {
     let mediator = Running::start().await;
@@ -226,7 +226,7 @@ async fn stop_ends_circuits_and_sockets_with_a_reason() {
     tokio::join!(mediator.stop(), listening, async { while !matches!(bob.next().await, Got::Close(_)) {} });
 }
 
-/// Decides RL-52, RL-54.
+/// Decides IV-05, RL-52, RL-54.
 #[tokio::test]
 async fn a_browser_gets_a_page_and_the_link_is_an_invitation_to_mediate() {
     let mediator = Running::start().await;

@@ -206,6 +206,7 @@ impl Iterator for Candidates {
 mod tests {
     use super::*;
 
+    /// Decides BR-16.
     #[test]
     fn arguments_have_one_entry_per_party_in_order_and_no_port_twice() {
         for m in 2..=10 {
@@ -223,6 +224,8 @@ mod tests {
                     })
                     .collect();
                 assert_eq!(ports[me], 20_000);
+                // Never dialled; nobody can listen there.
+                assert!((0..me).all(|peer| usize::from(ports[peer]) == peer + 1));
                 assert!(ports.iter().all(|port| *port > 0));
                 for (peer, port) in plan.listen() {
                     assert_eq!(ports[*peer], *port);
@@ -235,6 +238,7 @@ mod tests {
         }
     }
 
+    /// Decides BR-15, BR-18.
     #[test]
     fn rejects_impossible_plans() {
         let port = |port| Err(PlanError::Port { port });
@@ -251,6 +255,7 @@ mod tests {
         assert_eq!(PortPlan::new(1, 2, 80, vec![]), port(80));
     }
 
+    /// Decides BR-17.
     #[test]
     fn options_of_the_bridge_are_found_in_every_spelling() {
         let conflict = |argument: &str| {
@@ -307,8 +312,10 @@ mod tests {
         }
     }
 
+    /// Decides BR-15.
     #[test]
     fn candidates_stay_in_range_and_spread() {
+        assert_eq!(PORTS, 20_000..32_000);
         let mut ports: Vec<u16> = Candidates::new(7).take(4000).collect();
         assert_eq!(ports.len(), 4000);
         assert!(ports.iter().all(|port| PORTS.contains(port)));

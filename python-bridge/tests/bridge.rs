@@ -119,7 +119,7 @@ fn reset(stream: TcpStream) {
 }
 
 #[tokio::test]
-async fn nothing_is_opened_before_the_whole_pid_has_come() {
+async fn br_07_nothing_is_opened_before_the_whole_pid_has_come() {
     let mut rig = dialler().await;
     let mut local = rig.dial().await;
     never(rig.requests.recv()).await;
@@ -131,7 +131,7 @@ async fn nothing_is_opened_before_the_whole_pid_has_come() {
 }
 
 #[tokio::test]
-async fn a_local_connection_is_held_until_the_far_side_is_there() {
+async fn br_10_a_local_connection_is_held_until_the_far_side_is_there() {
     let mut rig = dialler().await;
     let mut local = rig.mpyc().await;
     local.write_all(b"keys").await.unwrap();
@@ -144,7 +144,7 @@ async fn a_local_connection_is_held_until_the_far_side_is_there() {
 }
 
 #[tokio::test]
-async fn what_is_sent_during_the_hold_arrives_in_order() {
+async fn br_02_what_is_sent_during_the_hold_arrives_in_order() {
     let mut rig = dialler().await;
     let local = rig.mpyc().await;
     let sent: Vec<u8> = (0..1_000_000_u32).flat_map(u32::to_le_bytes).collect();
@@ -164,7 +164,7 @@ async fn what_is_sent_during_the_hold_arrives_in_order() {
 }
 
 #[tokio::test]
-async fn fin_passes_in_each_direction_by_itself() {
+async fn br_03_fin_passes_in_each_direction_by_itself() {
     let mut rig = dialler().await;
     let (mut local, mut far) = rig.connected().await;
     local.write_all(b"last words").await.unwrap();
@@ -193,7 +193,7 @@ async fn fin_passes_in_each_direction_by_itself() {
 }
 
 #[tokio::test]
-async fn a_local_reset_resets_the_stream() {
+async fn br_03_a_local_reset_resets_the_stream() {
     let mut rig = dialler().await;
     let (local, mut far) = rig.connected().await;
     reset(local);
@@ -202,7 +202,7 @@ async fn a_local_reset_resets_the_stream() {
 }
 
 #[tokio::test]
-async fn a_reset_stream_resets_the_local_connection() {
+async fn br_03_a_reset_stream_resets_the_local_connection() {
     let mut rig = dialler().await;
     let (mut local, far) = rig.connected().await;
     drop(far);
@@ -220,9 +220,10 @@ async fn a_reset_stream_resets_the_local_connection() {
 }
 
 #[tokio::test]
-async fn connections_follow_one_another_and_a_second_one_waits() {
+async fn br_08_br_09_connections_follow_one_another_and_who_hung_up_is_left_out() {
     let mut rig = dialler().await;
     let (mut first, mut far) = rig.connected().await;
+    drop(rig.mpyc().await);
     let mut second = rig.mpyc().await;
     second.write_all(b"2nd").await.unwrap();
     never(rig.requests.recv()).await;
@@ -232,12 +233,13 @@ async fn connections_follow_one_another_and_a_second_one_waits() {
     assert_fin(&mut far).await;
     far.shutdown().await.unwrap();
     assert!(matches!(rig.event().await, BridgeEvent::Finished { .. }));
+    within(rig.request().await.answer.closed()).await;
     let mut far = rig.request().await.accept();
     assert_eq!(read(&mut far, 5).await, b"\0\x002nd");
 }
 
 #[tokio::test]
-async fn waiting_connections_are_bounded() {
+async fn br_08_waiting_connections_are_bounded() {
     let mut rig = dialler().await;
     let (_first, _far) = rig.connected().await;
     let mut waiting = Vec::new();
@@ -257,7 +259,7 @@ async fn waiting_connections_are_bounded() {
 }
 
 #[tokio::test]
-async fn a_local_stranger_with_another_pid_is_turned_away_and_disturbs_nobody() {
+async fn br_06_a_local_stranger_with_another_pid_is_turned_away_and_disturbs_nobody() {
     let mut rig = dialler().await;
     for pid in [1_u16, 2, 256] {
         let mut stranger = rig.dial().await;
@@ -279,7 +281,7 @@ async fn a_local_stranger_with_another_pid_is_turned_away_and_disturbs_nobody() 
 }
 
 #[tokio::test]
-async fn silent_strangers_do_not_keep_mpyc_out() {
+async fn br_12_silent_strangers_do_not_keep_mpyc_out() {
     let mut rig = dialler().await;
     let mut silent = Vec::new();
     for _ in 0..MAX_SILENT * 3 {
@@ -302,7 +304,7 @@ async fn silent_strangers_do_not_keep_mpyc_out() {
 }
 
 #[tokio::test]
-async fn mpyc_that_hangs_up_while_it_is_held_gives_way_to_the_next() {
+async fn br_10_mpyc_that_hangs_up_while_it_is_held_gives_way_to_the_next() {
     let mut rig = dialler().await;
     let local = rig.mpyc().await;
     let mut request = rig.request().await;
@@ -325,7 +327,7 @@ async fn a_stream_that_cannot_be_opened_resets_the_local_connection() {
 }
 
 #[tokio::test]
-async fn a_stream_is_carried_to_mpyc_once_it_listens() {
+async fn br_11_a_stream_is_carried_to_mpyc_once_it_listens() {
     let mut rig = listener().await;
     let mut far = rig.stream(b"\0\0keys").await;
     never(rig.events.recv()).await;
@@ -350,7 +352,7 @@ async fn a_stream_is_carried_to_mpyc_once_it_listens() {
 }
 
 #[tokio::test]
-async fn resets_pass_in_both_directions_of_an_incoming_stream() {
+async fn br_03_resets_pass_in_both_directions_of_an_incoming_stream() {
     let mut rig = listener().await;
     let mpyc = rig.own_mpyc().await;
     let mut far = rig.stream(&[0, 0]).await;
@@ -368,7 +370,7 @@ async fn resets_pass_in_both_directions_of_an_incoming_stream() {
 }
 
 #[tokio::test]
-async fn a_stream_with_another_pid_never_reaches_mpyc() {
+async fn br_05_a_stream_with_another_pid_never_reaches_mpyc() {
     let mut rig = listener().await;
     let mpyc = rig.own_mpyc().await;
     for pid in [1_u16, 2, 256] {
@@ -388,7 +390,7 @@ async fn a_stream_with_another_pid_never_reaches_mpyc() {
 }
 
 #[tokio::test]
-async fn a_stream_that_ends_before_mpyc_listens_gives_way_to_the_next() {
+async fn br_11_a_stream_that_ends_before_mpyc_listens_gives_way_to_the_next() {
     let mut rig = listener().await;
     for start in [&[][..], &[0], &[0, 0], &[0, 0, 1]] {
         let mut far = rig.stream(start).await;
@@ -415,7 +417,7 @@ async fn a_deadline_ends_the_dialling() {
 }
 
 #[tokio::test]
-async fn streams_beyond_the_bound_or_of_a_wrong_party_are_dropped() {
+async fn br_01_streams_beyond_the_bound_or_of_a_wrong_party_are_dropped() {
     let mut rig = rig(1, 3, BridgeOptions::default()).await;
     for peer in [1, 2, 3] {
         let (near, mut far) = stream_pair();
@@ -447,7 +449,7 @@ async fn fill(writer: &mut (impl tokio::io::AsyncWrite + Unpin)) -> usize {
 }
 
 #[tokio::test]
-async fn a_stalled_reader_stops_the_writer() {
+async fn br_04_a_stalled_reader_stops_the_writer() {
     let mut rig = dialler().await;
     let (mut local, mut far) = rig.connected().await;
     // Up: what the bridge has passed on is what the stream holds; the rest waits in the sockets and one buffer.
@@ -465,7 +467,7 @@ async fn a_stalled_reader_stops_the_writer() {
 }
 
 #[tokio::test]
-async fn a_stalled_hold_stops_the_writer() {
+async fn br_10_a_stalled_hold_stops_the_writer() {
     let mut rig = dialler().await;
     let mut local = rig.mpyc().await;
     let request = rig.request().await;

@@ -87,6 +87,7 @@ impl Folder {
     }
 }
 
+/// Decides BR-24.
 #[test]
 fn a_program_finds_itself_as_without_the_launcher() {
     let folder = Folder::new();
@@ -125,6 +126,7 @@ fn a_symbolic_link_imports_from_the_folder_it_points_to() {
     folder.same(&["python3", "link.py"], "");
 }
 
+/// Decides BR-24.
 #[test]
 fn it_ends_as_without_the_launcher() {
     let folder = Folder::new();
@@ -205,6 +207,7 @@ fn answers(address: IpAddr, port: u16) -> bool {
     TcpStream::connect_timeout(&SocketAddr::new(address, port), Duration::from_secs(2)).is_ok()
 }
 
+/// Decides BR-20.
 #[test]
 fn a_server_for_every_address_answers_on_loopback_only() {
     let folder = Folder::new();
@@ -242,6 +245,7 @@ fn a_server_for_every_address_answers_on_loopback_only() {
     }
 }
 
+/// Decides BR-20.
 #[test]
 fn other_event_loops_are_covered_when_they_are_defined_later() {
     // Like uvloop: its loop class derives from AbstractEventLoop, not from asyncio's own loops.
@@ -272,6 +276,7 @@ own.close()
     assert_eq!(String::from_utf8_lossy(&output.stdout).trim(), "127.0.0.1 10.0.0.1 127.0.0.1 127.0.0.1");
 }
 
+/// Decides BR-20.
 #[test]
 fn an_ipv6_only_server_stays_on_ipv6_loopback() {
     let folder = Folder::new();

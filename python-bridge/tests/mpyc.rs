@@ -183,6 +183,7 @@ async fn five_parties_compute_the_average() {
     average(5).await;
 }
 
+/// Decides BR-08.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_program_may_start_and_stop_mpyc_twice() {
     let parties = run(3, 2, "tests/programs/two_runs.py", &[]).await;
@@ -193,6 +194,7 @@ async fn a_program_may_start_and_stop_mpyc_twice() {
     assert_orderly(&parties, 2);
 }
 
+/// Decides BR-20.
 #[tokio::test]
 async fn mpyc_listens_on_loopback_only() {
     let folder = tempfile::tempdir().unwrap();

@@ -56,6 +56,7 @@ mod tests {
     const ED25519: &str = "did:key:z6MkhaXgBZDvotDkL5257faiztiGiC2QtKLGpbnnEGta2doK";
     const X25519: &str = "did:key:z6LSg8zQom395jKLrGiBNruB9MM6V8PWuf2FpEy4uRFiqQBR";
 
+    /// Decides CN-01.
     #[test]
     fn resolves_an_ed25519_key_for_authentication_only() {
         let document = resolve_offline(ED25519).unwrap();

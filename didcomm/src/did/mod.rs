@@ -121,6 +121,7 @@ mod tests {
         assert_eq!(did_of(""), "");
     }
 
+    /// Decides CN-04.
     #[test]
     fn refuses_other_methods_and_lengths() {
         for did in ["did:web:example.com", "did:peer:4zQm", "did:peer:0z6Mk", "key:z6Mk", ""] {

@@ -232,6 +232,7 @@ mod tests {
     }
 
     /// The draft's example uses A128KW, which DIDComm does not; all else is what an authcrypt goes through.
+    /// Decides CN-08.
     #[test]
     fn opens_the_example_of_ecdh_1pu_draft_04_appendix_b() {
         let vector: serde_json::Value = serde_json::from_str(include_str!(

@@ -89,6 +89,7 @@ fn unsupported(what: &'static str) -> Result<super::Unpacked, UnpackError> {
     Err(UnpackError::Unsupported { what })
 }
 
+/// Decides CN-05.
 #[test]
 fn each_kind_of_envelope_says_what_it_proves() {
     let (alice, bob, _) = parties();
@@ -118,6 +119,7 @@ fn each_kind_of_envelope_says_what_it_proves() {
     assert_eq!((got.sender, got.recipient_kid, got.anonymous, got.encrypted), (None, None, false, false));
 }
 
+/// Decides CN-11.
 #[test]
 fn rejects_a_sender_who_names_somebody_else() {
     let (alice, bob, mallory) = parties();
@@ -133,6 +135,7 @@ fn rejects_a_sender_who_names_somebody_else() {
     assert_eq!(bob.unpack(&jwe), Err(UnpackError::Undecryptable));
 }
 
+/// Decides CN-11.
 #[test]
 fn rejects_authcrypt_without_from_or_with_two() {
     let (alice, bob, mallory) = parties();
@@ -151,6 +154,7 @@ fn rejects_authcrypt_without_from_or_with_two() {
     assert_eq!(bob.unpack(&jwe), Err(UnpackError::SenderMismatch));
 }
 
+/// Decides CN-23.
 #[test]
 fn an_anonymous_message_that_names_a_sender_proves_nothing() {
     let (alice, bob, _) = parties();
@@ -158,6 +162,7 @@ fn an_anonymous_message_that_names_a_sender_proves_nothing() {
     assert_eq!(bob.unpack(&jwe).unwrap().sender, None);
 }
 
+/// Decides CN-15.
 #[test]
 fn rejects_mail_for_somebody_else() {
     let (alice, bob, mallory) = parties();
@@ -175,6 +180,7 @@ fn rejects_mail_for_somebody_else() {
     assert!(bob.unpack(&jwe).is_ok());
 }
 
+/// Decides CN-12.
 #[test]
 fn takes_the_sender_from_apu_when_skid_is_absent_and_rejects_a_difference() {
     let (alice, bob, mallory) = parties();
@@ -203,6 +209,7 @@ fn takes_the_sender_from_apu_when_skid_is_absent_and_rejects_a_difference() {
     );
 }
 
+/// Decides CN-13.
 #[test]
 fn rejects_an_apv_of_other_recipients() {
     let (alice, bob, mallory) = parties();
@@ -213,6 +220,7 @@ fn rejects_an_apv_of_other_recipients() {
     assert_eq!(bob.unpack(&jwe), malformed("apv is not the hash of the recipients"));
 }
 
+/// Decides CN-14.
 #[test]
 fn rejects_unresolvable_senders_and_keys_that_are_not_for_agreement() {
     let (alice, bob, _) = parties();
@@ -241,6 +249,7 @@ fn rejects_unresolvable_senders_and_keys_that_are_not_for_agreement() {
     assert_eq!(unpack(&jwe, &bob.secrets, &wrong, NOW), Err(UnpackError::UnknownSenderKey));
 }
 
+/// Decides CN-16.
 #[test]
 fn refuses_messages_after_their_time() {
     let (alice, bob, _) = parties();
@@ -258,6 +267,7 @@ fn refuses_messages_after_their_time() {
     }
 }
 
+/// Decides CN-17.
 #[test]
 fn layers_must_be_for_the_same_key() {
     let (alice, bob, _) = parties();
@@ -272,6 +282,7 @@ fn layers_must_be_for_the_same_key() {
     assert!(unpack(&outer, &bob_with_both, &OfflineResolver, NOW).is_ok());
 }
 
+/// Decides CN-17.
 #[test]
 fn reads_no_other_nesting() {
     let (alice, bob, _) = parties();
@@ -295,6 +306,7 @@ fn zeros_and(known: &[u8]) -> Option<Zeroizing<Vec<u8>>> {
     Some(Zeroizing::new([known, &[0; 32]].concat()))
 }
 
+/// Decides CN-18.
 #[test]
 fn refuses_ephemeral_keys_of_low_order() {
     let (alice, bob, _) = parties();
@@ -310,6 +322,7 @@ fn refuses_ephemeral_keys_of_low_order() {
     }
 }
 
+/// Decides CN-18.
 #[test]
 fn a_sender_key_of_low_order_authenticates_nobody() {
     // With an all-zero public key everybody can compute the static agreement.
@@ -325,6 +338,7 @@ fn a_sender_key_of_low_order_authenticates_nobody() {
     assert_eq!(bob.unpack(&jwe), Err(UnpackError::Undecryptable));
 }
 
+/// Decides CN-03.
 #[test]
 fn reads_both_names_of_a_did_peer_key() {
     let (alice, bob, _) = parties();
@@ -350,6 +364,7 @@ fn reads_both_names_of_a_did_peer_key() {
     assert!(alice.unpack(&jwe).is_ok());
 }
 
+/// Decides CN-05.
 #[test]
 fn anoncrypt_is_read_with_both_content_encryptions() {
     let (alice, bob, _) = parties();
@@ -359,6 +374,7 @@ fn anoncrypt_is_read_with_both_content_encryptions() {
     }
 }
 
+/// Decides CN-10.
 #[test]
 fn packs_nothing_that_would_be_refused() {
     let (alice, bob, mallory) = parties();

@@ -25,6 +25,7 @@ fn payload(did: &str) -> String {
     format!(r#"{{"iss":"{did}","sub":"{SUB}","iat":5}}"#)
 }
 
+/// Decides CN-24.
 #[test]
 fn round_trip() {
     let (secret, did) = identity(1);
@@ -34,11 +35,13 @@ fn round_trip() {
     assert_eq!(jws, forge(&secret, &header(&did), &payload(&did)), "the bytes are as documented");
 }
 
+/// Decides CN-25.
 #[test]
 fn rejects_a_link_for_another_connection() {
     assert_eq!(verify(&sign(&identity(1).0, SUB, 5), "did:peer:2.VzOther"), Err(LinkError::OtherSubject));
 }
 
+/// Decides CN-25.
 #[test]
 fn rejects_a_link_in_the_name_of_somebody_else() {
     let (mallory, mallory_did) = identity(2);
@@ -49,6 +52,7 @@ fn rejects_a_link_in_the_name_of_somebody_else() {
     assert_eq!(verify(&mixed, SUB), Err(LinkError::Malformed { what: "kid is not the key of iss" }));
 }
 
+/// Decides CN-25.
 #[test]
 fn rejects_other_kinds() {
     let (secret, did) = identity(1);
@@ -75,6 +79,7 @@ fn rejects_other_kinds() {
     assert!(verify(&extended, SUB).is_ok(), "unknown members are ignored");
 }
 
+/// Decides CN-25.
 #[test]
 fn rejects_each_truncation_and_each_flipped_bit() {
     let jws = sign(&identity(1).0, SUB, 5);

@@ -163,6 +163,36 @@ mod tests {
         assert_eq!(protocol_of("https://didcomm.org/routing/2/forward"), None);
     }
 
+    /// Decides NA-01, NA-02.
+    #[test]
+    fn our_own_types_are_those_of_the_chapter() {
+        let expected = [
+            ("room", &["join", "seats", "roster", "ready", "leave"][..]),
+            ("session", &["propose", "accept", "abort"]),
+            ("relay", &["open", "join", "opened", "refused"]),
+        ];
+        let types = expected.into_iter().flat_map(|(protocol, messages)| {
+            messages.iter().map(move |name| format!("https://w3id.org/didagent/{protocol}/1.0/{name}"))
+        });
+        let mut types: Vec<_> = types.collect();
+        let mut ours: Vec<_> =
+            ALL.iter().filter(|type_| !type_.starts_with("https://didcomm.org/")).collect();
+        types.sort_unstable();
+        ours.sort_unstable();
+        assert!(ours.into_iter().eq(&types));
+        assert_eq!((GOAL_ROOM, GOAL_MEDIATE), ("didagent.room", "request-mediate"));
+    }
+
+    /// Decides NA-10.
+    #[test]
+    fn members_of_a_later_minor_version_are_ignored() {
+        use crate::protocols::trust_ping::Ping;
+        let body = serde_json::json!({ "response_requested": false, "later": [1] });
+        let ping = crate::message::Message::new("1", "https://didcomm.org/trust-ping/2.9/ping", body);
+        assert!(!Ping::try_from(&ping).unwrap().response_requested);
+    }
+
+    /// Decides NA-09, NA-10.
     #[test]
     fn minor_version_may_differ_and_nothing_else() {
         assert!(same_message(FORWARD, FORWARD));

@@ -111,7 +111,7 @@ fn contents(inbox: &[Message]) -> Vec<String> {
     delivered(inbox).into_iter().map(|(_, content)| content).collect()
 }
 
-/// Decides RL-02.
+/// Decides NA-08, RL-02.
 #[test]
 fn replies_are_threaded_addressed_and_dated() {
     let mut bench = Bench::new(Limits::default());

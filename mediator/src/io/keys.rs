@@ -227,6 +227,7 @@ mod tests {
         assert_eq!(std::fs::read(&path).unwrap(), &text[..20], "a damaged file is left alone");
     }
 
+    /// Decides SC-03.
     #[cfg(unix)]
     #[test]
     fn refuses_a_file_that_others_can_read() {
@@ -240,6 +241,7 @@ mod tests {
         assert!(matches!(KeyPair::load_or_create(directory.path()), Err(KeyError::Readable { .. })));
     }
 
+    /// Decides SC-03.
     #[test]
     fn same_keys_and_url_make_the_same_did_and_debug_shows_no_key() {
         let directory = tempfile::tempdir().unwrap();

@@ -139,6 +139,7 @@ mod tests {
     use super::*;
     use crate::plan::PORTS;
 
+    /// Decides BR-13, BR-15.
     #[tokio::test]
     async fn ports_are_distinct_in_range_and_on_loopback_only() {
         let (plan, bound) = bind(2, 10, &[], 1).unwrap();
@@ -152,6 +153,7 @@ mod tests {
         }
     }
 
+    /// Decides BR-14.
     #[tokio::test]
     async fn bridges_with_the_same_seed_share_no_port() {
         let bridges: Vec<_> = (0..3).map(|me| bind(me, 3, &[], 42).unwrap()).collect();
@@ -165,6 +167,7 @@ mod tests {
         assert_eq!(ports.len(), count);
     }
 
+    /// Decides BR-14.
     #[tokio::test]
     async fn ports_that_are_reserved_or_in_use_are_passed_over() {
         let first: Vec<u16> = Candidates::new(3).take(3).collect();
@@ -177,6 +180,7 @@ mod tests {
         assert_eq!(plan.own_port(), if occupied.is_ok() { first[1] } else { first[0] });
     }
 
+    /// Decides BR-14.
     #[tokio::test]
     async fn mpyc_can_listen_on_its_reserved_port_on_any_address() {
         let (plan, _bound) = bind(1, 2, &[], 4).unwrap();

@@ -6,6 +6,7 @@ use tokio::net::TcpListener;
 use super::super::incoming::dial;
 use super::*;
 
+/// Decides BR-19.
 #[tokio::test]
 async fn local_sockets_are_made_without_delay_and_reset_when_dropped() {
     let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
@@ -52,6 +53,7 @@ async fn early_bytes_come_first_and_once() {
     assert_eq!(bytes, [1, 0, 5, 6]);
 }
 
+/// Decides BR-10.
 #[tokio::test]
 async fn early_bytes_are_bounded() {
     let (mut far, near) = tokio::io::duplex(3 * BUFFER);

@@ -55,6 +55,7 @@ mod tests {
         Some(words.into_iter().map(|word| word.into_string().unwrap()).collect())
     }
 
+    /// Decides BR-21.
     #[test]
     fn finds_the_interpreter() {
         for (start, expected) in [

@@ -8,6 +8,7 @@ fn run(command: &[&str]) -> Option<Vec<String>> {
     }
 }
 
+/// Decides BR-21.
 #[test]
 fn rewrites_every_way_to_name_a_program() {
     for (command, expected) in [
@@ -38,6 +39,7 @@ fn rewrites_every_way_to_name_a_program() {
     }
 }
 
+/// Decides BR-22.
 #[test]
 fn refuses_what_runs_no_program() {
     for command in [
@@ -70,6 +72,7 @@ fn refuses_what_runs_no_program() {
     }
 }
 
+/// Decides BR-21.
 #[test]
 fn recognises_interpreters_by_file_name() {
     for name in ["python", "python3", "python3.9", "/usr/bin/python3.14d", "pypy", "pypy3.10", "Python.exe"] {
@@ -89,6 +92,7 @@ fn recognises_interpreters_by_file_name() {
     }
 }
 
+/// Decides BR-16.
 #[test]
 fn mpyc_arguments_come_directly_after_the_program() {
     let mpyc = ["-P".to_owned(), "127.0.0.1:20000".to_owned()];

@@ -49,6 +49,7 @@ fn resolves_the_example_of_the_specification() {
     );
 }
 
+/// Decides CN-02.
 #[test]
 fn writes_the_example_of_the_specification() {
     let document = resolve_offline(EXAMPLE).unwrap();
@@ -65,6 +66,7 @@ fn writes_the_example_of_the_specification() {
     assert_eq!(Some(written.as_str()), EXAMPLE.rsplit_once('.').map(|(first, _)| first));
 }
 
+/// Decides CN-03.
 #[test]
 fn resolves_the_older_form_and_its_key_ids() {
     let document = resolve_offline(OLD_EXAMPLE).unwrap();
@@ -105,6 +107,7 @@ fn keys_of_unknown_kinds_and_other_purposes_take_a_number() {
     assert_eq!(document.ed25519(&format!("{did}#key-2")), None, "an assertion key does not authenticate");
 }
 
+/// Decides CN-03.
 #[test]
 fn reads_the_spellings_of_services() {
     let uri = |json: &str| {
@@ -125,6 +128,7 @@ fn reads_the_spellings_of_services() {
     assert_eq!(uri(r#"[{"t":"dm","s":"x"},{"t":"dm","s":"y"}]"#), Ok(vec!["x".to_owned(), "y".to_owned()]));
 }
 
+/// Decides CN-04.
 #[test]
 fn service_ids_stay_within_the_did() {
     let id = |json: &str| {
@@ -137,6 +141,7 @@ fn service_ids_stay_within_the_did() {
     assert!(id(r#"{"id":"did:example:other#mine","t":"dm","s":"x"}"#).is_err());
 }
 
+/// Decides CN-04.
 #[test]
 fn rejects_malformed_elements() {
     let many = format!("did:peer:2{}", ".Vz6Mkj3PUd1WjvaDhNZhhhXQdz5UnZXmS7ehtx8bsPpD47kKc".repeat(17));

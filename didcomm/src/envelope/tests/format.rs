@@ -27,6 +27,7 @@ fn with_header(change: impl FnOnce(&mut Value)) -> Result<Unpacked, UnpackError>
     })
 }
 
+/// Decides CN-05, CN-20, CN-22.
 #[test]
 fn reads_exactly_the_supported_headers() {
     for (name, value, what) in [
@@ -53,6 +54,7 @@ fn reads_exactly_the_supported_headers() {
     assert_eq!(with_header(|header| header["new"] = json!(1)), Err(UnpackError::Undecryptable));
 }
 
+/// Decides CN-21, CN-22.
 #[test]
 fn rejects_headers_in_the_wrong_place_and_members_twice() {
     assert!(altered(|_| ()).is_ok());
@@ -81,6 +83,7 @@ fn rejects_headers_in_the_wrong_place_and_members_twice() {
     assert_eq!(bob.unpack(twice.as_bytes()), malformed("JWE"));
 }
 
+/// Decides CN-09, CN-19.
 #[test]
 fn rejects_recipients_that_are_none_too_many_repeated_or_of_several_dids() {
     assert_eq!(altered(|jwe| jwe["recipients"] = json!([])), malformed("number of recipients"));
@@ -117,6 +120,7 @@ fn reads_base64url_with_padding() {
     assert!(padded.is_ok());
 }
 
+/// Decides CN-09.
 #[test]
 fn bounds_size_and_depth() {
     let (_, bob, _) = parties();

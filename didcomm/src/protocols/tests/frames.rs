@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use crate::protocols::relay::{CircuitId, CloseCode, Frame, FrameError, MAX_RECORD};
 
-/// Decides RL-30.
+/// Decides NA-07, RL-30.
 #[test]
 fn bytes_are_as_specified() {
     let circuit = CircuitId(0x0102_0304);

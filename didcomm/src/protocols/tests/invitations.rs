@@ -37,6 +37,7 @@ fn reads_the_example_of_the_specification() {
     assert_eq!(invitation.hash(), <[u8; 32]>::from(Sha256::digest(invitation.bytes())));
 }
 
+/// Decides IV-02.
 #[test]
 fn link_round_trip_keeps_bytes_and_hash() {
     let invitation = sample();
@@ -49,6 +50,7 @@ fn link_round_trip_keeps_bytes_and_hash() {
     assert!(!text.replace("join room 7", "").contains(char::is_whitespace), "{text}");
 }
 
+/// Decides IV-02.
 #[test]
 fn bytes_are_kept_as_received_however_they_are_written() {
     let json = r#"{ "from":"did:example:a", "type":"https://didcomm.org/out-of-band/2.1/invitation",
@@ -67,6 +69,7 @@ fn tolerates_padding_whitespace_brackets_and_foreign_fragments() {
     }
 }
 
+/// Decides IV-07.
 #[test]
 fn every_cut_of_a_link_is_an_error() {
     let link = sample().to_url("https://med.example.org/").unwrap();
@@ -86,6 +89,7 @@ fn every_cut_of_a_link_is_an_error() {
     assert_eq!(Invitation::from_url(&format!("{link}x")), Err(InvitationError::Damaged));
 }
 
+/// Decides IV-04.
 #[test]
 fn every_changed_character_of_the_content_is_damage() {
     let link = sample().to_url("https://med.example.org/").unwrap();
@@ -99,6 +103,7 @@ fn every_changed_character_of_the_content_is_damage() {
     }
 }
 
+/// Decides IV-06, IV-07.
 #[test]
 fn names_what_is_wrong() {
     let ping = format!(r#"{{"type":"{}","id":"1","from":"did:example:a"}}"#, types::PING);
@@ -137,6 +142,7 @@ fn names_what_is_wrong() {
     }
 }
 
+/// Decides IV-07.
 #[test]
 fn size_is_capped_both_ways() {
     let long = format!("{SPEC_LINK}{}", "A".repeat(MAX_INVITATION));
@@ -152,6 +158,7 @@ fn size_is_capped_both_ways() {
     assert_eq!(sample().to_url("mailto:a@example.org"), Err(InvitationError::NotALink));
 }
 
+/// Decides IV-03.
 #[test]
 fn expires_at_its_time_and_not_before() {
     assert_eq!(sample().check_expiry(1_999), Ok(()));
