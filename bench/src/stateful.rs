@@ -6,8 +6,8 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use didagent_session::{
-    Established, Event, Initiator, Input, Limits, Output, Params, Responder, Session, StaticPublic,
-    StaticSecret, StreamId, Suite,
+    ConnectionId, Established, Event, Initiator, Input, Limits, Output, Params, Responder, Session,
+    StaticPublic, StaticSecret, StreamId, Suite,
 };
 use rand_core::{CryptoRng, Rng as _, UnwrapErr};
 
@@ -66,7 +66,11 @@ impl Handshake {
 pub struct Pair {
     sender: Session,
     receiver: Session,
+    /// The connection, as the sender and as the receiver call it.
+    ends: (ConnectionId, ConnectionId),
     stream: StreamId,
+    /// A record on its way.
+    record: Vec<u8>,
 }
 
 impl Pair {
@@ -83,9 +87,11 @@ impl Pair {
         let now = Instant::now();
         let [sender, receiver] = Handshake::new(suite).run();
         let mut sender = sender.into_session(now, system_rng());
-        let receiver = receiver.into_session(now, system_rng());
+        let mut receiver = receiver.into_session(now, system_rng());
         let stream = sender.open([0; 32]).expect("the first stream");
-        let mut pair = Self { sender, receiver, stream };
+        let first = "a new session takes a connection";
+        let ends = (sender.connected(now).expect(first), receiver.connected(now).expect(first));
+        let mut pair = Self { sender, receiver, ends, stream, record: Vec::new() };
         let first = pair.carry(b"confirm and open");
         assert_eq!(first, 16);
         pair
@@ -121,8 +127,8 @@ impl Pair {
             written += accepted;
             let before = arrived;
             let now = Instant::now();
-            while let Some(record) = transmit(&mut self.sender, now) {
-                arrived += self.receive(&record);
+            while transmit(&mut self.sender, now, &mut self.record) {
+                arrived += self.receive();
             }
             assert!(accepted > 0 || arrived > before, "the stream stands still");
         }
@@ -135,20 +141,26 @@ impl Pair {
     }
 
     /// The receiving program: one record in, all outputs out, and what the reader took is given back as credit.
-    fn receive(&mut self, record: &[u8]) -> usize {
+    fn receive(&mut self) -> usize {
         let now = Instant::now();
         let mut arrived = 0;
-        self.receiver.handle(Input::Record(record), now).expect("the peer's record");
+        let input = Input::Record { connection: self.ends.1, record: &mut self.record };
+        self.receiver.handle(input, now).expect("the peer's record");
         loop {
             match self.receiver.poll(now) {
-                Output::Event(Event::StreamData { stream, bytes }) => {
-                    arrived += black_box(&bytes).len();
+                Output::Event(Event::StreamData { stream, range }) => {
+                    let bytes = black_box(&self.record[range]);
+                    arrived += bytes.len();
                     self.receiver.consume(stream, bytes.len()).expect("what was delivered");
                 }
                 Output::Event(_) => {}
+                Output::Disconnect(connection) => panic!("connection {connection} works"),
                 // An acknowledgement or credit goes back at once, and its cost is part of the measurement.
-                Output::Transmit(back) => {
-                    self.sender.handle(Input::Record(&back), now).expect("the peer's record");
+                Output::Transmit { record, .. } => {
+                    let record = &mut record.to_vec();
+                    let input = Input::Record { connection: self.ends.0, record };
+                    self.sender.handle(input, now).expect("the peer's record");
+                    while self.sender.poll_event().is_some() {}
                 }
                 Output::Timeout(_) => return arrived,
             }
@@ -162,12 +174,17 @@ impl Default for Pair {
     }
 }
 
-fn transmit(session: &mut Session, now: Instant) -> Option<Vec<u8>> {
+/// Copies the next record into `link`, as a socket would; false if there is none.
+fn transmit(session: &mut Session, now: Instant, link: &mut Vec<u8>) -> bool {
     loop {
         match session.poll(now) {
-            Output::Transmit(record) => return Some(record),
-            Output::Event(_) => {}
-            Output::Timeout(_) => return None,
+            Output::Transmit { record, .. } => {
+                link.clear();
+                link.extend_from_slice(record);
+                return true;
+            }
+            Output::Event(_) | Output::Disconnect(_) => {}
+            Output::Timeout(_) => return false,
         }
     }
 }

@@ -5,19 +5,21 @@
 //!
 //! ```text
 //! 0 open         1 write n      2 finish     3 reset       4 read n       5 ping       6 poll       7 deliver
-//! 8 flip bit nn  9 cut to nn    a replay     b reflect     c skip one     d time n     e close code f path lost
+//! 8 flip bit nn  9 cut to nn    a replay     b reflect     c skip one     d time n     e close code f n:
+//!    n % 8 is 0 give up   1, 2 a connection more    3, 4 both lose the newest connection   5 this end loses it
+//!             6 a late record of a connection that is gone      7 a message or record on another connection than its own
 //! ```
 //!
-//! Properties: what is not the peer's next record is not accepted and changes nothing; streams deliver a prefix of what was
-//! written, in order; while both ends live nothing is lost.
+//! Properties: what is not the peer's next record is not accepted and changes nothing but, at worst, which connection is used;
+//! streams deliver a prefix of what was written, in order; while both ends live and find a connection nothing is lost.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
-use didagent_session::{Event, Input, Output, Session, SessionError, Stats, StreamId};
+use didagent_session::{ConnectionId, Event, Input, Output, Session, SessionError, Stats, StreamId};
 
 use crate::Outcome;
-use crate::parties::{START, sessions, small_limits};
+use crate::parties::{START, first, sessions, small_limits};
 
 /// Steps of one script: a longer one finds nothing that two shorter ones do not.
 const MAX_STEPS: usize = 512;
@@ -61,13 +63,20 @@ struct Use {
     broken: bool,
 }
 
+/// A record on its way, and the number of its connection in the world.
+type Flying = (usize, Vec<u8>);
+
 struct End {
     session: Session,
     streams: BTreeMap<StreamId, Use>,
-    /// Records on their way to this end.
-    inbox: VecDeque<Vec<u8>>,
+    /// Records on their way to this end, oldest first.
+    inbox: VecDeque<Flying>,
     /// Records that arrived here.
-    seen: Vec<Vec<u8>>,
+    seen: Vec<Flying>,
+    /// What this end calls each connection of the world, while it has it.
+    links: Vec<Option<ConnectionId>>,
+    /// What it called those that it lost.
+    names: Vec<Option<ConnectionId>>,
 }
 
 struct World {
@@ -77,11 +86,17 @@ struct World {
 
 impl World {
     fn new() -> Self {
-        let end =
-            |session| End { session, streams: BTreeMap::new(), inbox: VecDeque::new(), seen: Vec::new() };
+        let end = |session| End {
+            session,
+            streams: BTreeMap::new(),
+            inbox: VecDeque::new(),
+            seen: Vec::new(),
+            links: vec![Some(first())],
+            names: vec![Some(first())],
+        };
         let (initiator, responder) = sessions(small_limits());
         let mut world = Self { ends: [end(initiator), end(responder)], now: *START };
-        (0..2).for_each(|side| world.drain(side));
+        (0..2).for_each(|side| world.drain(side, &[]));
         world
     }
 
@@ -128,34 +143,106 @@ impl World {
             0xa => {
                 let which = script.short();
                 let seen = &self.ends[side].seen;
-                if let Some(record) = seen.get(which % seen.len().max(1)).cloned() {
-                    self.must_refuse(side, &record);
+                if let Some((link, record)) = seen.get(which % seen.len().max(1)).cloned() {
+                    self.must_refuse(side, link, &record);
                 }
             }
             0xb => {
-                if let Some(record) = self.ends[1 - side].inbox.front().cloned() {
-                    self.must_refuse(side, &record);
+                if let Some((link, record)) = self.ends[1 - side].inbox.front().cloned() {
+                    self.must_refuse(side, link, &record);
                 }
             }
             0xc => {
-                if let Some(record) = self.ends[side].inbox.get(1).cloned() {
-                    self.must_refuse(side, &record);
+                // Messages of a resumption are for any order, records are not.
+                if let Some((link, record)) = self.ends[side].inbox.get(1).cloned()
+                    && record[0] == 0x10
+                    && self.ends[side].inbox[0].1[0] == 0x10
+                {
+                    self.must_refuse(side, link, &record);
                 }
             }
             0xd => {
                 self.now += Duration::from_millis(script.short() as u64);
                 for side in 0..2 {
                     self.ends[side].session.handle(Input::Timeout, self.now).expect("time always passes");
-                    self.drain(side);
+                    self.drain(side, &[]);
                 }
             }
             0xe => {
                 self.ends[side].session.close(script.short() as u32);
-                self.drain(side);
+                self.drain(side, &[]);
+            }
+            _ => self.connections(side, script),
+        }
+    }
+
+    fn connections(&mut self, side: usize, script: &mut Script<'_>) {
+        let what = script.short();
+        match what % 8 {
+            0 => {
+                self.ends[side].session.abandon();
+                self.drain(side, &[]);
+            }
+            1 | 2 => self.connect(),
+            3 | 4 => (0..2).for_each(|side| self.lose(side, self.newest(side))),
+            5 => self.lose(side, self.newest(side)),
+            6 => {
+                // Records that were on a connection when it broke may still come, in any order among connections.
+                let gone = |(link, _): &Flying| self.ends[side].links[*link].is_none();
+                if let Some(at) = self.ends[side].inbox.iter().position(gone)
+                    && let Some((link, record)) = self.ends[side].inbox.remove(at)
+                {
+                    let _ = self.hand_in(side, link, &record);
+                }
             }
             _ => {
-                self.ends[side].session.path_lost();
-                self.drain(side);
+                let seen = &self.ends[side].seen;
+                let other = script.short() % self.ends[side].links.len();
+                if let Some((link, record)) = seen.get(what / 8 % seen.len().max(1)).cloned()
+                    && link != other
+                {
+                    let _ = self.hand_in(side, other, &record);
+                }
+            }
+        }
+    }
+
+    /// Both ends get a connection more, if they take one.
+    fn connect(&mut self) {
+        for end in &mut self.ends {
+            let name = end.session.connected(self.now).ok();
+            end.links.push(name);
+            end.names.push(name);
+        }
+        let link = self.ends[0].links.len() - 1;
+        for side in 0..2 {
+            if self.ends.iter().any(|end| end.links[link].is_none()) {
+                self.lose(side, Some(link));
+            }
+            self.drain(side, &[]);
+        }
+    }
+
+    fn newest(&self, side: usize) -> Option<usize> {
+        self.ends[side].links.iter().rposition(Option::is_some)
+    }
+
+    fn lose(&mut self, side: usize, link: Option<usize>) {
+        let end = &mut self.ends[side];
+        if let Some(name) = link.and_then(|link| end.links[link].take()) {
+            end.session.disconnected(name, self.now);
+            self.drain(side, &[]);
+        }
+    }
+
+    /// A connection that one end dropped is gone for the other when all that was on it arrived.
+    fn notice(&mut self) {
+        for link in 0..self.ends[0].links.len() {
+            for side in 0..2 {
+                let gone = self.ends[1 - side].links[link].is_none();
+                if gone && self.ends[side].inbox.iter().all(|(of, _)| *of != link) {
+                    self.lose(side, Some(link));
+                }
             }
         }
     }
@@ -178,53 +265,76 @@ impl World {
         }
     }
 
-    /// Takes all records out of a session and puts them on the link.
+    /// Takes all records out of a session and puts them on their connections.
     fn poll(&mut self, side: usize) {
-        self.drain(side);
-        while let Output::Transmit(record) = self.ends[side].session.poll(self.now) {
-            assert!(record.len() <= small_limits().record_size);
-            self.ends[1 - side].inbox.push_back(record);
-            self.drain(side);
+        loop {
+            self.drain(side, &[]);
+            let [a, b] = &mut self.ends;
+            let (end, peer) = if side == 0 { (a, b) } else { (b, a) };
+            match end.session.poll(self.now) {
+                Output::Transmit { connection, record } => {
+                    assert!(record.len() <= small_limits().record_size);
+                    let link = end.links.iter().position(|link| *link == Some(connection));
+                    peer.inbox.push_back((link.expect("a connection that stands"), record.to_vec()));
+                }
+                Output::Disconnect(connection) => {
+                    let link = end.links.iter().position(|link| *link == Some(connection));
+                    self.lose(side, link);
+                }
+                Output::Event(event) => panic!("{event:?} was not drained"),
+                Output::Timeout(_) => return,
+            }
         }
-        self.drain(side);
     }
 
-    /// Gives a session the next record on the link.
+    /// Gives a session the oldest record on the connections that it has.
     fn deliver(&mut self, side: usize) {
-        let now = self.now;
-        let Some(record) = self.ends[side].inbox.pop_front() else { return };
         let end = &mut self.ends[side];
+        // What the connection lost, when it broke, may come late or never.
+        let Some(at) = end.inbox.iter().position(|(link, _)| end.links[*link].is_some()) else { return };
+        let Some((link, record)) = end.inbox.remove(at) else { return };
         let over = end.session.is_over();
-        let result = end.session.handle(Input::Record(&record), now);
-        let expected = if over { Err(SessionError::Closed) } else { Ok(()) };
-        assert_eq!(result, expected, "an honest peer's next record");
-        end.seen.push(record);
-        self.drain(side);
+        let result = self.hand_in(side, link, &record);
+        let end = &mut self.ends[side];
+        assert!(
+            result == Ok(()) || over && result == Err(SessionError::Closed),
+            "{result:?} to an honest peer"
+        );
+        end.seen.push((link, record));
+    }
+
+    /// Gives a session a record on a connection, and takes what it brings.
+    fn hand_in(&mut self, side: usize, link: usize, record: &[u8]) -> Result<(), SessionError> {
+        let Some(connection) = self.ends[side].names[link] else { return Ok(()) };
+        let record = &mut record.to_vec();
+        let result = self.ends[side].session.handle(Input::Record { connection, record }, self.now);
+        assert!(!matches!(result, Err(SessionError::Violation { .. })), "the peer is honest");
+        self.drain(side, record);
+        result
     }
 
     /// Gives a session a changed copy of the next record on the link.
     fn attack(&mut self, side: usize, change: impl FnOnce(&mut Vec<u8>)) {
-        if let Some(mut record) = self.ends[side].inbox.front().cloned() {
+        if let Some((link, mut record)) = self.ends[side].inbox.front().cloned() {
             change(&mut record);
-            self.must_refuse(side, &record);
+            self.must_refuse(side, link, &record);
         }
     }
 
-    /// Gives a session a record that is not the peer's next one: refused or dropped, and nothing changes but the counts of that.
-    fn must_refuse(&mut self, side: usize, record: &[u8]) {
+    /// Gives a session a record that is not the peer's next one: refused or dropped, and nothing changes but the counts of
+    /// that and, at worst, the connection is given up.
+    fn must_refuse(&mut self, side: usize, link: usize, record: &[u8]) {
         // Everything due is out and time has moved, so whatever the record causes is seen.
         self.now += Duration::from_millis(1);
         self.poll(side);
-        let now = self.now;
-        let session = &mut self.ends[side].session;
-        let (before, idle) = (visible(session), session.poll(now));
-        let result = session.handle(Input::Record(record), now);
-        assert!(!matches!(result, Err(SessionError::Violation { .. })), "nothing in it was believed");
-        assert_eq!((visible(session), session.poll(now)), (before, idle), "{result:?}");
+        let before = visible(&self.ends[side].session);
+        let _ = self.hand_in(side, link, record);
+        assert_eq!(visible(&self.ends[side].session), before);
+        self.poll(side);
     }
 
     /// The application takes all events and checks them.
-    fn drain(&mut self, side: usize) {
+    fn drain(&mut self, side: usize, record: &[u8]) {
         let peer_side = 1 - side;
         while let Some(event) = self.ends[side].session.poll_event() {
             match event {
@@ -232,10 +342,11 @@ impl World {
                     assert_eq!(context, [7; 32]);
                     self.ends[side].streams.entry(stream).or_default();
                 }
-                Event::StreamData { stream, bytes } => {
+                Event::StreamData { stream, range } => {
+                    let bytes = &record[range];
                     let written = self.ends[peer_side].streams.get(&stream).map_or(0, |used| used.written);
                     let used = self.ends[side].streams.entry(stream).or_default();
-                    for byte in &bytes {
+                    for byte in bytes {
                         assert_eq!(*byte, pattern(stream, peer_side, used.delivered), "bytes in order");
                         used.delivered += 1;
                     }
@@ -254,12 +365,22 @@ impl World {
 
     /// Lets everything that is queued arrive, and looks at what arrived.
     fn settle(mut self) -> Outcome {
-        // 64 records of each side, and between them reading; far fewer rounds than this.
-        for _ in 0..1000 {
+        // 64 records of each side, and between them reading and connections; far fewer rounds than this.
+        for round in 0..1000 {
             let mut idle = true;
+            self.notice();
+            if round % 50 == 0 || self.ends.iter().all(|end| !end.session.is_connected()) {
+                idle = self.ends.iter().any(|end| end.session.is_over());
+                self.now += Duration::from_secs(11);
+                self.connect();
+            }
             for side in 0..2 {
                 self.poll(side);
-                while !self.ends[1 - side].inbox.is_empty() {
+                while self.ends[1 - side]
+                    .inbox
+                    .iter()
+                    .any(|(link, _)| self.ends[1 - side].links[*link].is_some())
+                {
                     idle = false;
                     self.deliver(1 - side);
                 }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use didagent_session::{Event, Input, Output, Session, SessionError, StreamId, fuzzing};
 
 use crate::Outcome;
-use crate::parties::{START, sessions, small_limits};
+use crate::parties::{START, first, sessions, small_limits};
 
 /// Bits of the first byte.
 const INITIATOR: u8 = 1;
@@ -27,7 +27,7 @@ pub(crate) fn hostile_peer(input: &[u8]) -> Outcome {
         let length = usize::from(u16::from_be_bytes(*length)).min(after.len());
         let (frames, after) = after.split_at(length);
         rest = after;
-        match fuzzing::accept_frames(&mut victim, frames, *START) {
+        match fuzzing::accept_frames(&mut victim, &mut frames.to_vec(), *START) {
             Ok(()) => take(&mut victim, frames.len(), reads, &mut unread),
             Err(SessionError::Violation { code }) => {
                 ended(victim, code);
@@ -46,7 +46,7 @@ pub(crate) fn hostile_peer(input: &[u8]) -> Outcome {
 fn victim(choice: u8) -> Session {
     let (mut initiator, mut responder) = sessions(small_limits());
     if choice & UNCONFIRMED == 0 {
-        while let Output::Event(_) | Output::Transmit(_) = pass(&mut initiator, &mut responder) {}
+        while pass(&mut initiator, &mut responder) {}
         while responder.poll_event().is_some() {}
     }
     let mut victim = if choice & INITIATOR != 0 { initiator } else { responder };
@@ -59,12 +59,17 @@ fn victim(choice: u8) -> Session {
     victim
 }
 
-fn pass(from: &mut Session, to: &mut Session) -> Output {
-    let output = from.poll(*START);
-    if let Output::Transmit(record) = &output {
-        to.handle(Input::Record(record), *START).expect("the peer's record");
+/// Carries one output; false if there is none.
+fn pass(from: &mut Session, to: &mut Session) -> bool {
+    match from.poll(*START) {
+        Output::Transmit { record, .. } => {
+            let record = &mut record.to_vec();
+            to.handle(Input::Record { connection: first(), record }, *START).expect("the peer's record");
+            true
+        }
+        Output::Event(_) => true,
+        Output::Disconnect(_) | Output::Timeout(_) => false,
     }
-    output
 }
 
 /// Drains the victim and counts what its application sees.
@@ -72,7 +77,7 @@ fn take(victim: &mut Session, frames: usize, reads: bool, unread: &mut BTreeMap<
     let (mut events, mut records) = (0, 0);
     loop {
         match victim.poll(*START) {
-            Output::Transmit(record) => {
+            Output::Transmit { record, .. } => {
                 records += 1;
                 assert!(record.len() <= small_limits().record_size);
                 assert!(records <= 16, "one record of the peer causes {records}");
@@ -82,9 +87,9 @@ fn take(victim: &mut Session, frames: usize, reads: bool, unread: &mut BTreeMap<
                 // The shortest frame that causes an event has one byte; sealing may add one for each open stream.
                 assert!(events <= frames + 512, "{frames} bytes of frames cause {events} events");
                 match event {
-                    Event::StreamData { stream, bytes } => {
+                    Event::StreamData { stream, range } => {
                         let waiting = unread.entry(stream).or_default();
-                        *waiting += bytes.len();
+                        *waiting += range.len();
                         assert!(*waiting <= small_limits().stream_window, "more than the window");
                         if reads {
                             victim.consume(stream, *waiting).expect("what was delivered");
@@ -97,6 +102,7 @@ fn take(victim: &mut Session, frames: usize, reads: bool, unread: &mut BTreeMap<
                     _ => {}
                 }
             }
+            Output::Disconnect(_) => panic!("nothing was wrong with the connection"),
             Output::Timeout(_) => return,
         }
     }
@@ -112,8 +118,8 @@ fn ended(mut victim: Session, code: u32) {
                 assert_eq!((said, by_peer), (code, false));
                 closed += 1;
             }
-            Output::Event(_) => {}
-            Output::Transmit(_) => records += 1,
+            Output::Event(_) | Output::Disconnect(_) => {}
+            Output::Transmit { .. } => records += 1,
             Output::Timeout(deadline) => {
                 assert_eq!(deadline, None);
                 break;
@@ -123,5 +129,5 @@ fn ended(mut victim: Session, code: u32) {
     assert_eq!(closed, 1);
     assert!(records <= 1);
     assert!(victim.open([0; 32]).is_err());
-    assert_eq!(fuzzing::accept_frames(&mut victim, &[0], *START), Err(SessionError::Closed));
+    assert_eq!(fuzzing::accept_frames(&mut victim, &mut [0], *START), Err(SessionError::Closed));
 }

@@ -4,7 +4,8 @@
 //! (`cargo fuzz run <target>`) and the replay of the committed corpus (`cargo test`) call the same functions.
 //!
 //! ```text
-//! session-protocol   hello, frames, a hostile peer's frames, records, messages 1 and 2, whole conversations
+//! session-protocol   hello, frames, a hostile peer's frames, records, resumptions, messages 1 and 2,
+//!                    whole conversations
 //! didcomm            envelopes, DIDs, links, invitations, message bodies, relay frames
 //! agent, mediator    rosters, identity files, HTTP requests
 //! ```
@@ -49,10 +50,11 @@ impl Outcome {
 pub type Target = fn(&[u8]) -> Outcome;
 
 /// Every target by the name of its binary and of its corpus.
-pub const TARGETS: [(&str, Target); 23] = [
+pub const TARGETS: [(&str, Target); 24] = [
     ("session_hello", session::hello),
     ("session_frames", session::frames),
     ("session_record", session::record),
+    ("session_resume", session::resume),
     ("session_message1", session::message1),
     ("session_message2", session::message2),
     ("session_hostile_peer", hostile::hostile_peer),

@@ -7,7 +7,8 @@ use std::time::Instant;
 use didagent_didcomm::did::peer2;
 use didagent_didcomm::keys::{Ed25519Secret, X25519Secret};
 use didagent_session::{
-    Established, Initiator, Limits, Params, Responder, Session, StaticPublic, StaticSecret, Suite,
+    ConnectionId, EpochLimits, EpochMark, Established, Initiator, Limits, Params, Responder, Session,
+    StaticPublic, StaticSecret, Suite,
 };
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng as _;
@@ -54,7 +55,13 @@ pub(crate) fn small_limits() -> Limits {
         stream_window: 256,
         record_size: 2048,
         send_buffer: 256,
-        records_per_epoch: 64,
+        retransmission: 192 * 1024,
+        epoch: EpochLimits {
+            soft: EpochMark { records: 24, ..EpochLimits::default().soft },
+            hard: EpochMark { records: 48, ..EpochLimits::default().hard },
+            last: 64,
+            ..EpochLimits::default()
+        },
     }
 }
 
@@ -98,11 +105,29 @@ impl Statics {
     }
 }
 
-/// Runs the handshake: the initiator's session and the responder's, which is not confirmed yet.
+/// Runs the handshake and makes the first connection: the initiator's session and the responder's, which is not confirmed yet.
 pub(crate) fn sessions(limits: Limits) -> (Session, Session) {
     let statics = Statics::new(limits);
     let (initiator, message1) = statics.start();
     let (responder, message2) = statics.answer(&message1);
     let initiator = initiator.finish(&message2).expect("the peer's message 2");
-    (initiator.into_session(*START, rng(3)), responder.into_session(*START, rng(4)))
+    connected(initiator.into_session(*START, rng(3)), responder.into_session(*START, rng(4)))
+}
+
+/// The first connection of any session.
+pub(crate) fn first() -> ConnectionId {
+    static FIRST: LazyLock<ConnectionId> = LazyLock::new(|| {
+        let statics = Statics::new(small_limits());
+        let mut session = statics.answer(&statics.start().1).0.into_session(*START, rng(5));
+        session.connected(*START).expect("a first connection")
+    });
+    *FIRST
+}
+
+fn connected(mut initiator: Session, mut responder: Session) -> (Session, Session) {
+    for session in [&mut initiator, &mut responder] {
+        session.connected(*START).expect("a first connection");
+        while session.poll_event().is_some() {}
+    }
+    (initiator, responder)
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use didagent_session::{Hello, Input, Output, Responder, Session, SessionError, fuzzing};
 
 use crate::Outcome;
-use crate::parties::{START, Statics, rng, sessions, small_limits};
+use crate::parties::{START, Statics, first, rng, sessions, small_limits};
 
 /// The payload of messages 1 and 2. What decodes encodes to the same bytes.
 pub(crate) fn hello(input: &[u8]) -> Outcome {
@@ -63,7 +63,7 @@ pub(crate) fn record(input: &[u8]) -> Outcome {
         let mut session = kept.take().unwrap_or_else(|| sessions(small_limits()).1);
         let before = session.stats();
         let now = *START + Duration::from_secs(1);
-        let result = session.handle(Input::Record(input), now);
+        let result = session.handle(Input::Record { connection: first(), record: &mut input.to_vec() }, now);
         let after = session.stats();
         if after.records_received > before.records_received {
             assert!(fuzzing::decode_record(input));
@@ -73,11 +73,40 @@ pub(crate) fn record(input: &[u8]) -> Outcome {
         let counted =
             after.records_dropped - before.records_dropped + after.records_rejected - before.records_rejected;
         assert_eq!(counted, 1, "what was not accepted was dropped or rejected");
-        assert_eq!(result.is_ok(), after.records_dropped > before.records_dropped);
+        // A number that is too high costs the connection.
+        let gap = !session.is_connected();
+        assert_eq!(result.is_ok(), gap || after.records_dropped > before.records_dropped);
         assert!(!session.is_over());
         assert_eq!(session.last_heard(), *START);
+        while session.poll_event().is_some() {}
+        if gap {
+            assert_eq!(session.poll(now), Output::Disconnect(first()));
+        }
         assert_eq!(session.poll(now), Output::Timeout(None), "the responder is silent");
-        *kept = Some(session);
+        *kept = Some(session).filter(|_| !gap);
         Outcome::Refused
     })
+}
+
+/// A message of a resumption, for a session and for a stranger. What nobody sealed changes nothing.
+pub(crate) fn resume(input: &[u8]) -> Outcome {
+    thread_local! {
+        static SESSION: RefCell<Session> = RefCell::new(sessions(small_limits()).0);
+    }
+    let is_resume = fuzzing::decode_resume(input);
+    if input.first() == Some(&0x10) {
+        return Outcome::Refused;
+    }
+    SESSION.with_borrow_mut(|session| {
+        let before = session.stats();
+        let record = &mut input.to_vec();
+        assert_eq!(session.handle(Input::Record { connection: first(), record }, *START), Ok(()));
+        let mut after = session.stats();
+        assert_eq!(after.records_dropped, before.records_dropped + 1);
+        after.records_dropped -= 1;
+        assert_eq!(after, before);
+        assert_eq!(session.poll_event(), None);
+        assert!(session.is_connected());
+    });
+    if is_resume { Outcome::Accepted } else { Outcome::Refused }
 }

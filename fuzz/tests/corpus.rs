@@ -59,6 +59,7 @@ replayed!(
     session_hello,
     session_frames,
     session_record,
+    session_resume,
     session_message1,
     session_message2,
     session_hostile_peer,

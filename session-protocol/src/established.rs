@@ -22,6 +22,16 @@ pub enum Role {
     Responder,
 }
 
+impl Role {
+    /// The peer's.
+    pub(crate) fn other(self) -> Self {
+        match self {
+            Self::Initiator => Self::Responder,
+            Self::Responder => Self::Initiator,
+        }
+    }
+}
+
 /// A finished handshake. The responder's is not confirmed yet: see [`Event::Confirmed`](crate::Event::Confirmed).
 pub struct Established {
     role: Role,

@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use crate::wire::Reader;
+use crate::wire::{Reader, Sink};
 
 mod kind {
     pub(super) const PAD: u8 = 0x00;
@@ -15,6 +15,7 @@ mod kind {
     pub(super) const RATCHET_ACK: u8 = 0x07;
     pub(super) const RATCHET_REQ: u8 = 0x08;
     pub(super) const REHS: u8 = 0x09;
+    pub(super) const NEW_CID: u8 = 0x0a;
     pub(super) const STREAM_OPEN: u8 = 0x10;
     pub(super) const STREAM_DATA: u8 = 0x11;
     pub(super) const STREAM_FIN: u8 = 0x12;
@@ -48,6 +49,8 @@ pub(crate) enum Frame<'a> {
     RatchetReq,
     /// One of the two messages of a handshake inside the session.
     Rehs { step: u8, epoch: u32, message: &'a [u8] },
+    /// The peer may use this token on one more connection.
+    NewCid { cid: &'a [u8; 8] },
     /// Opens a stream for the round whose hash is `context`.
     StreamOpen { stream: u32, context: &'a [u8; 32] },
     /// The next bytes of a stream; never empty.
@@ -72,7 +75,8 @@ impl Frame<'_> {
             Self::Pad { length } => *length,
             Self::Confirm | Self::RatchetReq => 1,
             Self::StreamFin { .. } => 5,
-            Self::Ack { .. } | Self::Ping { .. } | Self::Pong { .. } | Self::StreamReset { .. } => 9,
+            Self::Ack { .. } | Self::Ping { .. } | Self::Pong { .. } => 9,
+            Self::NewCid { .. } | Self::StreamReset { .. } => 9,
             Self::Close { .. } | Self::Window { .. } => 13,
             Self::StreamOpen { .. } => 37,
             Self::Ratchet { kem, .. } | Self::RatchetAck { kem, .. } => kem.len().saturating_add(39),
@@ -82,28 +86,29 @@ impl Frame<'_> {
     }
 
     /// Appends the frame.
-    pub(crate) fn encode(&self, out: &mut Vec<u8>) {
+    pub(crate) fn encode(&self, out: &mut impl Sink) {
         match self {
-            Self::Pad { length } => out.resize(out.len().saturating_add(*length), kind::PAD),
+            Self::Pad { length } => out.zeros(*length),
             Self::Ack { rx_next } => put(out, kind::ACK, &[&rx_next.to_be_bytes()]),
             Self::Ping { id } => put(out, kind::PING, &[&id.to_be_bytes()]),
             Self::Pong { id } => put(out, kind::PONG, &[&id.to_be_bytes()]),
-            Self::Confirm => out.push(kind::CONFIRM),
+            Self::Confirm => put(out, kind::CONFIRM, &[]),
             Self::Close { code, final_seq } => {
                 put(out, kind::CLOSE, &[&code.to_be_bytes(), &final_seq.to_be_bytes()]);
             }
             Self::Ratchet { epoch, e, kem } => put_ratchet(out, kind::RATCHET, *epoch, e, kem),
             Self::RatchetAck { epoch, e, kem } => put_ratchet(out, kind::RATCHET_ACK, *epoch, e, kem),
-            Self::RatchetReq => out.push(kind::RATCHET_REQ),
+            Self::RatchetReq => put(out, kind::RATCHET_REQ, &[]),
             Self::Rehs { step, epoch, message } => {
                 put(out, kind::REHS, &[&[*step], &epoch.to_be_bytes(), &length(message), message]);
             }
+            Self::NewCid { cid } => put(out, kind::NEW_CID, &[*cid]),
             Self::StreamOpen { stream, context } => {
                 put(out, kind::STREAM_OPEN, &[&stream.to_be_bytes(), *context]);
             }
             Self::StreamData { stream, bytes } => {
                 put_data_start(out, *stream, bytes.len());
-                out.extend_from_slice(bytes);
+                out.put(bytes);
             }
             Self::StreamFin { stream } => put(out, kind::STREAM_FIN, &[&stream.to_be_bytes()]),
             Self::StreamReset { stream, code } => {
@@ -117,12 +122,12 @@ impl Frame<'_> {
 }
 
 /// Appends the start of a STREAM_DATA frame whose `length` bytes the caller appends next. Records bound `length` to 16 bits.
-pub(crate) fn put_data_start(out: &mut Vec<u8>, stream: u32, length: usize) {
+pub(crate) fn put_data_start(out: &mut impl Sink, stream: u32, length: usize) {
     let length = u16::try_from(length).unwrap_or(u16::MAX);
     put(out, kind::STREAM_DATA, &[&stream.to_be_bytes(), &length.to_be_bytes()]);
 }
 
-fn put_ratchet(out: &mut Vec<u8>, kind: u8, epoch: u32, e: &[u8; 32], kem: &[u8]) {
+fn put_ratchet(out: &mut impl Sink, kind: u8, epoch: u32, e: &[u8; 32], kem: &[u8]) {
     put(out, kind, &[&epoch.to_be_bytes(), e, &length(kem), kem]);
 }
 
@@ -131,9 +136,9 @@ fn length(bytes: &[u8]) -> [u8; 2] {
     u16::try_from(bytes.len()).unwrap_or(u16::MAX).to_be_bytes()
 }
 
-fn put(out: &mut Vec<u8>, kind: u8, parts: &[&[u8]]) {
-    out.push(kind);
-    parts.iter().for_each(|part| out.extend_from_slice(part));
+fn put(out: &mut impl Sink, kind: u8, parts: &[&[u8]]) {
+    out.put(&[kind]);
+    parts.iter().for_each(|part| out.put(part));
 }
 
 /// Iterates over the frames of a record; ends after the first error.
@@ -142,6 +147,11 @@ pub(crate) struct Frames<'a>(Option<Reader<'a>>);
 impl<'a> Frames<'a> {
     pub(crate) fn new(plaintext: &'a [u8]) -> Self {
         Self(Some(Reader::new(plaintext)))
+    }
+
+    /// Bytes that were not read yet; 0 after an error.
+    pub(crate) fn remaining(&self) -> usize {
+        self.0.as_ref().map_or(0, |reader| reader.rest().len())
     }
 }
 
@@ -192,6 +202,7 @@ fn decode_known<'a>(kind: u8, reader: &mut Reader<'a>) -> Result<Option<Frame<'a
             kind::REHS => {
                 Frame::Rehs { step: reader.u8()?, epoch: reader.u32()?, message: prefixed(reader)? }
             }
+            kind::NEW_CID => Frame::NewCid { cid: reader.array()? },
             kind::STREAM_OPEN => Frame::StreamOpen { stream: reader.u32()?, context: reader.array()? },
             kind::STREAM_DATA => {
                 let stream = reader.u32()?;
@@ -206,7 +217,7 @@ fn decode_known<'a>(kind: u8, reader: &mut Reader<'a>) -> Result<Option<Frame<'a
         })
     };
     match kind {
-        kind::PAD..=kind::REHS | kind::STREAM_OPEN..=kind::WINDOW => Ok(parse()),
+        kind::PAD..=kind::NEW_CID | kind::STREAM_OPEN..=kind::WINDOW => Ok(parse()),
         _ => Err(FrameError::Unknown { kind }),
     }
 }

@@ -29,6 +29,9 @@ pub(crate) const RESUME_I2R: &[u8] = b"didagent-session/1 resume i2r";
 /// Resume key of an epoch, messages of the responder.
 pub(crate) const RESUME_R2I: &[u8] = b"didagent-session/1 resume r2i";
 
+/// Key of one RESUME or RESUME_RSP.
+pub(crate) const RESUME_KEY: &[u8] = b"didagent-session/1 resume key";
+
 /// Input of the chain step that yields a record's message key.
 pub(crate) const STEP_MESSAGE: &[u8] = &[0x01];
 /// Input of the chain step that yields the next chain key.
@@ -53,6 +56,7 @@ mod tests {
             SPLIT,
             RESUME_I2R,
             RESUME_R2I,
+            RESUME_KEY,
         ];
         for (i, label) in all.iter().enumerate() {
             assert!(label.starts_with(b"didagent-session/1 "));

@@ -11,18 +11,23 @@
 //! Initiator::finish ◀───────── message 2 ──  Established
 //! Established                                 into_session
 //! into_session
+//! connected                                   connected
 //! poll ──────────── record: CONFIRM, … ────▶  handle: Event::Confirmed
 //! handle ◀──────────────── records ────────▶  poll
 //! ```
 //!
-//! Not its concern: DIDs, DIDComm, sockets, clocks, random generators, reconnecting. The caller carries bytes, passes `now`
-//! and lends random generators. Records must arrive complete, in order and once, as TCP or a WebSocket delivers them.
+//! A session outlives its connections: the caller says which stand and which are gone, and what was not acknowledged on one
+//! goes out again on the next.
+//!
+//! Not its concern: DIDs, DIDComm, sockets, clocks, random generators, making connections. The caller carries bytes, passes
+//! `now` and lends random generators. Within a connection records must arrive complete, in order and once, as TCP or a
+//! WebSocket delivers them.
 //!
 //! # A whole conversation
 //!
 //! ```
 //! use didagent_session::{
-//!     Event, Initiator, Input, Limits, Output, Params, Responder, Session, StaticSecret, Suite, prologue,
+//!     ConnectionId, Event, Initiator, Input, Limits, Output, Params, Responder, Session, StaticSecret, Suite, prologue,
 //! };
 //! use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 //! use std::time::{Duration, Instant};
@@ -47,50 +52,71 @@
 //! let mut alice = alice.into_session(now, ChaCha20Rng::seed_from_u64(2));
 //! let mut bob = bob.into_session(now, ChaCha20Rng::seed_from_u64(3));
 //!
-//! // Drains one side into the other and returns what the other side's application sees.
-//! fn deliver(from: &mut Session, to: &mut Session, now: Instant) -> Result<Vec<Event>, didagent_session::SessionError> {
-//!     let mut seen = Vec::new();
+//! // Any ordered carrier of bytes; here it is the function below.
+//! let (to_bob, to_alice) = (alice.connected(now)?, bob.connected(now)?);
+//!
+//! // Drains one side into the other; returns what the other side's application sees, and the bytes of its streams.
+//! fn deliver(
+//!     from: &mut Session,
+//!     to: (&mut Session, ConnectionId),
+//!     now: Instant,
+//! ) -> Result<(Vec<Event>, Vec<u8>), didagent_session::SessionError> {
+//!     let (to, connection) = to;
+//!     let (mut seen, mut bytes) = (Vec::new(), Vec::new());
 //!     loop {
-//!         match from.poll(now) {
-//!             Output::Transmit(record) => to.handle(Input::Record(&record), now)?,
-//!             Output::Event(_) => {}
-//!             Output::Timeout(_) => break,
-//!         }
+//!         let mut record = match from.poll(now) {
+//!             Output::Transmit { record, .. } => record.to_vec(),
+//!             Output::Event(_) | Output::Disconnect(_) => continue,
+//!             Output::Timeout(_) => return Ok((seen, bytes)),
+//!         };
+//!         to.handle(Input::Record { connection, record: &mut record }, now)?;
 //!         while let Some(event) = to.poll_event() {
-//!             seen.push(event);
+//!             match event {
+//!                 Event::StreamData { range, .. } => bytes.extend_from_slice(&record[range]),
+//!                 event => seen.push(event),
+//!             }
 //!         }
 //!     }
-//!     Ok(seen)
 //! }
+//! while alice.poll_event().is_some() || bob.poll_event().is_some() {}
 //!
 //! let stream = alice.open([7; 32])?;
 //! assert_eq!(alice.write(stream, b"share")?, 5);
 //! alice.finish(stream)?;
-//! let seen = deliver(&mut alice, &mut bob, now)?;
+//! let (seen, bytes) = deliver(&mut alice, (&mut bob, to_alice), now)?;
+//! assert_eq!(bytes, b"share");
 //! assert_eq!(
 //!     seen,
 //!     [
 //!         Event::Confirmed,
 //!         Event::StreamOpened { stream, context: [7; 32] },
-//!         Event::StreamData { stream, bytes: b"share".to_vec() },
 //!         Event::StreamFinished { stream },
 //!     ]
 //! );
 //!
+//! // The connection breaks. Bob answers meanwhile, and it waits in the session.
+//! alice.disconnected(to_bob, now);
+//! bob.disconnected(to_alice, now);
+//! while alice.poll_event().is_some() || bob.poll_event().is_some() {}
 //! bob.consume(stream, 5)?;
 //! bob.finish(stream)?;
-//! assert_eq!(deliver(&mut bob, &mut alice, now)?, [Event::StreamFinished { stream }]);
+//! assert_eq!(deliver(&mut bob, (&mut alice, to_bob), now)?.0, []);
+//!
+//! // On another one the two find each other in three short messages, and go on where they were.
+//! let (to_bob, to_alice) = (alice.connected(now)?, bob.connected(now)?);
+//! deliver(&mut alice, (&mut bob, to_alice), now)?;
+//! assert_eq!(deliver(&mut bob, (&mut alice, to_bob), now)?.0, [Event::Adopted(to_bob)]);
+//! assert_eq!(deliver(&mut alice, (&mut bob, to_alice), now)?.0, [Event::Adopted(to_alice)]);
+//! assert_eq!(deliver(&mut bob, (&mut alice, to_bob), now)?.0, [Event::StreamFinished { stream }]);
 //! assert!(alice.is_delivered());
 //!
 //! // Bob learns that his FIN arrived within the acknowledgement delay.
-//! deliver(&mut alice, &mut bob, now + Duration::from_millis(20))?;
+//! deliver(&mut alice, (&mut bob, to_alice), now + Duration::from_millis(20))?;
 //! assert!(bob.is_delivered());
 //!
 //! alice.close(didagent_session::close::DONE);
-//! assert_eq!(
-//!     deliver(&mut alice, &mut bob, now)?,
-//!     [Event::Closed { code: didagent_session::close::DONE, by_peer: true }]
-//! );
+//! let (seen, _) = deliver(&mut alice, (&mut bob, to_alice), now)?;
+//! assert_eq!(seen, [Event::Closed { code: didagent_session::close::DONE, by_peer: true }]);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
@@ -127,7 +153,11 @@ pub use keys::{StaticPublic, StaticSecret};
 pub use limits::{
     EpochLimits, EpochMark, Limits, MAX_HANDSHAKE_MESSAGE, MAX_RECORD, MAX_STREAMS, RECORD_OVERHEAD,
 };
-pub use session::{Event, Input, Output, Session, SessionError, Stats, StreamError, StreamId, close};
+pub use record::resume::unknown_cid;
+pub use session::{
+    ConnectionId, Event, Input, Output, Session, SessionError, Stats, StreamError, StreamId, StreamReport,
+    close,
+};
 pub use suite::Suite;
 
 /// Whether this build sends records as plaintext (cargo feature `null-cipher`).

@@ -30,8 +30,33 @@ pub(crate) const ACK_BYTES: u64 = 256 * 1024;
 /// …or this time after the first of them.
 pub(crate) const ACK_DELAY: Duration = Duration::from_millis(20);
 
+/// Of the bytes kept for sending again, those that are not for stream frames: without them two ends whose buffers are full of
+/// data could not acknowledge each other's.
+pub(crate) const CONTROL_RESERVE: usize = 64 * 1024;
+/// A sender that keeps so many records of which none asks for an acknowledgement asks for one…
+pub(crate) const QUIET_RECORDS: usize = 256;
+/// …or so many bytes.
+pub(crate) const QUIET_BYTES: usize = 32 * 1024;
+
+/// Routing tokens that the peer holds and has not used.
+pub(crate) const UNUSED_CIDS: usize = 4;
+/// Routing tokens that one side may hold at a time.
+pub(crate) const MAX_HELD_CIDS: usize = 16;
+
+/// How long a connection may wait for the peer's answer.
+pub(crate) const ADOPTION_TIME: Duration = Duration::from_secs(10);
+/// Connections that may wait for it at a time.
+pub(crate) const MAX_WAITING: usize = 4;
+/// Messages answered on one connection; an honest peer sends two that ask.
+pub(crate) const MAX_ANSWERS: usize = 8;
+
 /// STREAM_OPEN and STREAM_RESET frames that may wait to be sealed. Only the local caller adds them, so it is told to wait.
 pub(crate) const MAX_QUEUED_CONTROL: usize = 1024;
+
+/// Fewest bytes kept for sending again: the reserve, and one of the largest records with its bookkeeping.
+const MIN_RETRANSMISSION: usize = CONTROL_RESERVE + 2 * MAX_RECORD;
+/// Most bytes kept for sending again.
+const MAX_RETRANSMISSION: usize = 1 << 30;
 
 /// What this side accepts and how it sends. The first two go to the peer inside the handshake.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,6 +69,9 @@ pub struct Limits {
     pub record_size: usize,
     /// Bytes written but not yet sealed that one stream may hold; at least 1.
     pub send_buffer: usize,
+    /// Bytes of sealed records that are kept until the peer acknowledges them, 192 KiB to 1 GiB. The last 64 KiB are for records
+    /// without stream frames.
+    pub retransmission: usize,
     /// When an epoch ends. Lower it only in tests.
     pub epoch: EpochLimits,
 }
@@ -117,6 +145,7 @@ impl Default for Limits {
             stream_window: 1024 * 1024,
             record_size: 16 * 1024,
             send_buffer: 1024 * 1024,
+            retransmission: 8 * 1024 * 1024,
             epoch: EpochLimits::default(),
         }
     }
@@ -131,6 +160,7 @@ impl Limits {
             && self.stream_window >= 1
             && u32::try_from(self.stream_window).is_ok()
             && self.send_buffer >= 1
+            && (MIN_RETRANSMISSION..=MAX_RETRANSMISSION).contains(&self.retransmission)
             && self.epoch.are_valid()
     }
 }
@@ -142,12 +172,14 @@ mod tests {
     #[test]
     fn defaults_are_valid_and_each_range_is_checked() {
         assert!(Limits::default().are_valid());
-        let broken: [fn(&mut Limits); 11] = [
+        let broken: [fn(&mut Limits); 13] = [
             |l| l.max_record = MIN_RECORD - 1,
             |l| l.max_record = MAX_RECORD + 1,
             |l| l.record_size = 0,
             |l| l.stream_window = 0,
             |l| l.send_buffer = 0,
+            |l| l.retransmission = MIN_RETRANSMISSION - 1,
+            |l| l.retransmission = MAX_RETRANSMISSION + 1,
             |l| l.epoch.soft.records = 0,
             |l| l.epoch.soft.records = l.epoch.hard.records + 1,
             |l| l.epoch.soft.time = l.epoch.hard.time * 2,

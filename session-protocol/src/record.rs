@@ -7,9 +7,11 @@
 //! 21..    ciphertext, then the tag of 16 bytes
 //! ```
 //!
-//! AAD = byte 0 || the 12 unmasked header bytes. Nonce = guard || seq as u64. A record is sealed exactly once.
+//! AAD = byte 0 || the 12 unmasked header bytes. Nonce = guard || seq as u64. A record is sealed exactly once, in the
+//! place where it stays until it is acknowledged; its cid is written by whoever sends it.
 
 mod opener;
+pub(crate) mod resume;
 mod sealer;
 
 use crate::{
@@ -75,12 +77,11 @@ impl Volume {
     }
 }
 
-/// The parts of a record as it travels.
+/// The parts of a record as it travels, but for the ciphertext.
 pub(crate) struct RecordIn<'a> {
     pub(crate) kind: u8,
     pub(crate) cid: &'a Cid,
     masked: &'a [u8; MASKED_LEN],
-    pub(crate) ciphertext_and_tag: &'a [u8],
     tag: &'a [u8; TAG_LEN],
 }
 
@@ -91,9 +92,8 @@ impl<'a> RecordIn<'a> {
         let kind = reader.u8()?;
         let cid = reader.array()?;
         let masked = reader.array()?;
-        let ciphertext_and_tag = reader.rest();
-        let tag = ciphertext_and_tag.last_chunk()?;
-        Some(Self { kind, cid, masked, ciphertext_and_tag, tag })
+        let tag = reader.rest().last_chunk()?;
+        Some(Self { kind, cid, masked, tag })
     }
 
     pub(crate) fn unmask(&self, key: &HeaderKey) -> [u8; MASKED_LEN] {

@@ -2,19 +2,26 @@
 //!
 //! ```text
 //! socket ── record ──▶ handle ─▶ Opener ─▶ frames ─▶ streams ─▶ Event
-//! socket ◀─ Transmit ─ poll  ◀─ Sealer ◀─ frames ◀─ streams ◀─ open, write, finish, reset, consume
+//! socket ◀─ Transmit ─ poll ◀─ Outbox ◀─ Sealer ◀─ frames ◀─ streams ◀─ open, write, finish, reset, consume
+//! socket ── connected, disconnected ──▶ Paths ─▶ RESUME, RESUME_RSP ─▶ Outbox from the first that is not acknowledged
 //! ```
 //!
-//! Not its concern: framing on a byte stream, reconnecting, what a stream's context means.
+//! Not its concern: framing on a byte stream, making connections, what a stream's context means.
 
 pub mod close;
 
 mod acks;
+mod cids;
 mod epochs;
 mod error;
 mod event;
 mod exchange;
+mod local;
+mod outbox;
+mod path;
 mod receive;
+mod report;
+mod resumption;
 mod send;
 mod stream;
 mod streams;
@@ -24,28 +31,35 @@ use std::{collections::VecDeque, fmt, time::Instant};
 use rand_core::CryptoRng;
 
 pub use error::{SessionError, StreamError};
-pub use event::{Event, Input, Output, Stats, StreamId};
+pub use event::{ConnectionId, Event, Input, Output, Stats, StreamId};
+pub use report::StreamReport;
 
 use crate::{
     Role,
     established::{ExportError, Start},
     hello::Cid,
-    limits::MAX_QUEUED_CONTROL,
-    record::{Opener, Sealer},
+    record::{Opener, Sealer, resume::Message},
     schedule::ExporterSecret,
 };
 use acks::Acks;
+use cids::{Held, Issued};
 use epochs::Epochs;
+use outbox::Outbox;
+use path::Paths;
 use streams::Streams;
 
 /// A running session.
+///
+/// It outlives its connections: [`connected`](Session::connected) names one, and what the peer did not acknowledge on one goes
+/// out again on the next.
 ///
 /// After each call to [`handle`](Session::handle), and after any of the other mutating calls, drain
 /// [`poll`](Session::poll) until it returns [`Output::Timeout`]; then wait for a record, for the local application, or for
 /// that instant, and call `handle` again. `poll` gives all events before the next record, so a caller whose socket is full
 /// keeps the one record it holds, stops calling `poll`, and goes on with `handle` and [`poll_event`](Session::poll_event).
 ///
-/// Memory is bounded: unsent bytes by `Limits::send_buffer` per stream, undelivered events by what one record can hold if
+/// Memory is bounded: unsent bytes by `Limits::send_buffer` per stream, sealed ones by `Limits::retransmission` and the two
+/// largest records more that let the ring of them turn over, undelivered events by what one record can hold if
 /// the caller drains them after each `handle`, unread stream data by the window that the caller's own `consume` opens.
 pub struct Session {
     role: Role,
@@ -56,8 +70,6 @@ pub struct Session {
     guards: Box<dyn CryptoRng + Send>,
     /// Largest record accepted.
     max_record: usize,
-    /// Largest record sealed.
-    record_size: usize,
     phase: Phase,
     confirm_due: bool,
     epochs: Epochs,
@@ -65,7 +77,19 @@ pub struct Session {
     ping: Ping,
     control: VecDeque<Control>,
     streams: Streams,
+    issued: Issued,
+    held: Held,
+    paths: Paths,
+    outbox: Outbox,
+    /// Number of the record that goes out next on the current connection, sealed or not.
+    transmitted: u64,
+    /// One past the highest number that ever went out.
+    transmitted_once: u64,
+    /// The message of a resumption that goes out.
+    message: Message,
     events: VecDeque<Event>,
+    /// Events of stream data among them.
+    undrained: usize,
     stats: Stats,
     heard: Instant,
 }
@@ -79,7 +103,9 @@ enum Phase {
     Open,
     /// A CLOSE is to be sealed; nothing else is.
     Closing { code: u32 },
-    /// Nothing is sealed or opened any more.
+    /// The CLOSE was sealed. It and what is before it are sent again on a new connection; nothing else happens.
+    Said,
+    /// Nothing is sealed, sent or opened any more.
     Closed,
 }
 
@@ -92,6 +118,14 @@ struct Ping {
     pong_due: Option<u64>,
 }
 
+impl Ping {
+    fn take_id(&mut self) -> u64 {
+        let id = self.next_id;
+        self.next_id = id.wrapping_add(1);
+        id
+    }
+}
+
 /// Frames that keep their order among each other.
 #[derive(Debug)]
 enum Control {
@@ -102,26 +136,33 @@ enum Control {
 impl Session {
     pub(crate) fn new(start: Start, now: Instant, guards: Box<dyn CryptoRng + Send>) -> Self {
         let Start { role, sid, exporter, epoch, binding, send, receive, local, peer, limits } = start;
-        // Hello::decode accepts no empty list, so the default is never used.
-        let cid = peer.cids.first().copied().unwrap_or_default();
+        let largest = limits.record_size.min(crate::wire::length(peer.max_record.into()));
         let initiator = role == Role::Initiator;
+        let streams = Streams::new(role, u64::from(peer.stream_window), &limits);
         Self {
             role,
             sid,
             exporter,
-            opener: Opener::new(receive, local.cids, limits.epoch.last),
-            sealer: Sealer::new(send, cid, limits.epoch.last),
+            opener: Opener::new(receive, limits.epoch.last),
+            sealer: Sealer::new(send, limits.epoch.last),
             guards,
             max_record: limits.max_record,
-            record_size: limits.record_size.min(crate::wire::length(peer.max_record.into())),
             phase: if initiator { Phase::Open } else { Phase::Unconfirmed },
             confirm_due: initiator,
-            epochs: Epochs::new(role, binding, limits.epoch.clone(), epoch, now),
+            epochs: Epochs::new(role, binding, limits.epoch.clone(), epoch),
             acks: Acks::default(),
             ping: Ping::default(),
             control: VecDeque::new(),
-            streams: Streams::new(role, u64::from(peer.stream_window), &limits),
+            streams,
+            issued: Issued::new(local.cids),
+            held: Held::new(peer.cids),
+            paths: Paths::new(),
+            outbox: Outbox::new(limits.retransmission, largest),
+            transmitted: 0,
+            transmitted_once: 0,
+            message: Message::new(),
             events: if initiator { VecDeque::from([Event::Confirmed]) } else { VecDeque::new() },
+            undrained: 0,
             stats: Stats::default(),
             heard: now,
         }
@@ -129,101 +170,66 @@ impl Session {
 
     /// Takes in one complete record, or the passing of time.
     ///
-    /// A duplicate and a record of an unknown type are dropped, counted in [`Stats`] and `Ok`.
+    /// A duplicate, a late record and one of an unknown type are dropped, counted in [`Stats`] and `Ok`. So is a record with a
+    /// number that is too high on the current connection, after which [`Output::Disconnect`] comes: all one knows is that this
+    /// connection is of no use any more.
     ///
     /// # Errors
     /// * [`SessionError::Rejected`]: the record does not verify. Nothing changed; drop it.
-    /// * [`SessionError::Gap`]: its number is too high, and that is all one knows. Nothing changed; drop the connection.
+    /// * [`SessionError::Undrained`], [`SessionError::UnknownConnection`]: the caller's mistakes. Nothing changed.
     /// * [`SessionError::Violation`]: the peer broke the protocol. The session closes; drain `poll`.
     /// * [`SessionError::Closed`]: the session is over.
     pub fn handle(&mut self, input: Input<'_>, now: Instant) -> Result<(), SessionError> {
         match input {
             Input::Timeout => {
-                self.acks.tick(now);
-                self.tick_epoch(now);
+                self.tick(now);
                 Ok(())
             }
-            Input::Record(record) => self.receive(record, now),
+            Input::Record { connection, record } => self.receive(connection, record, now),
         }
     }
 
-    /// Gives the next event, then the next record to send, then the instant at which to call `handle` with
+    /// Gives the next event, then what to drop or to send, then the instant at which to call `handle` with
     /// [`Input::Timeout`].
-    pub fn poll(&mut self, now: Instant) -> Output {
-        if let Some(event) = self.events.pop_front() {
+    pub fn poll(&mut self, now: Instant) -> Output<'_> {
+        self.tick(now);
+        if let Some(event) = self.poll_event() {
             return Output::Event(event);
         }
-        if let Some(record) = self.seal_next(now) {
-            return Output::Transmit(record);
+        if let Some(connection) = self.paths.next_drop() {
+            return Output::Disconnect(connection);
         }
-        // Sealing may have ended the session.
-        match self.events.pop_front() {
+        if self.phase == Phase::Closed {
+            return Output::Timeout(None);
+        }
+        if let Some(connection) = self.seal_message() {
+            return Output::Transmit { connection, record: &self.message };
+        }
+        if let Some((connection, cid)) = self.paths.current().map(|link| (link.id, link.cid)) {
+            if self.transmitted == self.outbox.next() {
+                self.seal_next(now);
+            }
+            let seq = self.transmitted;
+            // Sealing may have ended the session.
+            if seq < self.outbox.next() && self.phase != Phase::Closed {
+                self.note_transmitted(seq);
+                let record = self.outbox.addressed(seq, &cid);
+                return Output::Transmit { connection, record };
+            }
+        }
+        match self.poll_event() {
             Some(event) => Output::Event(event),
-            None => Output::Timeout(self.deadline(now).filter(|_| !self.is_over())),
+            None => Output::Timeout(self.deadline(now)),
         }
-    }
-
-    fn deadline(&self, now: Instant) -> Option<Instant> {
-        [self.acks.deadline(), self.epoch_deadline(now)].into_iter().flatten().min()
     }
 
     /// Gives the next event and seals nothing: for a caller whose socket takes no more.
     pub fn poll_event(&mut self) -> Option<Event> {
-        self.events.pop_front()
-    }
-
-    /// Opens a stream. `context` is the 32-byte hash of what both sides must agree on for it; the peer compares.
-    ///
-    /// # Errors
-    /// [`StreamError::TooMany`] if 256 streams of this side are open, or too many openings wait to be sent;
-    /// [`StreamError::Closed`].
-    pub fn open(&mut self, context: [u8; 32]) -> Result<StreamId, StreamError> {
-        self.check_not_over()?;
-        if self.control.len() >= MAX_QUEUED_CONTROL {
-            return Err(StreamError::TooMany);
+        let event = self.events.pop_front();
+        if matches!(event, Some(Event::StreamData { .. })) {
+            self.undrained = self.undrained.saturating_sub(1);
         }
-        let stream = self.streams.open()?;
-        self.control.push_back(Control::Open { stream, context });
-        Ok(StreamId::new(stream))
-    }
-
-    /// Queues bytes on a stream and returns how many were accepted: as many as the peer's credit and the local send buffer
-    /// allow, perhaps none. If not all were, [`Event::StreamWritable`] tells when there is room again.
-    ///
-    /// # Errors
-    /// [`StreamError::Unknown`], [`StreamError::Finished`] after `finish`, [`StreamError::Closed`].
-    pub fn write(&mut self, stream: StreamId, bytes: &[u8]) -> Result<usize, StreamError> {
-        self.check_not_over()?;
-        self.streams.write(stream.value(), bytes)
-    }
-
-    /// Ends the sending direction of a stream after the bytes already accepted.
-    ///
-    /// # Errors
-    /// [`StreamError::Unknown`], [`StreamError::Finished`] the second time, [`StreamError::Closed`].
-    pub fn finish(&mut self, stream: StreamId) -> Result<(), StreamError> {
-        self.check_not_over()?;
-        self.streams.finish(stream.value())
-    }
-
-    /// Gives up a stream, both directions. Bytes not yet sealed are dropped; `code` is the application's.
-    ///
-    /// # Errors
-    /// [`StreamError::Unknown`] if the stream does not exist any more, [`StreamError::Closed`].
-    pub fn reset(&mut self, stream: StreamId, code: u32) -> Result<(), StreamError> {
-        self.check_not_over()?;
-        self.streams.reset(stream.value())?;
-        self.control.push_back(Control::Reset { stream: stream.value(), code });
-        Ok(())
-    }
-
-    /// Tells that the local reader took `n` bytes from a stream; credit goes back to the peer in batches.
-    ///
-    /// # Errors
-    /// [`StreamError::Unknown`] for a stream that never was, [`StreamError::ConsumeBeyond`] if more is consumed than was
-    /// delivered. For a stream that is over it is `Ok` and does nothing.
-    pub fn consume(&mut self, stream: StreamId, n: usize) -> Result<(), StreamError> {
-        self.streams.consume(stream.value(), n)
+        event
     }
 
     /// Asks the peer for a sign of life; [`Event::Pong`] has the round trip. Does nothing while one is outstanding.
@@ -235,14 +241,16 @@ impl Session {
 
     /// Closes the session with a code; those from [`close::APPLICATION`] on are the application's.
     ///
-    /// What was not sealed yet is not sent. To end without loss, wait for [`is_delivered`](Session::is_delivered) first.
+    /// What was not sealed yet is not sent. To end without loss, wait for [`is_delivered`](Session::is_delivered) first. If the
+    /// connection breaks with the CLOSE on it, a new one carries it again; 30 s are a good time to offer that.
     pub fn close(&mut self, code: u32) {
         self.end(code);
     }
 
-    /// Tells that the connection under the session ended without a CLOSE: what the peer sent last may be missing. The session
-    /// ends with [`close::PATH_LOST`], and whoever reads its streams must take them as truncated.
-    pub fn path_lost(&mut self) {
+    /// Gives the session up without a CLOSE: what the peer sent last may be missing. The session ends with
+    /// [`close::PATH_LOST`], and whoever reads its streams must take them as truncated. After [`close`](Self::close) it only
+    /// ends the sending again of what the peer did not acknowledge.
+    pub fn abandon(&mut self) {
         if !self.is_over() {
             self.events.push_back(Event::Closed { code: close::PATH_LOST, by_peer: false });
         }
@@ -269,7 +277,7 @@ impl Session {
 
     /// Routing tokens under which this side receives records.
     pub fn cids(&self) -> &[Cid] {
-        self.opener.cids()
+        self.issued.as_slice()
     }
 
     /// Whether nothing waits to be sent and the peer acknowledged everything that was: opened and queued there, perhaps unread.
@@ -277,12 +285,12 @@ impl Session {
         !self.confirm_due
             && self.control.is_empty()
             && !self.streams.has_unsent()
-            && self.acks.all_acknowledged()
+            && self.outbox.is_acknowledged()
     }
 
     /// Whether the session is closed or closing.
     pub fn is_over(&self) -> bool {
-        matches!(self.phase, Phase::Closing { .. } | Phase::Closed)
+        matches!(self.phase, Phase::Closing { .. } | Phase::Said | Phase::Closed)
     }
 
     /// When the last record of the peer verified; before the first, when the session began.
@@ -295,8 +303,35 @@ impl Session {
         self.stats
     }
 
-    fn check_not_over(&self) -> Result<(), StreamError> {
-        if self.is_over() { Err(StreamError::Closed) } else { Ok(()) }
+    /// What became of the bytes of each stream that is not over, or has bytes that the peer did not acknowledge; by stream.
+    pub fn report(&self) -> Vec<StreamReport> {
+        self.streams.report()
+    }
+
+    fn tick(&mut self, now: Instant) {
+        self.acks.tick(now);
+        self.paths.tick(now);
+        self.tick_epoch(now);
+    }
+
+    fn deadline(&self, now: Instant) -> Option<Instant> {
+        let talks = !self.is_over() && self.is_connected();
+        let to_say = [self.acks.deadline(), self.epoch_deadline(now)].into_iter().flatten().filter(|_| talks);
+        to_say.chain(self.paths.deadline()).min()
+    }
+
+    fn note_transmitted(&mut self, seq: u64) {
+        self.transmitted = seq.saturating_add(1);
+        if seq < self.transmitted_once {
+            self.stats.records_resent = self.stats.records_resent.saturating_add(1);
+        }
+        self.transmitted_once = self.transmitted_once.max(self.transmitted);
+    }
+
+    fn random<const N: usize>(&mut self) -> [u8; N] {
+        let mut bytes = [0; N];
+        self.guards.fill_bytes(&mut bytes);
+        bytes
     }
 
     /// Ends the session from this side. An unconfirmed responder has no peer to tell.

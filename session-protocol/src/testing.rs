@@ -5,7 +5,10 @@ use std::time::Instant;
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 use rand_core::{TryCryptoRng, TryRng};
 
-use crate::{Established, Initiator, Limits, Params, Responder, Session, StaticPublic, StaticSecret, Suite};
+use crate::{
+    ConnectionId, Established, Initiator, Limits, Params, Responder, Session, StaticPublic, StaticSecret,
+    Suite,
+};
 
 pub(crate) const PROLOGUE: &[u8] = b"prologue";
 
@@ -54,9 +57,18 @@ pub(crate) fn origin() -> Instant {
     Instant::now()
 }
 
+/// The first connection of any session.
+pub(crate) const FIRST: ConnectionId = ConnectionId::new(0);
+
+/// Two sessions on their first connection; the events of the beginning are taken.
 pub(crate) fn sessions(limits: &Limits, now: Instant) -> (Session, Session) {
     let (a, b) = established(limits);
-    (a.into_session(now, rng(3)), b.into_session(now, rng(4)))
+    let (mut a, mut b) = (a.into_session(now, rng(3)), b.into_session(now, rng(4)));
+    for session in [&mut a, &mut b] {
+        assert_eq!(session.connected(now), Ok(FIRST));
+        while session.poll_event().is_some() {}
+    }
+    (a, b)
 }
 
 /// A generator that gives these bytes and no others: how vectors fix what is random.

@@ -1,4 +1,4 @@
-//! Reading big-endian fields from untrusted bytes, and lengths without `as`.
+//! Reading big-endian fields from untrusted bytes, appending them, and lengths without `as`.
 
 /// A cursor over bytes; every reader returns `None` at the end instead of panicking.
 pub(crate) struct Reader<'a>(&'a [u8]);
@@ -42,6 +42,32 @@ impl<'a> Reader<'a> {
 
     pub(crate) fn u64(&mut self) -> Option<u64> {
         self.array().map(|bytes| u64::from_be_bytes(*bytes))
+    }
+}
+
+/// What frames are appended to: a vector, or the room of a record that is being built in its place.
+pub(crate) trait Sink {
+    /// Appends bytes.
+    fn put(&mut self, bytes: &[u8]);
+
+    /// Appends that many zero bytes.
+    fn zeros(&mut self, length: usize);
+
+    /// Bytes appended so far.
+    fn len(&self) -> usize;
+}
+
+impl Sink for Vec<u8> {
+    fn put(&mut self, bytes: &[u8]) {
+        self.extend_from_slice(bytes);
+    }
+
+    fn zeros(&mut self, length: usize) {
+        self.resize(Vec::len(self).saturating_add(length), 0);
+    }
+
+    fn len(&self) -> usize {
+        Vec::len(self)
     }
 }
 

@@ -236,7 +236,7 @@ fn close_reaches_the_peer_with_its_code() {
     assert_eq!(pair.a.take(), [closed(false)]);
     assert_eq!(pair.b.take(), [closed(true)]);
     pair.a.session.close(0);
-    pair.b.session.path_lost();
+    pair.b.session.abandon();
     pair.settle().unwrap();
     assert!(pair.a.take().is_empty() && pair.b.take().is_empty());
 }
@@ -248,8 +248,8 @@ fn s15_a_connection_that_ends_without_close_is_reported() {
     let stream = pair.a.session.open([0; 32]).unwrap();
     pair.a.session.write(stream, b"half of").unwrap();
     pair.settle().unwrap();
-    pair.b.session.path_lost();
-    pair.b.session.path_lost();
+    pair.b.session.abandon();
+    pair.b.session.abandon();
     pair.step().unwrap();
     assert_eq!(pair.b.events.last(), Some(&Event::Closed { code: close::PATH_LOST, by_peer: false }));
     assert!(!pair.b.saw(&Event::StreamFinished { stream }));

@@ -105,6 +105,13 @@ impl std::ops::Deref for Held {
     }
 }
 
+/// A session opens its records where they lie.
+impl std::ops::DerefMut for Held {
+    fn deref_mut(&mut self) -> &mut [u8] {
+        &mut self.record
+    }
+}
+
 /// Our end of a circuit.
 #[derive(Debug)]
 pub(crate) struct Circuit {

@@ -1,13 +1,14 @@
 //! Seeds of the session protocol.
 
-use didagent_session::{Extension, Hello, Output, Session};
+use didagent_session::{Extension, Hello, Input, Output, Session};
 
 use super::{Seeds, flipped};
-use crate::parties::{START, Statics, sessions, small_limits};
+use crate::parties::{START, Statics, first, sessions, small_limits};
 
 pub(super) fn add(seeds: &mut Seeds) {
     hellos(seeds);
     frames(seeds);
+    resumptions(seeds);
     handshakes(seeds);
     records(seeds);
     hostile(seeds);
@@ -47,6 +48,7 @@ fn frame_bytes() -> Vec<(&'static str, Vec<u8>)> {
         ("ping", [&[2][..], &7_u64.to_be_bytes()].concat()),
         ("pong", [&[3][..], &0_u64.to_be_bytes()].concat()),
         ("confirm", vec![4]),
+        ("new-cid", [&[0x0a][..], b"8 bytes!"].concat()),
         ("close", [&[5][..], &0x100_u32.to_be_bytes(), &0_u64.to_be_bytes()].concat()),
         ("open", stream(0x10, 1, &[7; 32])),
         ("data", stream(0x11, 1, b"\0\x05share")),
@@ -70,8 +72,43 @@ fn frames(seeds: &mut Seeds) {
         frame_bytes().into_iter().flat_map(|(_, bytes)| bytes).collect::<Vec<_>>(),
     );
     seeds.add("session_frames", "unknown", [0x15]);
+    seeds.add("session_frames", "unknown-between", [0x0b]);
     seeds.add("session_frames", "data-empty", [0x11, 0, 0, 0, 1, 0, 0]);
     seeds.add("session_frames", "data-longer-than-record", [0x11, 0, 0, 0, 1, 0xff, 0xff, 1]);
+}
+
+/// One end after the loss of its first connection, and the other.
+fn suspended() -> (Session, Session) {
+    let (mut initiator, mut responder) = sessions(small_limits());
+    for session in [&mut initiator, &mut responder] {
+        session.disconnected(first(), *START);
+        session.connected(*START).expect("a second connection");
+    }
+    (initiator, responder)
+}
+
+fn resumptions(seeds: &mut Seeds) {
+    const T: &str = "session_resume";
+    let (mut initiator, mut responder) = suspended();
+    let resume = transmit(&mut initiator);
+    let second = responder.connected(*START).expect("a third connection");
+    let record = &mut resume.clone();
+    responder.handle(Input::Record { connection: second, record }, *START).expect("a message");
+    let answer = loop {
+        let message = transmit(&mut responder);
+        if message[0] == 0x12 {
+            break message;
+        }
+    };
+    let stranger = didagent_session::unknown_cid(&resume).expect("a RESUME");
+    seeds.add(T, "valid-resume-of-another-session", &resume);
+    seeds.add(T, "bad-answer-of-another-session", &answer);
+    seeds.add(T, "bad-unknown-cid", stranger);
+    seeds.add(T, "bad-type", flipped(&resume, 0));
+    seeds.add(T, "valid-other-cid", flipped(&resume, 1));
+    seeds.add(T, "valid-other-salt", flipped(&resume, 9));
+    seeds.add(T, "bad-trailing-byte", [&resume[..], &[0]].concat());
+    seeds.add(T, "bad-type-of-nobody", [0x14; 73]);
 }
 
 fn handshakes(seeds: &mut Seeds) {
@@ -93,8 +130,8 @@ fn handshakes(seeds: &mut Seeds) {
 fn transmit(session: &mut Session) -> Vec<u8> {
     loop {
         match session.poll(*START) {
-            Output::Transmit(record) => return record,
-            Output::Event(_) => {}
+            Output::Transmit { record, .. } => return record.to_vec(),
+            Output::Event(_) | Output::Disconnect(_) => {}
             Output::Timeout(_) => panic!("there is something to send"),
         }
     }
@@ -176,9 +213,47 @@ fn conversations(seeds: &mut Seeds) {
         [0, 0, 1, 0, 99, 1, 1, 99, 6, 3, 0, 6, 0x87, 0x87, 0x83, 1, 0x86],
     );
     seeds.add(T, "valid-time-passes", [0, 6, 0x87, 0xd, 20, 0x86, 7, 5, 0xd, 255, 6]);
+    // Connections: f 1 makes one, f 3 cuts the newest for both, f 5 for one end, f 6 delivers late, f 7 crosswise.
+    let cut = [0xf, 3, 0xf, 1, 6, 0x86, 7, 0x87, 6, 0x86, 7, 0x87];
+    seeds.add(
+        T,
+        "valid-cut-and-resumed",
+        [&[0, 1, 0, 200, 6][..], &cut, &[0x87, 0x84, 0, 200, 1, 0, 50, 6], &cut].concat(),
+    );
+    seeds.add(
+        T,
+        "valid-half-open-then-second-connection",
+        [&[0, 1, 0, 200, 6, 0x87, 0xf, 5, 1, 0, 50][..], &cut, &[0x86, 7, 5, 6]].concat(),
+    );
+    seeds.add(
+        T,
+        "valid-two-connections-at-once",
+        [
+            0, 1, 0, 200, 0xf, 1, 0xf, 1, 6, 0x86, 7, 7, 0x87, 0x87, 6, 0x86, 7, 7, 0x87, 0x87, 1, 0, 9, 6,
+            0x87,
+        ],
+    );
+    seeds.add(
+        T,
+        "valid-late-records-of-a-lost-connection",
+        [&[0, 1, 0, 200, 6, 1, 0, 50, 6][..], &cut, &[0x8f, 6, 0x8f, 6, 0x8f, 6, 1, 0, 5, 6, 0x87]].concat(),
+    );
+    seeds.add(
+        T,
+        "valid-messages-on-another-connection",
+        [
+            &[0, 1, 0, 99, 6, 0x87][..],
+            &cut,
+            &cut,
+            &[0xf, 7, 1, 0x8f, 15, 2, 0x8f, 23, 1, 0xf, 31, 0, 6, 0x86],
+        ]
+        .concat(),
+    );
+    seeds.add(T, "valid-lost-before-the-first-record", [&[0, 1, 0, 9][..], &cut, &cut].concat());
+    seeds.add(T, "bad-closed-while-suspended", [0, 1, 0, 9, 6, 0x87, 0xf, 3, 0x8e, 7]);
     seeds.add(T, "bad-closed", [0, 1, 0, 9, 6, 0x87, 0x8e, 7, 0x86, 7, 1, 0, 9]);
-    seeds.add(T, "bad-path-lost", [0, 1, 0, 9, 6, 0xf]);
-    // Each PING is a record: the limit of 64 ends the session.
+    seeds.add(T, "bad-path-lost", [0, 1, 0, 9, 6, 0xf, 0]);
+    // Each PING is a record: an epoch has 24.
     let pings = [5, 6, 0x87, 0x86, 7].repeat(70);
-    seeds.add(T, "bad-record-limit", pings);
+    seeds.add(T, "valid-several-epochs", pings);
 }

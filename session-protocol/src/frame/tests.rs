@@ -24,6 +24,7 @@ fn one_of_each() -> Vec<(Frame<'static>, Vec<u8>)> {
         ),
         (Frame::RatchetReq, vec![8]),
         (Frame::Rehs { step: 1, epoch: 3, message: b"abc" }, vec![9, 1, 0, 0, 0, 3, 0, 3, b'a', b'b', b'c']),
+        (Frame::NewCid { cid: b"8 bytes!" }, b"\x0a8 bytes!".to_vec()),
         (Frame::StreamOpen { stream: 1, context: &CONTEXT }, [&[0x10, 0, 0, 0, 1][..], &CONTEXT].concat()),
         (Frame::StreamData { stream: 2, bytes: b"ab" }, vec![0x11, 0, 0, 0, 2, 0, 2, b'a', b'b']),
         (Frame::StreamFin { stream: 3 }, vec![0x12, 0, 0, 0, 3]),
@@ -59,7 +60,7 @@ fn rejects_each_truncation_and_keeps_what_came_before() {
 
 #[test]
 fn st_02_unknown_types_are_errors() {
-    for kind in (0x0a..=0x0f).chain(0x15..=0xff) {
+    for kind in (0x0b..=0x0f).chain(0x15..=0xff) {
         let bytes = [kind, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
         assert_eq!(Frames::new(&bytes).collect::<Vec<_>>(), [Err(FrameError::Unknown { kind })]);
     }

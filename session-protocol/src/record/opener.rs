@@ -2,9 +2,11 @@
 //!
 //! It opens one epoch, and for a while the next one too: see [`Opener::expect`].
 
+use std::ops::Range;
+
 use thiserror::Error;
 
-use super::{Header, RecordIn, TYPE_DATA, Volume, aad, nonce};
+use super::{HEADER_LEN, Header, RecordIn, TYPE_DATA, Volume, aad, nonce};
 use crate::{
     aead::{Aead, Cipher, RecordAead},
     hello::Cid,
@@ -18,7 +20,6 @@ pub(crate) struct Opener {
     chain: ChainKey,
     header: HeaderKey,
     cipher: Cipher,
-    cids: Vec<Cid>,
     next: u64,
     epoch: u32,
     volume: Volume,
@@ -29,7 +30,7 @@ pub(crate) struct Opener {
 
 /// A record that verified. Its plaintext is out of reach until [`Opener::commit`] took the state forward.
 pub(crate) struct Opened {
-    plaintext: Vec<u8>,
+    plaintext: Range<usize>,
     next_chain: ChainKey,
     flags: u8,
     volume: Volume,
@@ -39,7 +40,8 @@ pub(crate) struct Opened {
 
 /// What a record that was committed holds.
 pub(crate) struct Committed {
-    pub(crate) plaintext: Vec<u8>,
+    /// Where its frames are in it.
+    pub(crate) plaintext: Range<usize>,
     pub(crate) flags: u8,
     /// The record began the pending epoch, and the one before is closed.
     pub(crate) switched: bool,
@@ -47,10 +49,10 @@ pub(crate) struct Committed {
 
 impl Opener {
     /// `limit` is the number of records that are opened in one epoch.
-    pub(crate) fn new(keys: Direction, cids: Vec<Cid>, limit: u64) -> Self {
+    pub(crate) fn new(keys: Direction, limit: u64) -> Self {
         let Direction { chain, header, cipher } = keys;
         let volume = Volume::default();
-        Self { chain, header, cipher, cids, next: 0, epoch: 0, volume, limit, pending: None }
+        Self { chain, header, cipher, next: 0, epoch: 0, volume, limit, pending: None }
     }
 
     /// Sequence number of the next record.
@@ -86,24 +88,20 @@ impl Opener {
         self.volume = Volume::default();
     }
 
-    /// Routing tokens under which records arrive.
-    pub(crate) fn cids(&self) -> &[Cid] {
-        &self.cids
-    }
-
-    /// Verifies a record without changing anything.
+    /// Verifies a record that came under one of `cids`, and decrypts it where it lies; the state stays as it is. After an error
+    /// that says anything about the key the buffer is garbage.
     ///
     /// # Errors
     /// Every [`OpenError`]; only [`OpenError::Unverified`] says anything about the key.
-    pub(crate) fn open(&self, record: &[u8]) -> Result<Opened, OpenError> {
+    pub(crate) fn open(&self, record: &mut [u8], cids: &[Cid]) -> Result<Opened, OpenError> {
         let parts = RecordIn::split(record).ok_or(OpenError::Unverified)?;
         if parts.kind != TYPE_DATA {
             return Err(OpenError::UnknownType);
         }
-        if !self.cids.contains(parts.cid) {
+        if !cids.contains(parts.cid) {
             return Err(OpenError::Unverified);
         }
-        let header_bytes = parts.unmask(&self.header);
+        let (kind, header_bytes) = (parts.kind, parts.unmask(&self.header));
         let header = Header::decode(header_bytes);
         let seq = nearest(self.next, header.seq_low);
         // Before the epoch is judged: a late copy of an old epoch's record is a duplicate like any other.
@@ -128,17 +126,17 @@ impl Opener {
             return Err(OpenError::Unverified);
         }
         let (message_key, next_chain) = chain.step();
-        let mut plaintext = parts.ciphertext_and_tag.to_vec();
+        let record_len = record.len();
         let length = RecordAead::open(
             self.cipher,
             message_key.expose(),
             &nonce(header.guard, seq),
-            &aad(parts.kind, &header_bytes),
-            &mut plaintext,
+            &aad(kind, &header_bytes),
+            record.get_mut(HEADER_LEN..).unwrap_or_default(),
         )
         .map_err(|_| OpenError::Unverified)?;
-        plaintext.truncate(length);
-        let volume = volume.and(record.len());
+        let plaintext = HEADER_LEN..HEADER_LEN.saturating_add(length);
+        let volume = volume.and(record_len);
         Ok(Opened { plaintext, next_chain, flags: header.flags, volume, switches })
     }
 
@@ -167,10 +165,17 @@ impl Opener {
         Self {
             chain: chain(&self.chain),
             header: HeaderKey::take(self.cipher, &mut self.header.expose().clone()),
-            cids: self.cids.clone(),
             pending: self.pending.as_ref().map(chain),
             ..*self
         }
+    }
+
+    /// Opens a copy of a record, whatever its cid.
+    #[cfg(test)]
+    pub(crate) fn peek(&self, record: &[u8]) -> Result<(Opened, Vec<u8>), OpenError> {
+        let cid = RecordIn::split(record).map_or([0; 8], |parts| *parts.cid);
+        let mut copy = record.to_vec();
+        self.open(&mut copy, &[cid]).map(|opened| (opened, copy))
     }
 
     #[cfg(test)]

@@ -2,10 +2,9 @@
 
 use thiserror::Error;
 
-use super::{HEADER_LEN, Header, TYPE_DATA, Volume, aad, nonce};
+use super::{HEADER_LEN, Header, TAG_LEN, TYPE_DATA, Volume, aad, nonce};
 use crate::{
     aead::{Aead, Cipher, RecordAead},
-    hello::Cid,
     mask::HeaderKey,
     ratchet::ChainKey,
     schedule::Direction,
@@ -16,7 +15,6 @@ pub(crate) struct Sealer {
     chain: ChainKey,
     header: HeaderKey,
     cipher: Cipher,
-    cid: Cid,
     next: u64,
     epoch: u32,
     volume: Volume,
@@ -25,9 +23,9 @@ pub(crate) struct Sealer {
 
 impl Sealer {
     /// `limit` is the number of records that may be sealed in one epoch.
-    pub(crate) fn new(keys: Direction, cid: Cid, limit: u64) -> Self {
+    pub(crate) fn new(keys: Direction, limit: u64) -> Self {
         let Direction { chain, header, cipher } = keys;
-        Self { chain, header, cipher, cid, next: 0, epoch: 0, volume: Volume::default(), limit }
+        Self { chain, header, cipher, next: 0, epoch: 0, volume: Volume::default(), limit }
     }
 
     /// Sequence number of the next record.
@@ -57,18 +55,21 @@ impl Sealer {
         self.volume = Volume::default();
     }
 
-    /// Seals in place. `record` holds `HEADER_LEN` bytes of any content and then the frames; it comes out complete.
+    /// Seals in place. `record` holds `HEADER_LEN` bytes of any content, the frames, and room for the tag; it comes out
+    /// complete but for its cid, which is zero.
     ///
     /// # Errors
     /// [`SealError`] at the record limit; nothing was changed.
-    pub(crate) fn seal(&mut self, record: &mut Vec<u8>, guard: [u8; 4]) -> Result<(), SealError> {
+    pub(crate) fn seal(&mut self, record: &mut [u8], guard: [u8; 4]) -> Result<(), SealError> {
         if self.remaining() == 0 {
             return Err(SealError);
         }
         let (message_key, next_chain) = self.chain.step();
         let [.., epoch] = self.epoch.to_be_bytes();
         let mut header = Header { guard, epoch, flags: 0, seq_low: self.next }.encode();
-        let (start, plaintext) = record.split_first_chunk_mut::<HEADER_LEN>().ok_or(SealError)?;
+        let record_len = record.len();
+        let (start, rest) = record.split_first_chunk_mut::<HEADER_LEN>().ok_or(SealError)?;
+        let (plaintext, end) = rest.split_last_chunk_mut::<TAG_LEN>().ok_or(SealError)?;
         let tag = RecordAead::seal(
             self.cipher,
             message_key.expose(),
@@ -78,12 +79,12 @@ impl Sealer {
         )
         .map_err(|_| SealError)?;
         header.iter_mut().zip(self.header.mask(&tag)).for_each(|(byte, mask)| *byte ^= mask);
-        let parts = [TYPE_DATA].into_iter().chain(self.cid).chain(header);
+        let parts = [TYPE_DATA].into_iter().chain([0; 8]).chain(header);
         start.iter_mut().zip(parts).for_each(|(to, from)| *to = from);
-        record.extend_from_slice(&tag);
+        *end = tag;
         self.chain = next_chain;
         self.next = self.next.saturating_add(1);
-        self.volume = self.volume.and(record.len());
+        self.volume = self.volume.and(record_len);
         Ok(())
     }
 

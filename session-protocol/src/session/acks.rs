@@ -1,10 +1,10 @@
-//! Acknowledgements, both ways. Specification: `spec/session.md`, section 8.
+//! The acknowledgements that the peer is owed. Specification: `spec/session.md`, section 8.
 
 use std::time::Instant;
 
 use crate::limits::{ACK_BYTES, ACK_DELAY, ACK_RECORDS};
 
-/// What the peer is owed, and what it owes.
+/// What the peer is owed. What it owes is in the outbox.
 #[derive(Debug, Default)]
 pub(super) struct Acks {
     /// Records received that asked for an acknowledgement and have none.
@@ -12,10 +12,6 @@ pub(super) struct Acks {
     owed_bytes: u64,
     deadline: Option<Instant>,
     due: bool,
-    /// Every record below this number was acknowledged by the peer.
-    acknowledged: u64,
-    /// One past the last sealed record that asked for an acknowledgement.
-    asked: u64,
 }
 
 impl Acks {
@@ -53,20 +49,5 @@ impl Acks {
         self.owed_bytes = 0;
         self.deadline = None;
         self.due = false;
-    }
-
-    /// The record `seq`, which asks for an acknowledgement, was sealed.
-    pub(super) fn asked(&mut self, seq: u64) {
-        self.asked = seq.saturating_add(1);
-    }
-
-    /// The peer's ACK; the caller checked it against what was sent. An older one than before changes nothing.
-    pub(super) fn acknowledge(&mut self, rx_next: u64) {
-        self.acknowledged = self.acknowledged.max(rx_next);
-    }
-
-    /// Whether the peer acknowledged every record that asked for it.
-    pub(super) fn all_acknowledged(&self) -> bool {
-        self.acknowledged >= self.asked
     }
 }

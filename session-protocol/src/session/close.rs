@@ -22,6 +22,8 @@ pub const PATH_LOST: u32 = 0x08;
 pub const RATCHET: u32 = 0x09;
 /// A REHS that does not fit, or does not authenticate.
 pub const REHS: u32 = 0x0a;
+/// A NEW_CID that repeats one, or one too many.
+pub const CID: u32 = 0x0b;
 /// Stream data beyond the credit.
 pub const STREAM_CREDIT: u32 = 0x10;
 /// More streams open than allowed.

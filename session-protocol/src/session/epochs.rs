@@ -16,14 +16,17 @@ use std::time::{Duration, Instant};
 use super::{
     Event, Phase, Session, close,
     exchange::{self, Agreed, Offer},
+    outbox::Space,
 };
 use crate::{
     Role,
+    aead::Cipher,
     frame::Frame,
     handshake::Binding,
     limits::EpochLimits,
     ratchet::ChainKey,
     schedule::{self, Rest, ResumeKey, ResumeKeys, RootKey},
+    wire::Sink,
 };
 
 /// What the session knows about its epochs beside the chains.
@@ -67,7 +70,7 @@ enum Exchange {
 }
 
 impl Epochs {
-    pub(super) fn new(role: Role, binding: Binding, limits: EpochLimits, epoch: Rest, now: Instant) -> Self {
+    pub(super) fn new(role: Role, binding: Binding, limits: EpochLimits, epoch: Rest) -> Self {
         let Rest { root, resume, .. } = epoch;
         Self {
             role,
@@ -82,7 +85,7 @@ impl Epochs {
             due: false,
             asked: false,
             spent: false,
-            age: Stopwatch { before: Duration::ZERO, since: Some(now) },
+            age: Stopwatch { before: Duration::ZERO, since: None },
             rejected: 0,
         }
     }
@@ -97,11 +100,25 @@ impl Epochs {
         self.rejected = self.rejected.saturating_add(1);
     }
 
-    /// The resume keys of `sender` in the newest epoch and, as long as the peer may need it, in the one before. (The receive
-    /// epoch of a responder whose next epoch is pending is the second.)
-    #[cfg_attr(not(test), allow(dead_code, reason = "resumption reads it"))]
+    /// The cipher of the session's suite.
+    pub(super) fn cipher(&self) -> Cipher {
+        self.binding.suite.cipher()
+    }
+
+    /// The resume key of `sender` in the newest epoch, and those in the one before as long as the peer may need them.
     pub(super) fn resume_keys(&self, sender: Role) -> impl Iterator<Item = &ResumeKey> {
         std::iter::once(&self.resume).chain(&self.resume_before).map(move |keys| keys.of(sender))
+    }
+
+    /// The key of our own messages: that of our receive epoch, which is the one before while the newest is pending.
+    pub(super) fn own_resume_key(&self, pending: bool) -> &ResumeKey {
+        let before = self.resume_before.as_ref().filter(|_| pending);
+        before.unwrap_or(&self.resume).of(self.role)
+    }
+
+    /// There is a current connection from now on, or none: time without one does not count.
+    pub(super) fn connected(&mut self, connected: bool, now: Instant) {
+        self.age.run(connected, now);
     }
 
     /// The peer opened every record below `rx_next`. If one of the initiator's send epoch is among them, the peer has left
@@ -188,18 +205,18 @@ impl Session {
     }
 
     /// Puts at most one frame into the record that is being built, as far as it stays within `end` bytes.
-    pub(super) fn put_epoch_frames(&mut self, out: &mut Vec<u8>, end: usize) {
+    pub(super) fn put_epoch_frames(&mut self, out: &mut Space, end: usize) {
         let room = end.saturating_sub(out.len());
         if let Exchange::Answering { frame, placed, .. } = &mut self.epochs.exchange {
             if frame.len() <= room {
-                out.extend_from_slice(frame);
+                out.put(frame);
                 *placed = true;
             }
         } else if self.may_begin() {
             let suite = self.epochs.binding.suite;
             let offer = Offer::new(suite, self.sealer.epoch().saturating_add(1), &mut self.guards);
             if offer.frame().len() <= room {
-                out.extend_from_slice(offer.frame());
+                out.put(offer.frame());
                 self.epochs.demanded = false;
                 self.epochs.exchange = Exchange::Ratcheting(offer);
             }
@@ -313,6 +330,11 @@ impl Stopwatch {
     fn elapsed(&self, now: Instant) -> Duration {
         let running = self.since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since));
         self.before.saturating_add(running)
+    }
+
+    /// Starts or stops it; what it counted stays.
+    fn run(&mut self, runs: bool, now: Instant) {
+        *self = Self { before: self.elapsed(now), since: runs.then_some(now) };
     }
 
     fn restart(&mut self, now: Instant) {

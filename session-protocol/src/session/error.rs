@@ -9,14 +9,15 @@ pub enum SessionError {
     /// The record does not verify. Nothing changed; drop the record.
     #[error("record rejected")]
     Rejected,
-    /// A record is missing before this one, or its header was changed. Nothing changed; drop the connection.
-    #[error("expected record {expected}, got {got}")]
-    Gap {
-        /// The next number.
-        expected: u64,
-        /// The number in the header, which is not verified.
-        got: u64,
-    },
+    /// There are events with stream data of the last record. Nothing changed; drain them and hand the record in again.
+    #[error("stream data of the last record was not taken")]
+    Undrained,
+    /// The session never gave out this connection. Nothing changed.
+    #[error("no such connection")]
+    UnknownConnection,
+    /// Too many connections wait for the peer's answer. Nothing changed; drop the connection.
+    #[error("too many connections wait for the peer's answer")]
+    TooManyConnections,
     /// The peer broke the protocol in a record that verified. The session closes with this code.
     #[error("the peer broke the protocol, code {code:#x}")]
     Violation {

@@ -2,6 +2,7 @@
 
 use std::{
     fmt,
+    ops::Range,
     time::{Duration, Instant},
 };
 
@@ -33,20 +34,55 @@ impl fmt::Display for StreamId {
     }
 }
 
+/// One connection of a session; given out by [`Session::connected`](super::Session::connected), counted up, never reused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct ConnectionId(u32);
+
+impl ConnectionId {
+    pub(crate) const fn new(value: u32) -> Self {
+        Self(value)
+    }
+
+    pub(crate) const fn value(self) -> u32 {
+        self.0
+    }
+}
+
+impl fmt::Display for ConnectionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
 /// What a caller hands in.
-#[derive(Clone, Copy, Debug)]
+#[derive(Debug)]
 pub enum Input<'a> {
-    /// One complete record, without the length prefix that TCP needs.
-    Record(&'a [u8]),
+    /// One complete record, without the length prefix that TCP needs, and the connection that it came on.
+    Record {
+        /// The connection.
+        connection: ConnectionId,
+        /// The record. It is decrypted where it lies: [`Event::StreamData`] says where the bytes of streams are in it. What else
+        /// is in it afterwards means nothing.
+        record: &'a mut [u8],
+    },
     /// The instant that [`Output::Timeout`] named has come.
     Timeout,
 }
 
 /// What a caller takes out.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Output {
-    /// One complete record to send, in this order and once.
-    Transmit(Vec<u8>),
+pub enum Output<'a> {
+    /// One complete record to send on this connection, in this order and once. Its bytes stay in the session until the peer
+    /// acknowledged them; what the caller does not get rid of goes out again on the next connection.
+    Transmit {
+        /// The connection.
+        connection: ConnectionId,
+        /// The record.
+        record: &'a [u8],
+    },
+    /// Drop this connection: records are missing on it, a newer one replaced it, or the peer did not answer in time. If none
+    /// is current, make another.
+    Disconnect(ConnectionId),
     /// Something happened.
     Event(Event),
     /// Nothing more until there is input, or until this instant.
@@ -67,12 +103,13 @@ pub enum Event {
         /// The hash of what the peer thinks the stream is for.
         context: [u8; 32],
     },
-    /// The next bytes of a stream. Call [`Session::consume`](super::Session::consume) when the reader took them.
+    /// Where the next bytes of a stream are in the record that was just handed to [`Session::handle`](super::Session::handle).
+    /// Take them before the next record. Call [`Session::consume`](super::Session::consume) when the reader took them.
     StreamData {
         /// The stream.
         stream: StreamId,
-        /// At least one byte.
-        bytes: Vec<u8>,
+        /// At least one byte of the record.
+        range: Range<usize>,
     },
     /// The peer sends no more bytes on this stream; all it sent were delivered.
     StreamFinished {
@@ -98,6 +135,13 @@ pub enum Event {
         /// From sealing the PING to opening the PONG.
         rtt: Duration,
     },
+    /// Both ends are on this connection: data flows on it from now on.
+    Adopted(ConnectionId),
+    /// There is no current connection any more. Nothing is lost; make another.
+    Suspended,
+    /// On this connection somebody says that the peer does not know the session any more. It proves nothing and ends nothing;
+    /// it may be a reason for a new handshake beside this session. At most once for each connection.
+    UnknownCid(ConnectionId),
     /// The session is over. Streams that did not finish before are truncated.
     Closed {
         /// A code from [`close`](super::close), or the application's.
@@ -111,7 +155,7 @@ pub enum Event {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Stats {
-    /// Records sealed.
+    /// Records sealed. Those that were sent again are not counted again.
     pub records_sent: u64,
     /// Bytes of those records.
     pub bytes_sent: u64,
@@ -123,8 +167,10 @@ pub struct Stats {
     pub bytes_received: u64,
     /// Stream bytes delivered.
     pub stream_bytes_received: u64,
-    /// Duplicates and records of unknown type.
+    /// Duplicates, late records and those of unknown type.
     pub records_dropped: u64,
     /// Records that did not verify, or came with a gap.
     pub records_rejected: u64,
+    /// Records that were sent again on another connection.
+    pub records_resent: u64,
 }

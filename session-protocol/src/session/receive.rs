@@ -1,65 +1,91 @@
 //! The way in: record, frames, effects.
 
-use std::time::Instant;
+use std::{ops::Range, time::Instant};
 
-use super::{Event, Phase, Session, SessionError, StreamId, close, streams::Target};
+use super::{ConnectionId, Event, Phase, Session, SessionError, StreamId, close, streams::Target};
 use crate::{
     Role,
     frame::{Frame, FrameError, Frames},
-    record::{Committed, OpenError},
+    record::{Committed, OpenError, TYPE_DATA},
     wire::count,
 };
 
 impl Session {
-    pub(super) fn receive(&mut self, record: &[u8], now: Instant) -> Result<(), SessionError> {
+    pub(super) fn receive(
+        &mut self,
+        connection: ConnectionId,
+        record: &mut [u8],
+        now: Instant,
+    ) -> Result<(), SessionError> {
+        if !self.paths.is_known(connection) {
+            return Err(SessionError::UnknownConnection);
+        }
+        if self.phase == Phase::Closed {
+            return Err(SessionError::Closed);
+        }
+        if self.undrained > 0 {
+            return Err(SessionError::Undrained);
+        }
+        if record.first().is_some_and(|kind| *kind != TYPE_DATA) {
+            self.receive_message(connection, record, now);
+            return Ok(());
+        }
         if self.is_over() {
+            // The CLOSE is on its way, and may have to be sent again; nothing more is opened.
             return Err(SessionError::Closed);
         }
         let opened = if record.len() > self.max_record {
             Err(OpenError::Unverified)
         } else {
-            self.opener.open(record)
+            self.opener.open(record, self.issued.as_slice())
         };
         match opened {
             Ok(opened) => {
                 let Committed { plaintext, flags, switched } = self.opener.commit(opened);
-                if switched {
-                    self.epoch_opened();
-                }
                 self.heard = now;
                 self.stats.records_received = self.stats.records_received.saturating_add(1);
                 self.stats.bytes_received = self.stats.bytes_received.saturating_add(count(record.len()));
-                self.accept(&plaintext, flags, count(record.len()), now)
-            }
-            Err(OpenError::UnknownType | OpenError::Duplicate) => {
-                self.stats.records_dropped = self.stats.records_dropped.saturating_add(1);
-                Ok(())
+                if switched {
+                    self.epoch_opened();
+                }
+                let record_len = count(record.len());
+                let record = record.get_mut(..plaintext.end).unwrap_or_default();
+                self.accept(record, plaintext.start, flags, record_len, now)
             }
             Err(OpenError::Unverified) => {
                 self.stats.records_rejected = self.stats.records_rejected.saturating_add(1);
                 self.epochs.rejected();
                 Err(SessionError::Rejected)
             }
-            Err(OpenError::Gap { expected, got }) => {
+            Err(OpenError::Gap { .. }) if self.paths.is_current(connection) => {
+                // Unverified, so it costs the connection and no more.
                 self.stats.records_rejected = self.stats.records_rejected.saturating_add(1);
-                Err(SessionError::Gap { expected, got })
+                self.give_up(connection, now);
+                Ok(())
+            }
+            Err(OpenError::UnknownType | OpenError::Duplicate | OpenError::Gap { .. }) => {
+                self.stats.records_dropped = self.stats.records_dropped.saturating_add(1);
+                Ok(())
             }
         }
     }
 
-    /// Takes in the frames of a record that verified. From here on, what is wrong is the peer's doing and ends the session.
+    /// Takes in the frames of a record that verified: the bytes of `record` from `start` on. From here on, what is wrong is the
+    /// peer's doing and ends the session.
     pub(crate) fn accept(
         &mut self,
-        plaintext: &[u8],
+        record: &mut [u8],
+        start: usize,
         flags: u8,
         record_len: u64,
         now: Instant,
     ) -> Result<(), SessionError> {
-        let outcome = self.check(plaintext, flags).and_then(|asks_for_ack| {
+        let frames = record.get(start..).unwrap_or_default();
+        let outcome = self.check(frames, flags).and_then(|asks_for_ack| {
             if asks_for_ack {
                 self.acks.received(record_len, now);
             }
-            Frames::new(plaintext).flatten().try_for_each(|frame| self.apply(frame, now))
+            self.apply_all(record, start, now)
         });
         outcome.map_err(|code| {
             // A record verified, so there is a peer to tell even if it did not confirm.
@@ -67,6 +93,23 @@ impl Session {
             self.end(code);
             SessionError::Violation { code }
         })
+    }
+
+    fn apply_all(&mut self, record: &mut [u8], start: usize, now: Instant) -> Result<(), u32> {
+        let mut at = start;
+        loop {
+            let mut frames = Frames::new(record.get(at..).unwrap_or_default());
+            let Some(Ok(frame)) = frames.next() else { return Ok(()) };
+            at = record.len().saturating_sub(frames.remaining());
+            if let Frame::StreamData { stream, bytes } = frame {
+                let length = bytes.len();
+                if self.streams.peer_data(stream, length)? == Target::Live {
+                    self.deliver(StreamId::new(stream), record, at.saturating_sub(length)..at);
+                }
+            } else {
+                self.apply(frame, now)?;
+            }
+        }
     }
 
     /// Reads all frames before the first takes effect. Returns whether the record asks for an acknowledgement.
@@ -107,11 +150,10 @@ impl Session {
         match frame {
             Frame::Pad { .. } => {}
             Frame::Ack { rx_next } => {
-                if rx_next > self.sealer.next() {
+                if rx_next > self.outbox.next() {
                     return Err(close::ACK_BEYOND);
                 }
-                self.acks.acknowledge(rx_next);
-                self.epochs.acknowledged(rx_next);
+                self.acknowledged(rx_next);
             }
             Frame::Ping { id } => self.ping.pong_due = Some(id),
             Frame::Pong { id } => {
@@ -136,16 +178,14 @@ impl Session {
             Frame::RatchetAck { epoch, e, kem } => self.apply_ratchet_ack(epoch, e, kem, now)?,
             Frame::RatchetReq => self.apply_ratchet_req()?,
             Frame::Rehs { .. } => return Err(close::REHS),
+            Frame::NewCid { cid } => self.held.add(*cid)?,
             Frame::StreamOpen { stream, context } => {
                 self.streams.peer_open(stream)?;
                 self.events
                     .push_back(Event::StreamOpened { stream: StreamId::new(stream), context: *context });
             }
-            Frame::StreamData { stream, bytes } => {
-                if self.streams.peer_data(stream, bytes.len())? == Target::Live {
-                    self.deliver(StreamId::new(stream), bytes);
-                }
-            }
+            // Taken before, where the record can be written to.
+            Frame::StreamData { .. } => {}
             Frame::StreamFin { stream } => {
                 if self.streams.peer_fin(stream)? == Target::Live {
                     self.events.push_back(Event::StreamFinished { stream: StreamId::new(stream) });
@@ -166,16 +206,19 @@ impl Session {
     }
 
     /// Queues stream data, joined to the last event if that is of the same stream: a record full of tiny frames must not
-    /// become thousands of events.
-    fn deliver(&mut self, stream: StreamId, bytes: &[u8]) {
+    /// become thousands of events. The bytes move to those before them, over frames that were read.
+    fn deliver(&mut self, stream: StreamId, record: &mut [u8], range: Range<usize>) {
         self.stats.stream_bytes_received =
-            self.stats.stream_bytes_received.saturating_add(count(bytes.len()));
-        if let Some(Event::StreamData { stream: last, bytes: queued }) = self.events.back_mut()
+            self.stats.stream_bytes_received.saturating_add(count(range.len()));
+        if let Some(Event::StreamData { stream: last, range: queued }) = self.events.back_mut()
             && *last == stream
         {
-            queued.extend_from_slice(bytes);
+            let length = range.len();
+            record.copy_within(range, queued.end);
+            queued.end = queued.end.saturating_add(length);
             return;
         }
-        self.events.push_back(Event::StreamData { stream, bytes: bytes.to_vec() });
+        self.undrained = self.undrained.saturating_add(1);
+        self.events.push_back(Event::StreamData { stream, range });
     }
 }

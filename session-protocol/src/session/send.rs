@@ -1,114 +1,149 @@
-//! The way out: everything queued becomes one record.
+//! The way out: everything queued becomes one record. Specification: `spec/session.md`, sections 8 and 12.
 
 use std::time::Instant;
 
-use super::{Control, Event, Phase, Session, close};
+use super::{
+    Control, Phase, Session, close,
+    outbox::{Space, Urgency},
+};
 use crate::{
     frame::Frame,
-    record::{HEADER_LEN, TAG_LEN},
-    wire::count,
+    record::TAG_LEN,
+    wire::{Sink, count},
 };
 
-/// Room for the frames that are not stream data, beyond what the control queue needs.
-const SMALL_FRAMES: usize = 128;
+/// Bytes of a NEW_CID frame.
+const NEW_CID_LEN: usize = 9;
 
 impl Session {
-    /// Seals the next record, if there is anything to send and a peer to send it to.
-    pub(super) fn seal_next(&mut self, now: Instant) -> Option<Vec<u8>> {
-        self.acks.tick(now);
-        self.tick_epoch(now);
+    /// Seals the next record, if there is anything to send, a connection to send it on and room to keep it.
+    pub(super) fn seal_next(&mut self, now: Instant) {
         if self.phase == Phase::Open && self.has_frames() && self.sealer.remaining() <= 1 {
             // The last record of the epoch says why it is the last.
             self.end(close::RECORD_LIMIT);
         }
-        let mut record = match self.phase {
-            Phase::Unconfirmed | Phase::Closed => return None,
-            Phase::Closing { code } => self.closing_record(code),
-            Phase::Open if self.has_frames() => self.open_record(now),
-            Phase::Open => return None,
+        let Some((urgency, size)) = self.next_urgency() else { return };
+        let mut out = self.outbox.begin(size);
+        out.zeros(crate::record::HEADER_LEN);
+        let end = size.saturating_sub(TAG_LEN);
+        let asks = if urgency == Urgency::Close {
+            self.put_close(&mut out)
+        } else {
+            self.put_frames(&mut out, end, urgency, now)
         };
-        let mut guard = [0; 4];
-        self.guards.fill_bytes(&mut guard);
-        if self.sealer.seal(&mut record, guard).is_err() {
-            // Not even the CLOSE: the record limit leaves one record for it, so only a failing backend comes here.
-            self.path_lost();
-            return None;
-        }
-        self.epoch_sealed(now);
-        self.stats.records_sent = self.stats.records_sent.saturating_add(1);
-        self.stats.bytes_sent = self.stats.bytes_sent.saturating_add(count(record.len()));
-        Some(record)
+        self.seal(out, asks, now);
     }
 
-    fn has_frames(&self) -> bool {
+    /// Seals what was put into `out`, and keeps it.
+    pub(super) fn seal(&mut self, mut out: Space, asks: bool, now: Instant) {
+        out.zeros(TAG_LEN);
+        let guard = self.random();
+        if self.sealer.seal(out.record_mut(), guard).is_err() {
+            // The record limit leaves one record for the CLOSE, so only a failing backend comes here.
+            self.outbox.cancel(out);
+            self.abandon();
+            return;
+        }
+        self.stats.records_sent = self.stats.records_sent.saturating_add(1);
+        self.stats.bytes_sent = self.stats.bytes_sent.saturating_add(count(out.len()));
+        self.outbox.keep(out, asks);
+        self.epoch_sealed(now);
+    }
+
+    /// How urgent what is due is, and the largest record that may be sealed for it.
+    fn next_urgency(&self) -> Option<(Urgency, usize)> {
+        let room = |urgency| Some((urgency, self.outbox.room(urgency))).filter(|(_, room)| *room > 0);
+        match self.phase {
+            Phase::Unconfirmed | Phase::Said | Phase::Closed => None,
+            Phase::Closing { .. } => room(Urgency::Close),
+            Phase::Open if !self.has_frames() => None,
+            Phase::Open => room(Urgency::Stream)
+                .or_else(|| room(Urgency::Control).filter(|_| self.has_control_frames()))
+                .or_else(|| room(Urgency::Ack).filter(|_| self.acks.is_due())),
+        }
+    }
+
+    pub(super) fn has_frames(&self) -> bool {
+        self.has_control_frames()
+            || !self.epochs.is_spent() && (!self.control.is_empty() || self.streams.has_unsent())
+    }
+
+    /// Whether frames are due that are not for streams, credit excepted.
+    fn has_control_frames(&self) -> bool {
         self.confirm_due
             || self.acks.is_due()
             || self.ping.due
             || self.ping.pong_due.is_some()
+            || self.issued.is_due()
             || self.has_epoch_frames()
-            || !self.epochs.is_spent() && (!self.control.is_empty() || self.streams.has_frames())
+            || !self.epochs.is_spent() && self.streams.has_windows()
     }
 
-    fn closing_record(&mut self, code: u32) -> Vec<u8> {
-        let mut out = vec![0; HEADER_LEN];
-        if self.confirm_due {
-            self.confirm_due = false;
-            Frame::Confirm.encode(&mut out);
+    fn put_close(&mut self, out: &mut Space) -> bool {
+        if let Phase::Closing { code } = self.phase {
+            self.put_confirm(out);
+            self.put_ack(out);
+            Frame::Close { code, final_seq: self.sealer.next() }.encode(out);
+            self.phase = Phase::Said;
         }
-        self.put_ack(&mut out);
-        Frame::Close { code, final_seq: self.sealer.next() }.encode(&mut out);
-        self.phase = Phase::Closed;
-        out
+        true
     }
 
-    fn open_record(&mut self, now: Instant) -> Vec<u8> {
-        let end = self.record_size.saturating_sub(TAG_LEN);
-        let mut out = Vec::with_capacity(self.record_hint());
-        out.resize(HEADER_LEN, 0);
-        let mut asks_for_ack = false;
-
-        if self.confirm_due {
-            self.confirm_due = false;
-            asks_for_ack = true;
-            Frame::Confirm.encode(&mut out);
+    /// Puts what is due into `out` as far as it stays within `end` bytes. Returns whether it asks for an acknowledgement.
+    fn put_frames(&mut self, out: &mut Space, end: usize, urgency: Urgency, now: Instant) -> bool {
+        let mut asks = self.put_confirm(out);
+        self.put_ack(out);
+        if self.outbox.is_too_quiet() {
+            // Nobody waits for the answer: what counts is that the record is acknowledged.
+            asks = true;
+            Frame::Ping { id: self.ping.take_id() }.encode(out);
         }
-        self.put_ack(&mut out);
+        if urgency == Urgency::Ack {
+            return asks;
+        }
         if let Some(id) = self.ping.pong_due.take() {
-            Frame::Pong { id }.encode(&mut out);
+            Frame::Pong { id }.encode(out);
         }
         if self.ping.due {
             self.ping.due = false;
-            asks_for_ack = true;
-            let id = self.ping.next_id;
-            self.ping.next_id = id.wrapping_add(1);
+            asks = true;
+            let id = self.ping.take_id();
             self.ping.outstanding = Some((id, now));
-            Frame::Ping { id }.encode(&mut out);
+            Frame::Ping { id }.encode(out);
         }
-
         let before = out.len();
-        self.put_epoch_frames(&mut out, end);
+        self.put_epoch_frames(out, end);
+        while end.saturating_sub(out.len()) >= NEW_CID_LEN
+            && let Some(cid) = self.issued.next_due()
+        {
+            Frame::NewCid { cid: &cid }.encode(out);
+        }
         if !self.epochs.is_spent() {
-            self.put_streams(&mut out, end);
+            self.put_streams(out, end, urgency);
         }
-        if asks_for_ack || out.len() > before {
-            self.acks.asked(self.sealer.next());
-        }
-        out
+        asks || out.len() > before
     }
 
-    fn put_streams(&mut self, out: &mut Vec<u8>, end: usize) {
-        let control_done = self.put_control(out, end);
+    fn put_streams(&mut self, out: &mut Space, end: usize, urgency: Urgency) {
+        // Data of a stream must not overtake its STREAM_OPEN.
+        let may_have_data = urgency == Urgency::Stream && self.put_control(out, end);
         self.streams.put_windows(out, end);
-        if control_done {
-            // Data of a stream must not overtake its STREAM_OPEN.
-            let mut writable = Vec::new();
-            let data = self.streams.put_data(out, end, &mut writable);
+        if may_have_data {
+            let data = self.streams.put_data(out, end, &mut self.events);
             self.stats.stream_bytes_sent = self.stats.stream_bytes_sent.saturating_add(count(data));
-            self.events.extend(writable.into_iter().map(|stream| Event::StreamWritable { stream }));
         }
     }
 
-    fn put_ack(&mut self, out: &mut Vec<u8>) {
+    /// Returns whether it was due.
+    fn put_confirm(&mut self, out: &mut Space) -> bool {
+        let due = std::mem::take(&mut self.confirm_due);
+        if due {
+            Frame::Confirm.encode(out);
+        }
+        due
+    }
+
+    fn put_ack(&mut self, out: &mut Space) {
         if self.acks.is_owed() {
             Frame::Ack { rx_next: self.opener.next() }.encode(out);
             self.acks.sent();
@@ -116,7 +151,7 @@ impl Session {
     }
 
     /// Returns whether the queue is empty now.
-    fn put_control(&mut self, out: &mut Vec<u8>, end: usize) -> bool {
+    fn put_control(&mut self, out: &mut Space, end: usize) -> bool {
         while let Some(control) = self.control.front() {
             let frame = match control {
                 Control::Open { stream, context } => Frame::StreamOpen { stream: *stream, context },
@@ -129,12 +164,5 @@ impl Session {
             self.control.pop_front();
         }
         true
-    }
-
-    /// Bytes to reserve so that a usual record is allocated once.
-    fn record_hint(&self) -> usize {
-        let control = self.control.len().saturating_mul(37);
-        let frames = self.streams.next_len().saturating_add(control).saturating_add(SMALL_FRAMES);
-        frames.saturating_add(HEADER_LEN + TAG_LEN).min(self.record_size)
     }
 }

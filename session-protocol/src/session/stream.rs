@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use super::{StreamError, close};
 use crate::{
     frame::{DATA_OVERHEAD, Frame, put_data_start},
-    wire::{count, length},
+    wire::{Sink, count, length},
 };
 
 /// The state of one stream. Offsets count bytes from the start of the stream.
@@ -14,6 +14,8 @@ pub(super) struct Stream {
     unsent: VecDeque<u8>,
     /// Bytes sealed.
     sealed: u64,
+    /// Bytes in records that the peer acknowledged.
+    pub(super) acknowledged: u64,
     /// The peer accepts bytes below this offset.
     credit: u64,
     fin: Fin,
@@ -46,6 +48,7 @@ impl Stream {
         Self {
             unsent: VecDeque::new(),
             sealed: 0,
+            acknowledged: 0,
             credit,
             fin: Fin::Open,
             wants_room: false,
@@ -71,6 +74,11 @@ impl Stream {
     /// Bytes that wait to be sealed.
     pub(super) fn unsent_len(&self) -> usize {
         self.unsent.len()
+    }
+
+    /// Bytes sealed, acknowledged or not.
+    pub(super) fn sealed(&self) -> u64 {
+        self.sealed
     }
 
     /// Bytes that a write may add: unsent bytes never exceed the credit, so whatever is queued can be sealed.
@@ -107,15 +115,15 @@ impl Stream {
     }
 
     /// Appends what fits into `room` bytes; returns the stream bytes among them.
-    pub(super) fn fill(&mut self, id: u32, out: &mut Vec<u8>, room: usize) -> usize {
+    pub(super) fn fill(&mut self, id: u32, out: &mut impl Sink, room: usize) -> usize {
         let data = self.unsent.len().min(room.saturating_sub(DATA_OVERHEAD));
         let mut used = 0;
         if data > 0 {
             put_data_start(out, id, data);
             let (front, back) = self.unsent.as_slices();
             let from_front = front.get(..data).unwrap_or(front);
-            out.extend_from_slice(from_front);
-            out.extend_from_slice(back.get(..data.saturating_sub(from_front.len())).unwrap_or(back));
+            out.put(from_front);
+            out.put(back.get(..data.saturating_sub(from_front.len())).unwrap_or(back));
             self.unsent.drain(..data);
             self.sealed = self.sealed.saturating_add(count(data));
             used = data.saturating_add(DATA_OVERHEAD);

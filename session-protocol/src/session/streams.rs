@@ -2,11 +2,11 @@
 
 use std::collections::{BTreeMap, VecDeque};
 
-use super::{StreamError, StreamId, close, stream::Stream};
+use super::{Event, StreamError, StreamId, close, outbox::Space, report::Past, stream::Stream};
 use crate::{
     Limits, MAX_STREAMS, Role,
     frame::{DATA_OVERHEAD, Frame},
-    wire::count,
+    wire::{Sink, count},
 };
 
 /// Bytes of a WINDOW frame.
@@ -21,7 +21,9 @@ pub(super) struct Streams {
     /// What we grant.
     window: u64,
     send_buffer: usize,
-    streams: BTreeMap<u32, Stream>,
+    pub(super) streams: BTreeMap<u32, Stream>,
+    /// Streams that are over, but with sealed bytes that are not acknowledged.
+    pub(super) past: BTreeMap<u32, Past>,
     local: Opened,
     remote: Opened,
     /// Streams with something to send, in turn.
@@ -62,6 +64,7 @@ impl Streams {
             window: count(limits.stream_window),
             send_buffer: limits.send_buffer,
             streams: BTreeMap::new(),
+            past: BTreeMap::new(),
             local: Opened { next: first(role), open: 0 },
             remote: Opened { next: first(peer), open: 0 },
             ready: VecDeque::new(),
@@ -157,19 +160,13 @@ impl Streams {
         !self.ready.is_empty()
     }
 
-    /// Whether there is anything to put into a record.
-    pub(super) fn has_frames(&self) -> bool {
-        self.has_unsent() || !self.windows.is_empty()
-    }
-
-    /// Bytes that the next stream in turn has to send: a hint for the size of a record.
-    pub(super) fn next_len(&self) -> usize {
-        let next = self.ready.front().and_then(|id| self.streams.get(id));
-        next.map_or(0, |stream| stream.unsent_len().saturating_add(DATA_OVERHEAD))
+    /// Whether any stream owes the peer a WINDOW.
+    pub(super) fn has_windows(&self) -> bool {
+        !self.windows.is_empty()
     }
 
     /// Puts WINDOW frames into `out` as far as it stays within `end` bytes.
-    pub(super) fn put_windows(&mut self, out: &mut Vec<u8>, end: usize) {
+    pub(super) fn put_windows(&mut self, out: &mut Space, end: usize) {
         while end.saturating_sub(out.len()) >= WINDOW_LEN {
             let Some(id) = self.windows.pop_front() else { return };
             if let Some(stream) = self.streams.get_mut(&id) {
@@ -179,8 +176,8 @@ impl Streams {
     }
 
     /// Puts stream data and FINs into `out` as far as it stays within `end` bytes, each stream in its turn. Returns the
-    /// stream bytes put, and appends the streams to `writable` whose cut-short writers can go on.
-    pub(super) fn put_data(&mut self, out: &mut Vec<u8>, end: usize, writable: &mut Vec<StreamId>) -> usize {
+    /// stream bytes put, and tells of the streams whose cut-short writers can go on.
+    pub(super) fn put_data(&mut self, out: &mut Space, end: usize, events: &mut VecDeque<Event>) -> usize {
         let mut total = 0_usize;
         for _ in 0..self.ready.len() {
             let room = end.saturating_sub(out.len());
@@ -190,9 +187,13 @@ impl Streams {
             }
             let Some(id) = self.ready.pop_front() else { break };
             let Some(stream) = self.streams.get_mut(&id) else { continue };
-            total = total.saturating_add(stream.fill(id, out, room));
+            let data = stream.fill(id, out, room);
+            if data > 0 {
+                out.note(id, data);
+                total = total.saturating_add(data);
+            }
             if stream.take_writable(self.send_buffer) {
-                writable.push(StreamId::new(id));
+                events.push_back(Event::StreamWritable { stream: StreamId::new(id) });
             }
             if stream.has_unsent() {
                 self.ready.push_back(id);
@@ -243,7 +244,8 @@ impl Streams {
     }
 
     fn remove(&mut self, id: u32) {
-        if self.streams.remove(&id).is_some() {
+        if let Some(stream) = self.streams.remove(&id) {
+            self.remember(id, &stream);
             let opened = if self.is_local(id) { &mut self.local } else { &mut self.remote };
             opened.open = opened.open.saturating_sub(1);
             // Otherwise a caller that opens, writes and resets in a loop would grow the queues.

@@ -7,8 +7,8 @@ use std::{
 };
 
 use didagent_session::{
-    Established, Event, Initiator, Input, Limits, Output, Params, Responder, Session, SessionError,
-    StaticSecret, StreamId, Suite,
+    ConnectionId, Established, Event, Initiator, Input, Limits, Output, Params, Responder, Session,
+    SessionError, StaticSecret, StreamId, Suite,
 };
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 
@@ -33,13 +33,17 @@ pub fn handshake_of(suite: Suite, limits: &Limits, seed: u64) -> (Established, E
 /// One end with what its application saw and what is on the way to it.
 pub struct End {
     pub session: Session,
+    pub connection: ConnectionId,
     pub events: Vec<Event>,
+    /// Stream data in the order of arrival.
+    pub data: Vec<(StreamId, Vec<u8>)>,
     pub inbox: VecDeque<Vec<u8>>,
 }
 
 impl End {
-    fn new(session: Session) -> Self {
-        Self { session, events: Vec::new(), inbox: VecDeque::new() }
+    fn new(mut session: Session, now: Instant) -> Self {
+        let connection = session.connected(now).unwrap();
+        Self { session, connection, events: Vec::new(), data: Vec::new(), inbox: VecDeque::new() }
     }
 
     /// Drains the session; returns the records it sent and its next deadline.
@@ -47,29 +51,37 @@ impl End {
         let mut sent = Vec::new();
         loop {
             match self.session.poll(now) {
-                Output::Transmit(record) => sent.push(record),
+                Output::Transmit { record, .. } => sent.push(record.to_vec()),
                 Output::Event(event) => self.events.push(event),
+                Output::Disconnect(connection) => panic!("{connection} works"),
                 Output::Timeout(deadline) => return (sent, deadline),
             }
         }
     }
 
+    /// Hands in a record and takes what it brings.
+    pub fn handle(&mut self, mut record: Vec<u8>, now: Instant) -> Result<(), SessionError> {
+        let connection = self.connection;
+        self.session.handle(Input::Record { connection, record: &mut record }, now)?;
+        while let Some(event) = self.session.poll_event() {
+            if let Event::StreamData { stream, range } = &event {
+                self.data.push((*stream, record[range.clone()].to_vec()));
+            }
+            self.events.push(event);
+        }
+        Ok(())
+    }
+
     /// The events since the last call.
     pub fn take(&mut self) -> Vec<Event> {
+        self.data.clear();
         std::mem::take(&mut self.events)
     }
 
     /// The bytes that arrived on a stream since the last `take`.
     pub fn bytes(&self, of: StreamId) -> Vec<u8> {
-        let mut all = Vec::new();
-        for event in &self.events {
-            if let Event::StreamData { stream, bytes } = event
-                && *stream == of
-            {
-                all.extend_from_slice(bytes);
-            }
-        }
-        all
+        let own = self.data.iter().filter(|(stream, _)| *stream == of);
+        own.flat_map(|(_, bytes)| bytes.iter().copied()).collect()
     }
 
     pub fn saw(&self, event: &Event) -> bool {
@@ -93,8 +105,8 @@ impl Pair {
     pub fn of(suite: Suite, limits: &Limits) -> Self {
         let (a, b) = handshake_of(suite, limits, 7);
         let now = Instant::now();
-        let a = End::new(a.into_session(now, ChaCha20Rng::seed_from_u64(1)));
-        let b = End::new(b.into_session(now, ChaCha20Rng::seed_from_u64(2)));
+        let a = End::new(a.into_session(now, ChaCha20Rng::seed_from_u64(1)), now);
+        let b = End::new(b.into_session(now, ChaCha20Rng::seed_from_u64(2)), now);
         let mut pair = Self { now, a, b, wire: Vec::new() };
         pair.settle().unwrap();
         pair.a.take();
@@ -113,7 +125,7 @@ impl Pair {
             self.a.inbox.extend(from_b);
             for end in [&mut self.a, &mut self.b] {
                 while let Some(record) = end.inbox.pop_front() {
-                    end.session.handle(Input::Record(&record), self.now)?;
+                    end.handle(record, self.now)?;
                 }
             }
             if idle {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use didagent_didcomm::protocols::relay::CloseCode;
-use didagent_session::{Event, Input, Output, SessionError, close};
+use didagent_session::{ConnectionId, Event, Input, Output, close};
 use tokio::sync::mpsc;
 use tokio::time::{sleep_until, timeout};
 
@@ -85,16 +85,28 @@ impl Task {
     }
 
     pub(super) async fn run(mut self) {
+        let connected = self.shared.lock().session.connected(Instant::now());
+        match connected {
+            Ok(connection) => {
+                let ended = self.carry(connection).await;
+                self.finish(ended).await;
+            }
+            Err(error) => self.finish(Ended::Lost(error.to_string())).await,
+        }
+    }
+
+    /// Carries records until the session ends or its circuit is lost.
+    async fn carry(&mut self, connection: ConnectionId) -> Ended {
         let mut next_ping = Instant::now();
         let mut drain_until = None;
         let mut outgoing: Option<Vec<u8>> = None;
-        let ended = loop {
+        loop {
             let mut deadline = None;
             if outgoing.is_none() {
                 match self.next(&mut drain_until) {
                     Next::Send(record) => outgoing = Some(record),
                     Next::Wait(until) => deadline = until,
-                    Next::Over(ended) => break ended,
+                    Next::Over(ended) => return ended,
                 }
             }
             if let Some(record) = outgoing.take_if(|record| record.len() <= self.credit) {
@@ -102,17 +114,17 @@ impl Task {
                 tracing::trace!(bytes = record.len(), "record sent");
                 // The socket's writer always gets on or fails, so this wait is bounded.
                 if !self.circuit.send(&record).await {
-                    break Ended::Socket;
+                    return Ended::Socket;
                 }
                 // Take in what arrived before sealing more, but do not wait for it.
                 match self.circuit.incoming.try_recv() {
                     Ok(event) => {
-                        if let Some(over) = self.incoming(event) {
-                            break over;
+                        if let Some(over) = self.incoming(connection, event) {
+                            return over;
                         }
                     }
                     Err(mpsc::error::TryRecvError::Empty) => {}
-                    Err(mpsc::error::TryRecvError::Disconnected) => break Ended::Socket,
+                    Err(mpsc::error::TryRecvError::Disconnected) => return Ended::Socket,
                 }
                 continue;
             }
@@ -120,9 +132,9 @@ impl Task {
                 deadline.into_iter().chain([next_ping]).chain(drain_until).min().unwrap_or(next_ping);
             tokio::select! {
                 event = self.circuit.incoming.recv() => {
-                    let Some(event) = event else { break Ended::Socket };
-                    if let Some(over) = self.incoming(event) {
-                        break over;
+                    let Some(event) = event else { return Ended::Socket };
+                    if let Some(over) = self.incoming(connection, event) {
+                        return over;
                     }
                 }
                 () = self.shared.wake.notified() => {}
@@ -132,12 +144,11 @@ impl Task {
                         self.listening = now;
                     }
                     if let Some(over) = self.time_passed(now, &mut next_ping) {
-                        break over;
+                        return over;
                     }
                 }
             }
-        };
-        self.finish(ended).await;
+        }
     }
 
     /// Drains the session's events and returns what it wants.
@@ -157,22 +168,26 @@ impl Task {
         }
         loop {
             match state.session.poll(now) {
-                Output::Transmit(record) => return Next::Send(record),
+                Output::Transmit { record, .. } => return Next::Send(record.to_vec()),
                 Output::Timeout(until) => return Next::Wait(until),
-                Output::Event(Event::Closed { code, by_peer }) => {
-                    if code == close::DONE {
-                        return Next::Over(Ended::Closed);
+                Output::Disconnect(_) => return Next::Over(Ended::Lost("records are missing".to_owned())),
+                Output::Event(event) => {
+                    if let Some(ended) = self.event(&mut state, event, &[]) {
+                        return Next::Over(ended);
                     }
-                    let who = if by_peer { "it" } else { "this side" };
-                    return Next::Over(Ended::Lost(format!("{who} closed the session (code {code})")));
                 }
-                Output::Event(event) => self.event(&mut state, event),
             }
         }
     }
 
-    fn event(&mut self, state: &mut State, event: Event) {
+    /// Acts on an event. `record` is the one that was just handed in, where stream data lies.
+    fn event(&mut self, state: &mut State, event: Event, record: &[u8]) -> Option<Ended> {
         match event {
+            Event::Closed { code: close::DONE, .. } => return Some(Ended::Closed),
+            Event::Closed { code, by_peer } => {
+                let who = if by_peer { "it" } else { "this side" };
+                return Some(Ended::Lost(format!("{who} closed the session (code {code})")));
+            }
             Event::Confirmed => tracing::debug!("the peer holds the session's keys"),
             Event::StreamOpened { stream, context } => {
                 tracing::debug!(%stream, "the peer opened a stream");
@@ -186,19 +201,19 @@ impl Task {
                     let _ = state.session.reset(stream, RESET_REFUSED);
                 }
             }
-            Event::StreamData { stream, bytes } => {
-                let size = bytes.len();
+            Event::StreamData { stream, range } => {
+                let bytes = record.get(range).unwrap_or_default();
                 match state.streams.get_mut(&stream) {
                     Some(open) => {
                         match open.received.back_mut() {
-                            Some(last) if last.len() + bytes.len() <= PIECE => last.extend_from_slice(&bytes),
-                            _ => open.received.push_back(bytes),
+                            Some(last) if last.len() + bytes.len() <= PIECE => last.extend_from_slice(bytes),
+                            _ => open.received.push_back(bytes.to_vec()),
                         }
                         wake(&mut open.reader);
                     }
                     // Its reader is gone: take the bytes off the peer's hands.
                     None => {
-                        let _ = state.session.consume(stream, size);
+                        let _ = state.session.consume(stream, bytes.len());
                     }
                 }
             }
@@ -226,11 +241,13 @@ impl Task {
                     self.tell(FromPeer::Up);
                 }
             }
+            Event::Adopted(_) | Event::Suspended => {}
             other => tracing::debug!(peer = self.index, ?other, "an event of a later version"),
         }
+        None
     }
 
-    fn incoming(&mut self, event: FromCircuit) -> Option<Ended> {
+    fn incoming(&mut self, connection: ConnectionId, event: FromCircuit) -> Option<Ended> {
         let lost = |why: &str| Some(Ended::Lost(why.to_owned()));
         match event {
             FromCircuit::Credit(bytes) => {
@@ -238,18 +255,21 @@ impl Task {
                 self.add_credit(bytes);
                 None
             }
-            FromCircuit::Record(record) => {
+            FromCircuit::Record(mut record) => {
                 tracing::trace!(bytes = record.len(), "record received");
-                let handled = self.shared.lock().session.handle(Input::Record(&record), Instant::now());
-                match handled {
-                    Ok(()) => None,
-                    // One record that does not authenticate moves nothing; a gap cannot be mended without resumption.
-                    Err(SessionError::Gap { .. }) => lost("records are missing"),
-                    Err(error) => {
-                        tracing::debug!(peer = self.index, %error, "a record was refused");
-                        None
+                let shared = Arc::clone(&self.shared);
+                let mut state = shared.lock();
+                let input = Input::Record { connection, record: &mut record };
+                if let Err(error) = state.session.handle(input, Instant::now()) {
+                    // One record that does not authenticate moves nothing.
+                    tracing::debug!(peer = self.index, %error, "a record was refused");
+                }
+                while let Some(event) = state.session.poll_event() {
+                    if let Some(ended) = self.event(&mut state, event, &record) {
+                        return Some(ended);
                     }
                 }
+                None
             }
             FromCircuit::Closed(CloseCode::PEER_GONE) => lost("its connection is gone"),
             FromCircuit::Closed(CloseCode::NO_PARTNER) => lost("it did not come to the circuit"),
@@ -300,10 +320,9 @@ impl Task {
 
     async fn say_rest(&mut self) {
         loop {
-            let polled = self.shared.lock().session.poll(Instant::now());
-            let record = match polled {
-                Output::Transmit(record) => record,
-                Output::Event(_) => continue,
+            let record = match self.shared.lock().session.poll(Instant::now()) {
+                Output::Transmit { record, .. } => record.to_vec(),
+                Output::Event(_) | Output::Disconnect(_) => continue,
                 Output::Timeout(_) => return,
             };
             while record.len() > self.credit {
