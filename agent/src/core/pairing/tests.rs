@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use didagent_didcomm::message::Message;
-use didagent_didcomm::protocols::{Body as _, Digest32};
 use didagent_didcomm::protocols::session::{Abort, Accept, Propose};
+use didagent_didcomm::protocols::{Body as _, Digest32};
 use didagent_session::{Established, Suite};
 use sha2::{Digest as _, Sha256};
 

@@ -42,21 +42,26 @@ async fn streams_of_another_round_are_reset_and_our_own_carry_the_round() {
     let right = alice.open(ROUND).unwrap();
     let wrong = alice.open([8; 32]).unwrap();
 
+    let connection = alice.connected(Instant::now()).unwrap();
     let (mut opened, mut reset) = (Vec::new(), Vec::new());
     let talk = async {
         while opened.is_empty() || reset.is_empty() {
             match alice.poll(Instant::now()) {
-                Output::Transmit(record) => to_bob.send(FromCircuit::record_of_test(record)).await.unwrap(),
+                Output::Transmit { record, .. } => {
+                    to_bob.send(FromCircuit::record_of_test(record.to_vec())).await.unwrap();
+                }
                 Output::Event(Event::StreamOpened { context, .. }) => opened.push(context),
                 Output::Event(Event::StreamReset { stream, .. }) => reset.push(stream),
-                Output::Event(Event::Confirmed | Event::Pong { .. }) => {}
+                Output::Event(Event::Confirmed | Event::Adopted(_) | Event::Pong { .. }) => {}
+                Output::Disconnect(_) => panic!("the connection is in order"),
                 Output::Event(other) => panic!("{other:?}"),
                 Output::Timeout(_) => {
                     let Some(Message::Binary(frame)) = from_bob.recv().await else {
                         panic!("the peer ended")
                     };
                     let Ok(Frame::Data { record, .. }) = Frame::decode(&frame) else { panic!("{frame:?}") };
-                    alice.handle(Input::Record(record), Instant::now()).unwrap();
+                    let record = &mut record.to_vec();
+                    alice.handle(Input::Record { connection, record }, Instant::now()).unwrap();
                     // Once somebody was heard, it may open one too.
                     if opened.is_empty() && reset.len() == 1 {
                         peer.open().unwrap();

@@ -227,8 +227,7 @@ fn the_ninth_other_did_of_an_identity_is_refused() {
     let identity = Arc::new(Identity::generate(&mut test_rng(2)));
     for moves in 0..=9 {
         let connection = identity.connection(&format!("did:peer:2.Ez6LSmediator{moves}"));
-        let mover =
-            Member { identity: identity.clone(), connection, name: "bob".to_owned(), threshold: None };
+        let mover = Member { identity: identity.clone(), connection, ..member(2, None) };
         let at = table.join(mover);
         table.carry();
         let refused = table.seats[at].failed.as_ref().map(|failure| failure.kind);
