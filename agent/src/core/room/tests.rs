@@ -126,7 +126,7 @@ impl Table {
         let member = self.seats[at].room.member();
         let post = Post { identity: &member.identity, connection: &member.connection };
         let opened = post.open(&sealed, UNIX).unwrap();
-        Some((at, opened.sender.unwrap(), opened.message))
+        Some((at, opened.sender?, opened.message))
     }
 
     fn deliver(&mut self, from: usize, to: &str, message: Message) {
