@@ -112,7 +112,8 @@ fn messages() -> Vec<Message> {
         trust_ping::Ping { response_requested: true }.message("1"),
         trust_ping::PingResponse {}.message("1").thid("2"),
         session::Propose {
-            suites: vec![1],
+            suites: vec![4, 3, 2, 1],
+            suite: 4,
             noise: vec![5; 48],
             fields: fields.clone(),
             link: "a.b.c".into(),
