@@ -1,7 +1,8 @@
-//! The one entry to every chore: `cargo xtask test`, `cargo xtask soak`, `cargo xtask reach`.
+//! The one entry to every chore: `cargo xtask test`, `cargo xtask soak`, `cargo xtask models`, `cargo xtask reach`.
 //!
 //! ```text
 //! cli -> stages: prerequisites -> python -> format -> ... -> text     each a list of command lines or a check of files
+//!     -> models: spin, and proverif if it is there
 //!     -> reach: measure, compare with the limits, write a report
 //! ```
 //!
@@ -16,6 +17,7 @@ mod cli;
 mod command;
 mod demo;
 mod failure;
+mod models;
 mod reach;
 mod stages;
 mod workshop;

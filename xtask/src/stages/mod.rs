@@ -56,6 +56,12 @@ const STAGES: &[Stage] = &[
         &[],
         requirements::check,
     ),
+    stage(
+        "models",
+        "Spin finds no fault in the models, and one in each mutant",
+        &["prerequisites"],
+        crate::models::spin,
+    ),
     stage("text", "links, lengths and words of every file", &[], text::run),
     Stage {
         soak_only: true,

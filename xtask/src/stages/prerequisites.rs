@@ -17,7 +17,7 @@ const VENV: &str = "import venv, ensurepip";
 pub(super) fn run(workshop: &Workshop) -> Result {
     let missing = Missing::find(workshop)?;
     if missing.nothing() {
-        println!("all there: python3 with venv, a C compiler, libfaketime, rustfmt, clippy");
+        println!("all there: python3 with venv, a C compiler, libfaketime, spin, rustfmt, clippy");
         return Ok(());
     }
     if !Line::new("id -u").quiet().is_ok_and(|user| user.trim() == "0") {
@@ -62,6 +62,9 @@ impl Missing {
         }
         if !has_faketime() {
             missing.packages.push("libfaketime");
+        }
+        if !Line::new("spin -V").succeeds() {
+            missing.packages.push("spin");
         }
         for (component, line) in [("rustfmt", "fmt --version"), ("clippy", "clippy --version")] {
             if !Line::cargo(line).succeeds() {
