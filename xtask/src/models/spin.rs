@@ -62,10 +62,7 @@ fn search(model: &Path, run: &Run, folder: &Path) -> Result<String> {
 
 /// `pass`, `fail` or `cut off`, and the number of states.
 fn outcome(said: &str) -> (&'static str, &str) {
-    let number = |begin: &str, end: &str| {
-        let line = said.lines().find(|line| line.contains(begin) && line.contains(end))?;
-        line.split_once(begin)?.1.split(end).next().map(str::trim)
-    };
+    let errors = said.lines().find_map(|line| line.split_once("errors: ")).map(|(_, errors)| errors.trim());
     let states =
         said.lines().find_map(|line| line.trim().strip_suffix(" states, stored")).map_or("?", str::trim);
     let found = ["assertion violated", "invalid end state"]
@@ -75,7 +72,7 @@ fn outcome(said: &str) -> (&'static str, &str) {
         && !["Search not completed", "max search depth too small", "out of memory", "memory limit"]
             .iter()
             .any(|short| said.contains(short));
-    let outcome = match number("errors: ", "\n") {
+    let outcome = match errors {
         Some("0") if complete => "pass",
         Some(errors) if errors != "0" && found => "fail",
         _ => "cut off",
