@@ -15,6 +15,7 @@
 //! Not its concern: who the static keys belong to, how the messages travel, retries, duplicates, time limits.
 
 mod error;
+pub(crate) mod inside;
 mod pattern;
 
 use rand_core::CryptoRng;
@@ -47,7 +48,6 @@ pub struct Params<'a> {
 
 /// What every handshake of one session has in common: the first one, and those inside the session.
 #[derive(Clone)]
-#[allow(dead_code, reason = "a handshake inside the session reads it")]
 pub(crate) struct Binding {
     pub(crate) suite: Suite,
     pub(crate) prologue: Vec<u8>,
@@ -130,7 +130,7 @@ impl Initiator {
         check(&params)?;
         let hello = own_hello(&params.limits, prev_sid, rng);
         let ephemeral = Ephemeral::generate(params.suite, rng);
-        let mut state = initialize(&params, &params.local.public(), params.remote);
+        let mut state = initialize(params.suite, params.prologue, &params.local.public(), params.remote);
         let message1 =
             pattern::write_message1(&mut state, params.local, params.remote, &ephemeral, &hello.encode()?)?;
         let (local, binding) = (params.local.duplicate(), Binding::new(&params));
@@ -187,7 +187,7 @@ impl Responder {
     ) -> Result<(Established, Vec<u8>), HandshakeError> {
         check(&params)?;
         check_length(message1)?;
-        let mut state = initialize(&params, params.remote, &params.local.public());
+        let mut state = initialize(params.suite, params.prologue, params.remote, &params.local.public());
         let (remote_ephemeral, payload) =
             pattern::read_message1(&mut state, params.suite, params.local, params.remote, message1)?;
         let peer = Hello::decode(&payload)?;
@@ -218,8 +218,13 @@ fn check(params: &Params<'_>) -> Result<(), HandshakeError> {
 }
 
 /// Name, prologue and the two static keys known beforehand, the initiator's first.
-fn initialize(params: &Params<'_>, initiator: &StaticPublic, responder: &StaticPublic) -> SymmetricState {
-    let mut state = SymmetricState::new(params.suite, params.prologue);
+fn initialize(
+    suite: Suite,
+    prologue: &[u8],
+    initiator: &StaticPublic,
+    responder: &StaticPublic,
+) -> SymmetricState {
+    let mut state = SymmetricState::new(suite, prologue);
     state.mix_hash(initiator.as_bytes());
     state.mix_hash(responder.as_bytes());
     state

@@ -64,7 +64,6 @@ pub(crate) struct Epoch {
 /// What an epoch has beside its chains.
 pub(crate) struct Rest {
     pub(crate) root: RootKey,
-    #[cfg_attr(not(test), allow(dead_code, reason = "a handshake inside the session reads it"))]
     pub(crate) split: SplitProof,
     pub(crate) resume: ResumeKeys,
 }

@@ -20,6 +20,7 @@ mod local;
 mod outbox;
 mod path;
 mod receive;
+mod rehandshake;
 mod report;
 mod resumption;
 mod send;
@@ -30,7 +31,7 @@ use std::{collections::VecDeque, fmt, time::Instant};
 
 use rand_core::CryptoRng;
 
-pub use error::{SessionError, StreamError};
+pub use error::{RehandshakeError, SessionError, StreamError};
 pub use event::{ConnectionId, Event, Input, Output, Stats, StreamId};
 pub use report::StreamReport;
 
@@ -149,7 +150,7 @@ impl Session {
             max_record: limits.max_record,
             phase: if initiator { Phase::Open } else { Phase::Unconfirmed },
             confirm_due: initiator,
-            epochs: Epochs::new(role, binding, limits.epoch.clone(), epoch),
+            epochs: Epochs::new(role, binding, limits.epoch.clone(), epoch, now),
             acks: Acks::default(),
             ping: Ping::default(),
             control: VecDeque::new(),

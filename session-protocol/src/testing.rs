@@ -38,10 +38,6 @@ pub(crate) fn params_of<'a>(
     Params { suite, local, remote, prologue: PROLOGUE, limits }
 }
 
-pub(crate) fn established(limits: &Limits) -> (Established, Established) {
-    established_of(Suite::KkChaChaPoly, limits)
-}
-
 pub(crate) fn established_of(suite: Suite, limits: &Limits) -> (Established, Established) {
     let (alice, bob) = (alice(), bob());
     let (alice_public, bob_public) = (alice.public(), bob.public());
@@ -62,7 +58,11 @@ pub(crate) const FIRST: ConnectionId = ConnectionId::new(0);
 
 /// Two sessions on their first connection; the events of the beginning are taken.
 pub(crate) fn sessions(limits: &Limits, now: Instant) -> (Session, Session) {
-    let (a, b) = established(limits);
+    sessions_of(Suite::KkChaChaPoly, limits, now)
+}
+
+pub(crate) fn sessions_of(suite: Suite, limits: &Limits, now: Instant) -> (Session, Session) {
+    let (a, b) = established_of(suite, limits);
     let (mut a, mut b) = (a.into_session(now, rng(3)), b.into_session(now, rng(4)));
     for session in [&mut a, &mut b] {
         assert_eq!(session.connected(now), Ok(FIRST));

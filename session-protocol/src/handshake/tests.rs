@@ -210,7 +210,7 @@ fn hs_14_an_encapsulation_key_beyond_the_modulus_is_refused() {
     for suite in [Suite::KkHfsChaChaPoly, Suite::KkHfsAesGcm] {
         for (first_bytes, is_fine) in [([0x00, 0x0d], true), ([0x01, 0x0d], false), ([0xff, 0xff], false)] {
             let to_bob = params_of(suite, &alice, &bob_public, Limits::default());
-            let mut state = initialize(&to_bob, &alice_public, &bob_public);
+            let mut state = initialize(to_bob.suite, to_bob.prologue, &alice_public, &bob_public);
             let ephemeral = StaticSecret::generate(&mut rng(5));
             let hello = own_hello(&Limits::default(), None, &mut rng(6)).encode().unwrap();
             let mut key = crate::kem::DecapsulationKey::generate(&mut rng(7)).public();
@@ -236,7 +236,7 @@ fn hs_14_a_foreign_ciphertext_is_found_out_by_the_payload() {
         let (initiator, message1) = message1(suite);
         let (alice_public, bob_public) = (alice.public(), bob.public());
         let to_alice = params_of(suite, &bob, &alice_public, Limits::default());
-        let mut state = initialize(&to_alice, &alice_public, &bob_public);
+        let mut state = initialize(to_alice.suite, to_alice.prologue, &alice_public, &bob_public);
         pattern::read_message1(&mut state, suite, &bob, &alice_public, &message1).unwrap();
         let ephemeral = StaticSecret::generate(&mut rng(9));
         let alice_e = StaticPublic::from_bytes(*message1.first_chunk().unwrap());
@@ -300,7 +300,7 @@ fn a_malformed_hello_of_an_authenticated_peer_is_told_apart() {
     for suite in Suite::ALL {
         let (initiator, message1) = message1(suite);
         let to_alice = params_of(suite, &bob, &alice_public, Limits::default());
-        let mut state = initialize(&to_alice, &alice_public, &bob.public());
+        let mut state = initialize(to_alice.suite, to_alice.prologue, &alice_public, &bob.public());
         let (remote, _) = pattern::read_message1(&mut state, suite, &bob, &alice_public, &message1).unwrap();
         let ephemeral = StaticSecret::generate(&mut rng(9));
         let message2 =

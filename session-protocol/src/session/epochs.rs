@@ -19,29 +19,40 @@ use super::{
     outbox::Space,
 };
 use crate::{
-    Role,
+    Role, StaticSecret,
     aead::Cipher,
     frame::Frame,
-    handshake::Binding,
+    handshake::{Binding, inside},
     limits::EpochLimits,
     ratchet::ChainKey,
-    schedule::{self, Rest, ResumeKey, ResumeKeys, RootKey},
+    schedule::{self, Rest, ResumeKey, ResumeKeys, RootKey, SplitProof},
     wire::Sink,
 };
+
+/// No frame of this module is longer: REHS 1 of the hybrid suites. A record with no stream frames has more room than that.
+const MAX_FRAME: usize = 8 + 1248;
 
 /// What the session knows about its epochs beside the chains.
 pub(super) struct Epochs {
     role: Role,
-    binding: Binding,
+    pub(super) binding: Binding,
     limits: EpochLimits,
     root: RootKey,
+    /// What only equal epochs share.
+    pub(super) split: SplitProof,
     /// Of the newest epoch.
     resume: ResumeKeys,
     /// Of the epoch before, as long as the peer may need them.
     resume_before: Option<ResumeKeys>,
     /// Initiator: the number of the first record of its send epoch.
     begins: u64,
-    exchange: Exchange,
+    pub(super) exchange: Exchange,
+    /// Initiator: the static key for a handshake that is to begin.
+    pub(super) queued: Option<StaticSecret>,
+    /// When the static keys were last used.
+    renewed: Instant,
+    /// The application was told that they are due again; and that too much was forged in this epoch.
+    told: (bool, bool),
     /// The application or the peer wants an epoch that begins from now on.
     demanded: bool,
     /// A limit wants one.
@@ -56,10 +67,20 @@ pub(super) struct Epochs {
 }
 
 /// What stands between this epoch and the next. At most one exchange is outstanding.
-enum Exchange {
+pub(super) enum Exchange {
     Idle,
     /// Initiator: RATCHET was sealed.
-    Ratcheting(Offer),
+    Ratcheting(Box<Offer>),
+    /// Initiator: REHS 1 was sealed.
+    Rehandshaking {
+        epoch: u32,
+        offer: Box<inside::Offer>,
+    },
+    /// Responder: REHS 1 came, and waits for the application's static key.
+    Asked {
+        epoch: u32,
+        message: Box<[u8]>,
+    },
     /// Responder: the answer waits to be sealed. After that record it seals with `send`.
     Answering {
         frame: Vec<u8>,
@@ -70,17 +91,21 @@ enum Exchange {
 }
 
 impl Epochs {
-    pub(super) fn new(role: Role, binding: Binding, limits: EpochLimits, epoch: Rest) -> Self {
-        let Rest { root, resume, .. } = epoch;
+    pub(super) fn new(role: Role, binding: Binding, limits: EpochLimits, epoch: Rest, now: Instant) -> Self {
+        let Rest { root, split, resume } = epoch;
         Self {
             role,
             binding,
             limits,
             root,
+            split,
             resume,
             resume_before: None,
             begins: 0,
             exchange: Exchange::Idle,
+            queued: None,
+            renewed: now,
+            told: (false, false),
             demanded: false,
             due: false,
             asked: false,
@@ -93,6 +118,11 @@ impl Epochs {
     /// Whether only what SE-10 lists may be sealed.
     pub(super) fn is_spent(&self) -> bool {
         self.spent
+    }
+
+    #[cfg(test)]
+    pub(super) fn root_key(&self) -> &[u8; 32] {
+        self.root.expose()
     }
 
     /// A record did not verify.
@@ -133,8 +163,9 @@ impl Epochs {
     /// that they replace are erased.
     fn derive(&mut self, agreed: &Agreed) -> (ChainKey, ChainKey) {
         let next = schedule::derive_next(&self.root, &agreed.ikm, &agreed.context);
-        let (send, receive, Rest { root, resume, .. }) = next.split(self.role);
+        let (send, receive, Rest { root, split, resume }) = next.split(self.role);
         self.root = root;
+        self.split = split;
         self.resume_before = Some(std::mem::replace(&mut self.resume, resume));
         (send, receive)
     }
@@ -143,6 +174,22 @@ impl Epochs {
     fn restart(&mut self, now: Instant) {
         self.age.restart(now);
         (self.rejected, self.due, self.asked, self.spent) = (0, false, false, false);
+        self.told.1 = false;
+    }
+
+    /// The static keys were used.
+    pub(super) fn renewed(&mut self, now: Instant) {
+        self.renewed = now;
+        self.told.0 = false;
+    }
+
+    /// Whether the application is to be told, now, that the static keys are due again.
+    fn tell_due(&mut self, now: Instant) -> bool {
+        let old = now.saturating_duration_since(self.renewed) >= self.limits.rehandshake;
+        let forged = self.rejected >= self.limits.forgeries;
+        let before = self.told;
+        self.told = (old || before.0, forged || before.1);
+        self.role == Role::Initiator && self.told != before
     }
 }
 
@@ -176,27 +223,30 @@ impl Session {
         if self.epochs.spent && self.sealer.epoch() == u32::MAX {
             self.end(close::RECORD_LIMIT);
         }
+        if self.phase == Phase::Open && self.epochs.tell_due(now) {
+            self.events.push_back(Event::RehandshakeDue);
+        }
         // The initiator may not begin before it heard the responder in this epoch, and an idle responder says nothing.
         if self.wants_epoch() && self.opener.volume().records == 0 {
             self.ping();
         }
     }
 
-    /// When the time limit of this epoch comes, if it did not.
+    /// When this module has to act by the clock.
     pub(super) fn epoch_deadline(&self, now: Instant) -> Option<Instant> {
-        let EpochLimits { soft, hard, .. } = &self.epochs.limits;
-        let time = match self.role {
-            Role::Initiator => soft.time,
-            Role::Responder => soft.between(hard).time,
-        };
-        let left = time.checked_sub(self.epochs.age.elapsed(now)).filter(|left| !left.is_zero());
         // An unconfirmed responder says nothing, whatever the time.
-        self.epochs
-            .age
-            .since
-            .filter(|_| self.phase == Phase::Open)
-            .and(left)
-            .and_then(|left| now.checked_add(left))
+        if self.phase != Phase::Open {
+            return None;
+        }
+        let Epochs { limits, age, renewed, told, .. } = &self.epochs;
+        let time = match self.role {
+            Role::Initiator => limits.soft.time,
+            Role::Responder => limits.soft.between(&limits.hard).time,
+        };
+        let left = time.checked_sub(age.elapsed(now)).filter(|left| !left.is_zero());
+        let due = age.since.and(left).and_then(|left| now.checked_add(left));
+        let statics = renewed.checked_add(limits.rehandshake).filter(|_| !told.0);
+        [due, statics.filter(|_| self.role == Role::Initiator)].into_iter().flatten().min()
     }
 
     /// Whether there is a frame of this module to seal.
@@ -212,13 +262,19 @@ impl Session {
                 out.put(frame);
                 *placed = true;
             }
-        } else if self.may_begin() {
-            let suite = self.epochs.binding.suite;
-            let offer = Offer::new(suite, self.sealer.epoch().saturating_add(1), &mut self.guards);
-            if offer.frame().len() <= room {
+        } else if self.may_begin() && room >= MAX_FRAME {
+            // Either shuts out whoever had the old keys.
+            self.epochs.demanded = false;
+            if let Some(local) = self.epochs.queued.take() {
+                match self.begin_rehandshake(local) {
+                    Some(frame) => out.put(&frame),
+                    None => self.end(close::REHS),
+                }
+            } else {
+                let suite = self.epochs.binding.suite;
+                let offer = Offer::new(suite, self.sealer.epoch().saturating_add(1), &mut self.guards);
                 out.put(offer.frame());
-                self.epochs.demanded = false;
-                self.epochs.exchange = Exchange::Ratcheting(offer);
+                self.epochs.exchange = Exchange::Ratcheting(Box::new(offer));
             }
         } else if self.must_ask() && room > 0 {
             Frame::RatchetReq.encode(out);
@@ -246,25 +302,35 @@ impl Session {
 
     /// RATCHET. What is wrong with it closes the session.
     pub(super) fn apply_ratchet(&mut self, epoch: u32, e: &[u8; 32], kem: &[u8]) -> Result<(), u32> {
-        // Nothing of this epoch was sealed: the peer cannot have verified it.
-        let premature = self.sealer.volume().records == 0;
-        let outstanding = !matches!(self.epochs.exchange, Exchange::Idle) || self.opener.is_pending();
-        let next = self.opener.epoch().checked_add(1);
-        if self.role != Role::Responder || premature || outstanding || next != Some(epoch) {
+        if !self.may_be_asked(epoch) {
             return Err(close::RATCHET);
         }
         let suite = self.epochs.binding.suite;
         let (frame, agreed) =
             exchange::answer(suite, epoch, e, kem, &mut self.guards).map_err(|_| close::RATCHET)?;
-        let (send, receive) = self.epochs.derive(&agreed);
+        self.answer_with(frame, &agreed);
+        Ok(())
+    }
+
+    /// Whether the initiator may propose this epoch to us now.
+    pub(super) fn may_be_asked(&self, epoch: u32) -> bool {
+        // If nothing of this epoch was sealed, the peer cannot have verified it.
+        let heard = self.sealer.volume().records > 0;
+        let idle = matches!(self.epochs.exchange, Exchange::Idle) && !self.opener.is_pending();
+        let next = self.opener.epoch().checked_add(1);
+        self.role == Role::Responder && heard && idle && next == Some(epoch)
+    }
+
+    /// The responder opens the next epoch too, and seals its answer as the last record of this one.
+    pub(super) fn answer_with(&mut self, frame: Vec<u8>, agreed: &Agreed) {
+        let (send, receive) = self.epochs.derive(agreed);
         self.opener.expect(receive);
         // Our fresh key is what was asked for. Who asks from now on gets another one.
         self.epochs.demanded = false;
         self.epochs.exchange = Exchange::Answering { frame, send, placed: false };
-        Ok(())
     }
 
-    /// RATCHET_ACK: both directions go on in the new epoch, and the offer's secrets end.
+    /// RATCHET_ACK: the offer's secrets end.
     pub(super) fn apply_ratchet_ack(
         &mut self,
         epoch: u32,
@@ -277,14 +343,19 @@ impl Session {
             return Err(close::RATCHET);
         }
         let agreed = offer.finish(e, kem).map_err(|_| close::RATCHET)?;
-        let (send, receive) = self.epochs.derive(&agreed);
+        self.switch_both(&agreed, now);
+        Ok(())
+    }
+
+    /// The initiator goes on in the new epoch, both ways.
+    pub(super) fn switch_both(&mut self, agreed: &Agreed, now: Instant) {
+        let (send, receive) = self.epochs.derive(agreed);
         self.epochs.exchange = Exchange::Idle;
         self.sealer.switch(send);
         self.opener.switch(receive);
         self.epochs.begins = self.sealer.next();
         self.epochs.restart(now);
-        self.events.push_back(Event::Epoch(epoch));
-        Ok(())
+        self.events.push_back(Event::Epoch(self.sealer.epoch()));
     }
 
     /// RATCHET_REQ. One that crosses an offer is answered by that.
@@ -304,7 +375,7 @@ impl Session {
     fn wants_epoch(&self) -> bool {
         self.role == Role::Initiator
             && self.phase == Phase::Open
-            && (self.epochs.demanded || self.epochs.due)
+            && (self.epochs.demanded || self.epochs.due || self.epochs.queued.is_some())
             && matches!(self.epochs.exchange, Exchange::Idle)
             && self.sealer.epoch() < u32::MAX
     }
@@ -312,6 +383,7 @@ impl Session {
     /// Whether the responder asks with its next record.
     fn must_ask(&self) -> bool {
         self.role == Role::Responder
+            && matches!(self.epochs.exchange, Exchange::Idle)
             && (self.epochs.demanded || self.epochs.due)
             && !self.epochs.asked
             && self.sealer.epoch() < u32::MAX
@@ -343,4 +415,4 @@ impl Stopwatch {
 }
 
 #[cfg(test)]
-mod tests;
+pub(in crate::session) mod tests;

@@ -49,3 +49,27 @@ pub enum StreamError {
     #[error("the session is closed")]
     Closed,
 }
+
+/// Why a handshake inside the session was not begun or not answered.
+#[derive(Debug, Error, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum RehandshakeError {
+    /// Only the initiator begins.
+    #[error("only the initiator of a session begins a handshake inside it")]
+    Role,
+    /// The peer did not begin a handshake.
+    #[error("the peer did not begin a handshake")]
+    NotAsked,
+    /// One was begun and is not finished.
+    #[error("a handshake is under way")]
+    UnderWay,
+    /// Not the static keys that the session began with. For others, begin a new session.
+    #[error("these are not the keys that the session began with")]
+    OtherKeys,
+    /// The peer did not prove that it holds its static key, or does not share this epoch. The session closes.
+    #[error("handshake authentication failed")]
+    Authentication,
+    /// The session is over.
+    #[error("the session is closed")]
+    Closed,
+}

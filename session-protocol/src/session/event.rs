@@ -130,6 +130,12 @@ pub enum Event {
     },
     /// A new epoch stands: this side seals and opens in it and in no older one.
     Epoch(u32),
+    /// The initiator wants a handshake inside the session: call
+    /// [`answer_rehandshake`](super::Session::answer_rehandshake) with the static keys. Until then the epoch stays.
+    Rehandshake,
+    /// The initiator's static keys are due again, a day after they were last used or because too much was forged: call
+    /// [`rehandshake`](super::Session::rehandshake).
+    RehandshakeDue,
     /// The answer to a ping.
     Pong {
         /// From sealing the PING to opening the PONG.

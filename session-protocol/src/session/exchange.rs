@@ -27,6 +27,17 @@ pub(super) struct Agreed {
     pub(super) context: [u8; 32],
 }
 
+impl Agreed {
+    /// `shared || ss` with the context of the exchange.
+    pub(super) fn new(shared: &[u8], ss: Option<&SharedSecret>, context: [u8; 32]) -> Self {
+        // With its final capacity from the start: growing would leave a copy behind.
+        let mut ikm = Zeroizing::new(Vec::with_capacity(64));
+        ikm.extend_from_slice(shared);
+        ikm.extend_from_slice(ss.map_or(&[], |ss| ss.expose()));
+        Self { ikm, context }
+    }
+}
+
 /// A key that no honest peer sends.
 #[derive(Debug)]
 pub(super) struct Refused;
@@ -111,11 +122,7 @@ pub(super) fn answer(
 /// the bytes sealed.
 fn agreed(shared: &[u8; 32], ss: Option<&SharedSecret>, ratchet: &[u8], ack: &[u8]) -> Agreed {
     let context = Sha256::new().chain_update(ratchet).chain_update(ack).finalize().into();
-    // With its final capacity from the start: growing would leave a copy behind.
-    let mut ikm = Zeroizing::new(Vec::with_capacity(64));
-    ikm.extend_from_slice(shared);
-    ikm.extend_from_slice(ss.map_or(&[], |ss| ss.expose()));
-    Agreed { ikm, context }
+    Agreed::new(shared, ss, context)
 }
 
 fn encode(frame: &Frame<'_>) -> Vec<u8> {

@@ -177,7 +177,7 @@ impl Session {
             Frame::Ratchet { epoch, e, kem } => self.apply_ratchet(epoch, e, kem)?,
             Frame::RatchetAck { epoch, e, kem } => self.apply_ratchet_ack(epoch, e, kem, now)?,
             Frame::RatchetReq => self.apply_ratchet_req()?,
-            Frame::Rehs { .. } => return Err(close::REHS),
+            Frame::Rehs { step, epoch, message } => self.apply_rehs(step, epoch, message, now)?,
             Frame::NewCid { cid } => self.held.add(*cid)?,
             Frame::StreamOpen { stream, context } => {
                 self.streams.peer_open(stream)?;

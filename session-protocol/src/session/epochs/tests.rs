@@ -6,38 +6,42 @@ use crate::{
     frame::Frames,
     record::Opener,
     session::tests::{give, hostile, transmit},
-    testing::{origin, rng, sessions},
+    testing::{origin, rng, sessions, sessions_of},
 };
 
 /// Two ends and a clock. Records are handed over one by one, in order.
-struct Two {
-    a: Session,
-    b: Session,
-    now: Instant,
+pub(in crate::session) struct Two {
+    pub(in crate::session) a: Session,
+    pub(in crate::session) b: Session,
+    pub(in crate::session) now: Instant,
     /// Everything that was sent, by `a` and by `b`.
-    sent: [Vec<Vec<u8>>; 2],
+    pub(in crate::session) sent: [Vec<Vec<u8>>; 2],
     /// Stream data that arrived at either, in the order of arrival.
-    data: Vec<u8>,
+    pub(in crate::session) data: Vec<u8>,
 }
 
 impl Two {
     /// A confirmed pair, each of which heard the other.
-    fn new(limits: &Limits) -> Self {
+    pub(in crate::session) fn new(limits: &Limits) -> Self {
+        Self::of(Suite::KkChaChaPoly, limits)
+    }
+
+    pub(in crate::session) fn of(suite: Suite, limits: &Limits) -> Self {
         let now = origin();
-        let (a, b) = sessions(limits, now);
+        let (a, b) = sessions_of(suite, limits, now);
         let mut two = Self { a, b, now, sent: Default::default(), data: Vec::new() };
         two.settle();
         two
     }
 
     /// Moves everything that is due from `a` to `b`; returns what the application at `b` sees.
-    fn forth(&mut self) -> Vec<Event> {
+    pub(in crate::session) fn forth(&mut self) -> Vec<Event> {
         let seen = pump(&mut self.a, &mut self.b, self.now, &mut self.sent[0]);
         self.note(seen)
     }
 
     /// The other way.
-    fn back(&mut self) -> Vec<Event> {
+    pub(in crate::session) fn back(&mut self) -> Vec<Event> {
         let seen = pump(&mut self.b, &mut self.a, self.now, &mut self.sent[1]);
         self.note(seen)
     }
@@ -49,7 +53,7 @@ impl Two {
     }
 
     /// Until both are silent and all acknowledgements are out; returns what either saw.
-    fn settle(&mut self) -> Vec<Event> {
+    pub(in crate::session) fn settle(&mut self) -> Vec<Event> {
         let mut seen = Vec::new();
         for _ in 0..50 {
             seen.extend(self.forth());
@@ -59,39 +63,44 @@ impl Two {
         seen
     }
 
-    fn ratchet(&mut self) {
+    pub(in crate::session) fn ratchet(&mut self) {
         self.a.ratchet();
         self.settle();
     }
 
-    fn epochs(&self) -> [u32; 4] {
+    pub(in crate::session) fn epochs(&self) -> [u32; 4] {
         [self.a.sealer.epoch(), self.b.opener.epoch(), self.b.sealer.epoch(), self.a.opener.epoch()]
     }
 
     /// What a record of these frames does to `b`.
-    fn feed_b(&mut self, frames: &[Frame<'_>]) -> Result<(), SessionError> {
+    pub(in crate::session) fn feed_b(&mut self, frames: &[Frame<'_>]) -> Result<(), SessionError> {
         hostile(&mut self.a, &mut self.b, frames, self.now)
     }
 
-    fn feed_a(&mut self, frames: &[Frame<'_>]) -> Result<(), SessionError> {
+    pub(in crate::session) fn feed_a(&mut self, frames: &[Frame<'_>]) -> Result<(), SessionError> {
         hostile(&mut self.b, &mut self.a, frames, self.now)
     }
 }
 
 /// What both applications see, with the bytes if it is stream data.
-fn pump(
+pub(in crate::session) fn pump(
     from: &mut Session,
     to: &mut Session,
     now: Instant,
     sent: &mut Vec<Vec<u8>>,
 ) -> Vec<(Event, Vec<u8>)> {
     let mut seen = Vec::new();
-    while let Some(record) = transmit(from, now) {
-        seen.extend(take(to, &record, now));
-        sent.push(record);
+    loop {
+        match from.poll(now) {
+            Output::Transmit { record, .. } => {
+                seen.extend(take(to, record, now));
+                sent.push(record.to_vec());
+            }
+            Output::Event(event) => seen.push((event, Vec::new())),
+            Output::Disconnect(connection) => panic!("connection {connection} was dropped"),
+            Output::Timeout(_) => return seen,
+        }
     }
-    seen.extend(std::iter::from_fn(|| from.poll_event()).map(|event| (event, Vec::new())));
-    seen
 }
 
 /// Hands in a record and takes what it brings.
@@ -109,12 +118,12 @@ fn take(to: &mut Session, record: &[u8], now: Instant) -> Vec<(Event, Vec<u8>)> 
     seen
 }
 
-fn ephemeral() -> [u8; 32] {
+pub(in crate::session) fn ephemeral() -> [u8; 32] {
     *StaticSecret::from_bytes([0x77; 32]).public().as_bytes()
 }
 
 /// The frames of a record, opened with a copy of the opener's state.
-fn peek(opener: &Opener, record: &[u8]) -> Vec<String> {
+pub(in crate::session) fn peek(opener: &Opener, record: &[u8]) -> Vec<String> {
     let (opened, copy) = opener.peek(record).unwrap();
     let plaintext = opener.duplicate().commit(opened).plaintext;
     Frames::new(&copy[plaintext]).map(|frame| format!("{:?}", frame.unwrap())).collect()
@@ -190,6 +199,65 @@ fn se_20_a_ratchet_that_does_not_fit_closes() {
     let mut two = Two::new(&Limits::default());
     two.feed_b(&[Frame::Ratchet { epoch: 1, e: &good, kem: &[] }]).unwrap();
     assert!(!two.b.is_over());
+}
+
+/// In every suite, and with the KEM where the suite has one.
+#[test]
+fn se_20_the_kem_part_is_there_in_the_hybrids_and_nowhere_else() {
+    for suite in Suite::ALL {
+        let (ek, ct) = if suite.is_post_quantum() { (1184, 1088) } else { (0, 0) };
+        let mut two = Two::of(suite, &Limits::default());
+        for epoch in 1..4 {
+            two.a.ping();
+            two.settle();
+            two.a.ratchet();
+            let offer = transmit(&mut two.a, two.now).unwrap();
+            assert_eq!(offer.len(), 37 + 39 + ek, "{suite:?}");
+            give(&mut two.b, &offer, two.now).unwrap();
+            let answer = transmit(&mut two.b, two.now).unwrap();
+            assert_eq!(answer.len(), 37 + 9 + 39 + ct, "{suite:?}");
+            give(&mut two.a, &answer, two.now).unwrap();
+            two.settle();
+            assert_eq!(two.epochs(), [epoch; 4]);
+        }
+    }
+    let e = &ephemeral();
+    for suite in [Suite::KkHfsChaChaPoly, Suite::KkHfsAesGcm] {
+        // Too short, too long, and keys that are not the encoding of themselves (FIPS 203, 7.2).
+        for (ek, ct) in [(0, 0), (1183, 1087), (1185, 1089), (1184, 1184)] {
+            let mut two = Two::of(suite, &Limits::default());
+            let ek = vec![0xff; ek];
+            assert_eq!(two.feed_b(&[Frame::Ratchet { epoch: 1, e, kem: &ek }]), REFUSED, "{}", ek.len());
+            let mut two = Two::of(suite, &Limits::default());
+            two.a.ratchet();
+            two.forth();
+            let ct = vec![0xff; ct];
+            assert_eq!(two.feed_a(&[Frame::RatchetAck { epoch: 1, e, kem: &ct }]), REFUSED, "{}", ct.len());
+        }
+    }
+}
+
+/// The shared secret counts: with a changed ciphertext the two ends have different epochs.
+#[cfg(not(feature = "null-cipher"))]
+#[test]
+fn se_20_the_kem_secret_goes_into_the_epoch() {
+    let suite = Suite::KkHfsChaChaPoly;
+    let offer = Offer::new(suite, 1, &mut rng(1));
+    let mut frames = Frames::new(offer.frame());
+    let Some(Ok(Frame::Ratchet { e, kem, .. })) = frames.next() else { panic!("a RATCHET") };
+    let (ack, agreed) = exchange::answer(suite, 1, e, kem, &mut rng(2)).unwrap();
+    let Some(Ok(Frame::RatchetAck { e, kem, .. })) = Frames::new(&ack).next() else {
+        panic!("a RATCHET_ACK")
+    };
+    let finished = offer.finish(e, kem).unwrap();
+    assert_eq!((&*agreed.ikm, agreed.context), (&*finished.ikm, finished.context));
+    assert_eq!(agreed.ikm.len(), 64);
+    let mut other = kem.to_vec();
+    other[5] ^= 1;
+    let differs = offer.finish(e, &other).unwrap();
+    assert_eq!(differs.ikm[..32], agreed.ikm[..32]);
+    assert_ne!(differs.ikm[32..], agreed.ikm[32..]);
+    assert_ne!(differs.context, agreed.context);
 }
 
 #[test]
@@ -614,7 +682,7 @@ fn st_10_a_record_has_one_exchange_frame_at_most() {
     }
 }
 
-fn limits(change: impl FnOnce(&mut EpochLimits)) -> Limits {
+pub(in crate::session) fn limits(change: impl FnOnce(&mut EpochLimits)) -> Limits {
     let mut limits = Limits::default();
     change(&mut limits.epoch);
     limits
@@ -661,7 +729,7 @@ fn se_10_each_soft_limit_begins_an_epoch() {
 
 impl Two {
     /// What is due now, without time.
-    fn settle_at(&mut self) -> Vec<Event> {
+    pub(in crate::session) fn settle_at(&mut self) -> Vec<Event> {
         [self.forth(), self.back(), self.forth()].concat()
     }
 }
