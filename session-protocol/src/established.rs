@@ -112,7 +112,7 @@ impl Established {
 
     /// Starts the session.
     ///
-    /// `rng` gives each record the 4 random bytes of its guard. Lend the operating system's generator: the guard keeps two
+    /// `rng` gives each long record the 4 random bytes of its guard. Lend the operating system's generator: the guard keeps two
     /// records apart that a cloned process seals in the same state, and a generator with a state of its own is cloned too.
     pub fn into_session(self, now: Instant, rng: impl CryptoRng + Send + 'static) -> Session {
         let EpochZero { sid, initiator_to_responder, responder_to_initiator, exporter, rest } = self.keys;

@@ -36,6 +36,8 @@ pub(crate) const RESUME_KEY: &[u8] = b"didagent-session/1 resume key";
 pub(crate) const STEP_MESSAGE: &[u8] = &[0x01];
 /// Input of the chain step that yields the next chain key.
 pub(crate) const STEP_CHAIN: &[u8] = &[0x02];
+/// First byte of the input that yields the guard of a short record.
+pub(crate) const STEP_GUARD: u8 = 0x03;
 
 #[cfg(test)]
 mod tests {

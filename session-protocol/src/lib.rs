@@ -127,6 +127,7 @@ mod frame;
 pub mod fuzzing;
 mod handshake;
 mod hello;
+mod hmac256;
 mod kem;
 mod keys;
 mod labels;

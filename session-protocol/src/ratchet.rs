@@ -3,13 +3,9 @@
 //! `mk_n = HMAC-SHA256(ck_n, 0x01)`, `ck_{n+1} = HMAC-SHA256(ck_n, 0x02)`. Whoever takes the state learns nothing about
 //! records already processed, because `ck_n` is gone once `ck_{n+1}` replaced it.
 //!
-//! The HMAC implementation leaves the padded key block on the stack; our own buffers are erased.
+//! The same chain key gives the guard of a short record, from what is sealed in it: section 5, rule SE-17.
 
-use hmac::{Hmac, KeyInit, Mac};
-use sha2::Sha256;
-use zeroize::Zeroize;
-
-use crate::{labels, secret::secret};
+use crate::{hmac256::HmacKey, labels, secret::secret};
 
 secret! {
     /// `ck_n`: the state of one direction's chain.
@@ -21,44 +17,47 @@ secret! {
     MessageKey
 }
 
+/// What one chain key leads to. `ck_n` itself stays where it is until the caller replaces it, so a record that does not
+/// authenticate costs nothing.
+pub(crate) struct Step(HmacKey);
+
 impl ChainKey {
-    /// One step: the key of the next record and the chain after it. `self` stays valid until the caller replaces it, so a
-    /// record that does not authenticate costs nothing.
+    /// One step: the key of the next record and the chain after it.
     pub(crate) fn step(&self) -> (MessageKey, ChainKey) {
-        let keyed = keyed(self.expose());
-        let message = MessageKey::take(&mut output(keyed.clone(), labels::STEP_MESSAGE));
-        let next = ChainKey::take(&mut output(keyed, labels::STEP_CHAIN));
-        (message, next)
+        let step = self.prepare();
+        (step.message_key(), step.next())
+    }
+
+    /// The same, and the guard, in parts.
+    pub(crate) fn prepare(&self) -> Step {
+        Step(HmacKey::new(self.expose()))
     }
 }
 
-/// HMAC with its key block processed once, for both outputs of a step.
-fn keyed(key: &[u8; 32]) -> Hmac<Sha256> {
-    #[expect(clippy::expect_used, reason = "HMAC is defined for keys of every length")]
-    Hmac::new_from_slice(key).expect("HMAC takes any key length")
-}
+impl Step {
+    /// The key of the record.
+    pub(crate) fn message_key(&self) -> MessageKey {
+        MessageKey::take(&mut self.0.mac(labels::STEP_MESSAGE, &[]))
+    }
 
-fn output(mut hmac: Hmac<Sha256>, input: &[u8]) -> [u8; 32] {
-    hmac.update(input);
-    let mut tag = hmac.finalize().into_bytes();
-    let bytes = tag.into();
-    tag.as_mut_slice().zeroize();
-    bytes
+    /// The chain key after it.
+    pub(crate) fn next(&self) -> ChainKey {
+        ChainKey::take(&mut self.0.mac(labels::STEP_CHAIN, &[]))
+    }
+
+    /// The guard of a record with these frames; `header` is what the record's header says beside the guard.
+    pub(crate) fn guard(&self, kind: u8, header: [u8; 8], frames: &[u8]) -> [u8; 4] {
+        let mut label = [labels::STEP_GUARD; 10];
+        let fields = [kind].into_iter().chain(header);
+        label.iter_mut().skip(1).zip(fields).for_each(|(to, from)| *to = from);
+        let [g0, g1, g2, g3, ..] = *self.0.mac(&label, frames);
+        [g0, g1, g2, g3]
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    /// RFC 4231, test case 2, through the same two functions.
-    #[test]
-    fn hmac_agrees_with_rfc_4231() {
-        let mut hmac: Hmac<Sha256> = Hmac::new_from_slice(b"Jefe").unwrap();
-        hmac.update(b"what do ya want ");
-        let tag = output(hmac, b"for nothing?");
-        assert_eq!(tag[..8], [0x5b, 0xdc, 0xc1, 0x46, 0xbf, 0x60, 0x75, 0x4e]);
-        assert_eq!(tag[24..], [0x9d, 0xec, 0x58, 0xb9, 0x64, 0xec, 0x38, 0x43]);
-    }
 
     /// Decides SE-12.
     #[test]
@@ -70,5 +69,21 @@ mod tests {
         assert_eq!(next.expose(), next_again.expose());
         assert_ne!(message.expose(), next.expose());
         assert_ne!(next.expose(), chain.expose());
+    }
+
+    /// The words of the specification, by another implementation of HMAC.
+    #[test]
+    fn keys_and_guard_are_those_of_the_specification() {
+        use hmac::{Hmac, KeyInit, Mac};
+        let hmac = |input: &[u8]| -> [u8; 32] {
+            let mut hmac: Hmac<sha2::Sha256> = Hmac::new_from_slice(&[3; 32]).unwrap();
+            hmac.update(input);
+            hmac.finalize().into_bytes().into()
+        };
+        let step = ChainKey::take(&mut [3; 32]).prepare();
+        assert_eq!(step.message_key().expose(), &hmac(&[1]));
+        assert_eq!(step.next().expose(), &hmac(&[2]));
+        let input = [&[3, 0x10, 5, 6, 0, 0, 0, 0, 0, 9][..], &[0xaa; 100]].concat();
+        assert_eq!(step.guard(0x10, [5, 6, 0, 0, 0, 0, 0, 9], &[0xaa; 100]), hmac(&input)[..4]);
     }
 }

@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use super::{HEADER_LEN, Header, TAG_LEN, TYPE_DATA, Volume, aad, nonce};
+use super::{Guard, HEADER_LEN, Header, TAG_LEN, TYPE_DATA, Volume, aad, nonce};
 use crate::{
     aead::{Aead, Cipher, RecordAead},
     mask::HeaderKey,
@@ -60,19 +60,25 @@ impl Sealer {
     ///
     /// # Errors
     /// [`SealError`] at the record limit; nothing was changed.
-    pub(crate) fn seal(&mut self, record: &mut [u8], guard: [u8; 4]) -> Result<(), SealError> {
+    pub(crate) fn seal(&mut self, record: &mut [u8], guard: impl Into<Guard>) -> Result<(), SealError> {
         if self.remaining() == 0 {
             return Err(SealError);
         }
-        let (message_key, next_chain) = self.chain.step();
-        let [.., epoch] = self.epoch.to_be_bytes();
-        let mut header = Header { guard, epoch, flags: 0, seq_low: self.next }.encode();
         let record_len = record.len();
         let (start, rest) = record.split_first_chunk_mut::<HEADER_LEN>().ok_or(SealError)?;
         let (plaintext, end) = rest.split_last_chunk_mut::<TAG_LEN>().ok_or(SealError)?;
+        let step = self.chain.prepare();
+        let [.., epoch] = self.epoch.to_be_bytes();
+        let mut header = Header { guard: [0; 4], epoch, flags: 0, seq_low: self.next };
+        let guard = match guard.into() {
+            Guard::Fresh(guard) => guard,
+            Guard::Derived => step.guard(TYPE_DATA, header.without_guard(), plaintext),
+        };
+        header.guard = guard;
+        let mut header = header.encode();
         let tag = RecordAead::seal(
             self.cipher,
-            message_key.expose(),
+            step.message_key().expose(),
             &nonce(guard, self.next),
             &aad(TYPE_DATA, &header),
             plaintext,
@@ -82,7 +88,7 @@ impl Sealer {
         let parts = [TYPE_DATA].into_iter().chain([0; 8]).chain(header);
         start.iter_mut().zip(parts).for_each(|(to, from)| *to = from);
         *end = tag;
-        self.chain = next_chain;
+        self.chain = step.next();
         self.next = self.next.saturating_add(1);
         self.volume = self.volume.and(record_len);
         Ok(())

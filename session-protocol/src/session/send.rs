@@ -8,7 +8,7 @@ use super::{
 };
 use crate::{
     frame::Frame,
-    record::TAG_LEN,
+    record::{DERIVED_GUARD_LEN, Guard, TAG_LEN},
     wire::{Sink, count},
 };
 
@@ -37,7 +37,7 @@ impl Session {
     /// Seals what was put into `out`, and keeps it.
     pub(super) fn seal(&mut self, mut out: Space, asks: bool, now: Instant) {
         out.zeros(TAG_LEN);
-        let guard = self.random();
+        let guard = if out.len() <= DERIVED_GUARD_LEN { Guard::Derived } else { self.random().into() };
         if self.sealer.seal(out.record_mut(), guard).is_err() {
             // The record limit leaves one record for the CLOSE, so only a failing backend comes here.
             self.outbox.cancel(out);
