@@ -106,10 +106,15 @@ impl Pair {
             let accepted = self.sender.write(self.stream, payload).expect("an open stream");
             assert_eq!(accepted, payload.len(), "the stream is full");
         }
+        self.flush()
+    }
+
+    /// Everything that is due goes over. The clock is read once: both ends are in one turn of one loop.
+    fn flush(&mut self) -> usize {
         let now = Instant::now();
         let mut arrived = 0;
-        while let Some(record) = transmit(&mut self.sender, now) {
-            arrived += self.receive(&record);
+        while transmit(&mut self.sender, now, &mut self.record) {
+            arrived += self.receive(now);
         }
         arrived
     }
@@ -126,10 +131,7 @@ impl Pair {
             let accepted = self.sender.write(self.stream, &payload[written..]).expect("an open stream");
             written += accepted;
             let before = arrived;
-            let now = Instant::now();
-            while transmit(&mut self.sender, now, &mut self.record) {
-                arrived += self.receive();
-            }
+            arrived += self.flush();
             assert!(accepted > 0 || arrived > before, "the stream stands still");
         }
         arrived
@@ -141,8 +143,7 @@ impl Pair {
     }
 
     /// The receiving program: one record in, all outputs out, and what the reader took is given back as credit.
-    fn receive(&mut self) -> usize {
-        let now = Instant::now();
+    fn receive(&mut self, now: Instant) -> usize {
         let mut arrived = 0;
         let input = Input::Record { connection: self.ends.1, record: &mut self.record };
         self.receiver.handle(input, now).expect("the peer's record");

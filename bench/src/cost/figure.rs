@@ -14,6 +14,8 @@ pub enum Limit {
     AtMost(f64),
     /// This or more.
     AtLeast(f64),
+    /// The whole interval is at or below this.
+    IntervalAtMost(f64),
     /// It is reported and judged by nobody.
     None,
 }
@@ -49,6 +51,7 @@ impl Figure {
         match self.limit {
             Limit::AtMost(limit) => self.value.median <= limit,
             Limit::AtLeast(limit) => self.value.median >= limit,
+            Limit::IntervalAtMost(limit) => self.value.upper <= limit,
             Limit::None => true,
         }
     }
@@ -67,6 +70,7 @@ pub fn markdown(figures: &[Figure]) -> String {
         let limit = match limit {
             Limit::AtMost(limit) => format!("at most {limit} {unit}"),
             Limit::AtLeast(limit) => format!("at least {limit} {unit}"),
+            Limit::IntervalAtMost(limit) => format!("interval at most {limit} {unit}"),
             Limit::None => String::new(),
         };
         let digits = if median.abs() < 100.0 { 2 } else { 0 };
@@ -92,8 +96,11 @@ mod tests {
             Figure::percent("c".into(), value(0.5), Limit::AtLeast(90.0)),
             Figure::times("d".into(), value(f64::NAN), Limit::AtMost(1.5)),
             Figure::times("e".into(), value(7.0), Limit::None),
+            Figure::times("f".into(), value(1.5), Limit::IntervalAtMost(1.5)),
+            Figure::times("g".into(), value(1.25), Limit::IntervalAtMost(1.5)),
         ];
-        assert_eq!(figures.each_ref().map(Figure::reached), [true, false, false, false, true]);
+        let reached = figures.each_ref().map(Figure::reached);
+        assert_eq!(reached, [true, false, false, false, true, false, true]);
         let text = markdown(&figures);
         assert!(text.contains("| a | at most 1.5 times | 1.50 times | 1.25 to 1.75 | REACHED |"), "{text}");
         assert!(text.contains("| c | at least 90 % | 50.00 % | 25.00 to 75.00 | NOT REACHED |"), "{text}");

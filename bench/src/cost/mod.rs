@@ -92,6 +92,7 @@ impl Report {
         let mut buffer = [0; SMALL + bare::TAG];
         let mut number = 0_u64;
         let (mut chain, mut mirror) = ([1; 32], [1; 32]);
+        let (mut lean_chain, mut lean_mirror) = ([1; 32], [1; 32]);
         let (mut session, mut joined) = (Pair::of(suite), Pair::of(suite));
         let mut noise = neighbours::Noise::new(cipher);
         let identities = stateless::Pair::generate();
@@ -110,6 +111,10 @@ impl Report {
             Contestant::new(STEPS, || {
                 black_box(bare::chain_step(&mut chain));
                 black_box(bare::chain_step(&mut mirror));
+            }),
+            Contestant::new(LEAN_STEPS, || {
+                black_box(bare::lean_chain_step(&mut lean_chain));
+                black_box(bare::lean_chain_step(&mut lean_mirror));
             }),
             Contestant::new(SESSION, || {
                 black_box(session.carry(black_box(&payload)));
@@ -211,7 +216,8 @@ impl Report {
 }
 
 const BARE: &str = "bare AEAD, a fresh key to seal and one to open";
-const STEPS: &str = "two chain steps";
+const STEPS: &str = "two chain steps of the `hmac` crate";
+const LEAN_STEPS: &str = "two chain steps without it";
 const SESSION: &str = "session";
 const SESSION_JOINED: &str = "session, 200 messages in a record, each";
 const NOISE: &str = "`snow` transport";
@@ -229,9 +235,12 @@ mod tests {
     fn every_table_and_figure_is_there() {
         let report = Report::measure(Amount::TRIAL).unwrap();
         let text = report.markdown();
-        for part in
-            ["| two chain steps |", "| Handshake, both ends |", "at most 1.5 times", "at least 200 times"]
-        {
+        for part in [
+            "| two chain steps without it |",
+            "| Handshake, both ends |",
+            "at most 1.5 times",
+            "at least 200 times",
+        ] {
             assert!(text.contains(part), "{part}: {text}");
         }
         assert!(serde_json::to_string(&report).unwrap().contains("\"figures\""));

@@ -11,7 +11,7 @@
 //! Not its concern: what an MPyC program makes of it, and networks: everything goes over loopback.
 
 mod measure;
-mod process;
+pub(crate) mod process;
 mod table;
 
 use std::path::{Path, PathBuf};

@@ -28,11 +28,11 @@ pub struct Processes {
 
 /// A process that ends with this program.
 #[derive(Debug)]
-struct Running(Child);
+pub(crate) struct Running(pub(crate) Child);
 
 /// A folder that goes with this program.
 #[derive(Debug)]
-struct Folder(PathBuf);
+pub(crate) struct Folder(pub(crate) PathBuf);
 
 impl Drop for Running {
     fn drop(&mut self) {
@@ -133,20 +133,20 @@ fn prepared(processes: Processes) -> anyhow::Result<Processes> {
     Ok(processes)
 }
 
-fn start(command: &mut Command) -> anyhow::Result<(Running, BufReader<ChildStdout>)> {
+pub(crate) fn start(command: &mut Command) -> anyhow::Result<(Running, BufReader<ChildStdout>)> {
     let mut child = command.stdout(Stdio::piped()).spawn().context("cannot be started")?;
     let stdout = child.stdout.take().context("no stdout")?;
     Ok((Running(child), BufReader::new(stdout)))
 }
 
-fn first_line(stdout: &mut BufReader<ChildStdout>) -> anyhow::Result<String> {
+pub(crate) fn first_line(stdout: &mut BufReader<ChildStdout>) -> anyhow::Result<String> {
     let mut line = String::new();
     anyhow::ensure!(stdout.read_line(&mut line)? > 0, "it ended");
     Ok(line.trim_end().to_owned())
 }
 
 /// Waits for an event of this type.
-fn event(stdout: &mut BufReader<ChildStdout>, wanted: &str) -> anyhow::Result<Value> {
+pub(crate) fn event(stdout: &mut BufReader<ChildStdout>, wanted: &str) -> anyhow::Result<Value> {
     loop {
         let line = first_line(stdout).with_context(|| format!("no {wanted}"))?;
         let event: Value = serde_json::from_str(&line).context("a line that is no event")?;
@@ -166,7 +166,7 @@ fn ports(event: &Value) -> anyhow::Result<[u16; 2]> {
     ports.try_into().ok().context("not two ports")
 }
 
-fn taken(process: &Running) -> anyhow::Result<f64> {
+pub(crate) fn taken(process: &Running) -> anyhow::Result<f64> {
     let stat = fs::read_to_string(format!("/proc/{}/stat", process.0.id())).context("it has ended")?;
     ticks(&stat).map(|ticks| ticks * TICK).context("/proc/PID/stat is not as it should be")
 }
