@@ -10,9 +10,6 @@ const DEMO_SECONDS: f64 = 10.0;
 /// With ten parties all 45 sessions stand less than this after the last party joined, in seconds on 2 cores, each time.
 const FORMING_SECONDS: f64 = 5.0;
 
-/// A message of 64 bytes is at least so many times cheaper in a session than as an envelope of its own.
-const TIMES_CHEAPER: f64 = 50.0;
-
 /// Smallest, middle and largest of several.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Spread {
@@ -38,66 +35,125 @@ impl Spread {
 /// One figure and its limit.
 #[derive(Debug, Clone)]
 pub(super) struct Figure {
-    pub(super) what: &'static str,
+    pub(super) what: String,
     pub(super) value: f64,
-    pub(super) unit: &'static str,
+    pub(super) unit: String,
     pub(super) limit: Limit,
+    /// The ends of the 95 % confidence interval, if there is one.
+    pub(super) interval: Option<(f64, f64)>,
 }
 
 /// What a figure must keep.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Limit {
     Below(f64),
+    AtMost(f64),
     AtLeast(f64),
+    /// The upper end of the interval, too.
+    IntervalAtMost(f64),
+    /// Nobody judges it.
+    None,
 }
 
 impl Figure {
-    /// All that must be reached; `wall` is of three parties, `forming` of ten, `bench` the report of the bench.
-    pub(super) fn all(wall: Spread, forming: Spread, bench: &Value) -> Result<Vec<Self>> {
-        let rows = bench.get("rows").and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
-        let row = rows.iter().find(|row| row.get("size").and_then(Value::as_u64) == Some(64));
-        let ratio = |name: &str| {
-            let ratio = row.and_then(|row| row.get(name)?.get("ratio")?.as_f64());
-            ratio.ok_or_else(|| Failure::check(format!("the report of the bench has no {name} for 64 bytes")))
+    /// All that must be reached; `wall` is of three parties, `forming` of ten, `reports` those of the bench that have figures.
+    pub(super) fn all(wall: Spread, forming: Spread, reports: &[&Value]) -> Result<Vec<Self>> {
+        let below = |what: &str, value, limit| Self {
+            what: what.to_owned(),
+            value,
+            unit: "s".to_owned(),
+            limit: Limit::Below(limit),
+            interval: None,
         };
-        let cheaper = |what, name| {
-            Ok(Self { what, value: ratio(name)?, unit: "times", limit: Limit::AtLeast(TIMES_CHEAPER) })
+        let mut figures = vec![
+            below("`demo --parties 3`, wall time of the slowest", wall.max, DEMO_SECONDS),
+            below(
+                "`demo --parties 10`, from the last join to 45 sessions, the slowest",
+                forming.max,
+                FORMING_SECONDS,
+            ),
+        ];
+        for report in reports {
+            let found = report.get("figures").and_then(Value::as_array).filter(|figures| !figures.is_empty());
+            for figure in found.ok_or_else(|| Failure::check("a report of the bench has no figures"))? {
+                let figure = Self::read(figure);
+                figures.push(figure.ok_or_else(|| Failure::check("a figure of the bench cannot be read"))?);
+            }
+        }
+        Ok(figures)
+    }
+
+    /// A figure as the bench writes it.
+    fn read(figure: &Value) -> Option<Self> {
+        let value = figure.get("value")?;
+        let number = |name: &str| value.get(name).and_then(Value::as_f64);
+        let text = |name: &str| figure.get(name).and_then(Value::as_str).map(str::to_owned);
+        let limit = figure.get("limit")?;
+        let of = |name: &str| limit.get(name).and_then(Value::as_f64);
+        let limit = match (of("at_most"), of("at_least"), of("interval_at_most"), limit.as_str()) {
+            (Some(most), ..) => Limit::AtMost(most),
+            (_, Some(least), ..) => Limit::AtLeast(least),
+            (_, _, Some(most), _) => Limit::IntervalAtMost(most),
+            (.., Some("none")) => Limit::None,
+            _ => return None,
         };
-        Ok(vec![
-            Self {
-                what: "`demo --parties 3`, wall time of the slowest",
-                value: wall.max,
-                unit: "s",
-                limit: Limit::Below(DEMO_SECONDS),
-            },
-            Self {
-                what: "`demo --parties 10`, from the last join to 45 sessions, the slowest",
-                value: forming.max,
-                unit: "s",
-                limit: Limit::Below(FORMING_SECONDS),
-            },
-            cheaper("64 B in a session, against our own envelopes", "ours_by_session")?,
-            cheaper("64 B in a session, against envelopes of `didcomm`", "theirs_by_session")?,
-        ])
+        // JSON has no word for what could not be measured; it is never reached.
+        let value = number("median").unwrap_or(f64::NAN);
+        let interval = Some((number("lower").unwrap_or(f64::NAN), number("upper").unwrap_or(f64::NAN)));
+        Some(Self { what: text("what")?, value, unit: text("unit")?, limit, interval })
     }
 
     pub(super) fn reached(&self) -> bool {
         match self.limit {
             Limit::Below(limit) => self.value < limit,
+            Limit::AtMost(limit) => self.value <= limit,
             Limit::AtLeast(limit) => self.value >= limit,
+            Limit::IntervalAtMost(limit) => self.interval.is_some_and(|(_, upper)| upper <= limit),
+            Limit::None => true,
         }
     }
 
     pub(super) fn verdict(&self) -> &'static str {
-        if self.reached() { "REACHED" } else { "NOT REACHED" }
+        match (self.limit, self.reached()) {
+            (Limit::None, _) => "",
+            (_, true) => "REACHED",
+            (_, false) => "NOT REACHED",
+        }
+    }
+
+    /// The limit in words.
+    pub(super) fn must(&self) -> String {
+        let unit = &self.unit;
+        match self.limit {
+            Limit::Below(limit) => format!("below {limit} {unit}"),
+            Limit::AtMost(limit) => format!("at most {limit} {unit}"),
+            Limit::AtLeast(limit) => format!("at least {limit} {unit}"),
+            Limit::IntervalAtMost(limit) => format!("interval at most {limit} {unit}"),
+            Limit::None => String::new(),
+        }
+    }
+
+    /// The interval in words.
+    pub(super) fn between(&self) -> String {
+        let digits = self.digits();
+        self.interval
+            .map_or_else(String::new, |(lower, upper)| format!("{lower:.digits$} to {upper:.digits$}"))
+    }
+
+    /// Digits after the point.
+    pub(super) fn digits(&self) -> usize {
+        if self.value.abs() < 100.0 { 2 } else { 0 }
     }
 
     pub(super) fn json(&self) -> Value {
-        let (kind, limit) = match self.limit {
-            Limit::Below(limit) => ("below", limit),
-            Limit::AtLeast(limit) => ("at_least", limit),
-        };
-        json!({"what": self.what, "value": self.value, "unit": self.unit, kind: limit, "reached": self.reached()})
+        json!({
+            "what": self.what,
+            "value": self.value,
+            "interval": self.interval.map(|(lower, upper)| [lower, upper]),
+            "unit": self.unit,
+            "must": self.must(),
+            "reached": self.reached(),
+        })
     }
 }
 
@@ -105,9 +161,9 @@ impl Figure {
 mod tests {
     use super::*;
 
-    fn bench(ours: f64) -> Value {
-        let row = |size: u64, ours: f64| json!({"size": size, "ours_by_session": {"ratio": ours}, "theirs_by_session": {"ratio": 500.0}});
-        json!({"rows": [row(16, 1.0), row(64, ours)]})
+    fn bench(median: f64, limit: &Value) -> Value {
+        let value = json!({"median": median, "lower": median - 1.0, "upper": median + 1.0});
+        json!({"figures": [{"what": "a ratio", "value": value, "unit": "times", "limit": limit}]})
     }
 
     #[test]
@@ -117,17 +173,34 @@ mod tests {
     }
 
     #[test]
-    fn the_slowest_demo_and_64_bytes_decide() {
+    fn the_slowest_demo_decides() {
         let wall = |max: f64| Spread { min: 0.1, median: 0.2, max };
-        let reached = |max: f64, forming: f64, ours: f64| {
-            let figures = Figure::all(wall(max), wall(forming), &bench(ours)).unwrap();
+        let reached = |max: f64, forming: f64| {
+            let figures = Figure::all(wall(max), wall(forming), &[]).unwrap();
             figures.iter().map(Figure::reached).collect::<Vec<_>>()
         };
-        assert_eq!(reached(9.9, 4.9, 50.0), [true, true, true, true]);
-        assert_eq!(reached(10.0, 4.9, 50.0), [false, true, true, true]);
-        assert_eq!(reached(9.9, 5.0, 50.0), [true, false, true, true]);
-        assert_eq!(reached(9.9, 4.9, 49.9), [true, true, false, true]);
-        assert_eq!(reached(f64::NAN, 4.9, 50.0), [false, true, true, true]);
-        assert!(Figure::all(wall(1.0), wall(1.0), &json!({"rows": []})).is_err());
+        assert_eq!(reached(9.9, 4.9), [true, true]);
+        assert_eq!(reached(10.0, 4.9), [false, true]);
+        assert_eq!(reached(9.9, 5.0), [true, false]);
+        assert_eq!(reached(f64::NAN, 4.9), [false, true]);
+    }
+
+    #[test]
+    fn figures_of_the_bench_keep_their_limits() {
+        let wall = Spread { min: 1.0, median: 1.0, max: 1.0 };
+        let reached = |median: f64, limit: Value| {
+            let figures = Figure::all(wall, wall, &[&bench(median, &limit)]).unwrap();
+            let last = figures.last().unwrap();
+            (last.reached(), last.must())
+        };
+        assert_eq!(reached(1.5, json!({"at_most": 1.5})), (true, "at most 1.5 times".into()));
+        assert_eq!(reached(1.6, json!({"at_most": 1.5})), (false, "at most 1.5 times".into()));
+        assert_eq!(reached(89.0, json!({"at_least": 90.0})), (false, "at least 90 times".into()));
+        assert_eq!(reached(4.0, json!({"interval_at_most": 5.0})).0, true);
+        assert_eq!(reached(4.5, json!({"interval_at_most": 5.0})).0, false);
+        assert_eq!(reached(4.0, json!("none")), (true, String::new()));
+        assert_eq!(reached(f64::NAN, json!({"at_most": 1.5})).0, false);
+        assert!(Figure::all(wall, wall, &[&json!({"figures": []})]).is_err());
+        assert!(Figure::all(wall, wall, &[&bench(1.0, &json!({"other": 1}))]).is_err());
     }
 }

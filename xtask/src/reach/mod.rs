@@ -2,7 +2,8 @@
 //! the way through two agents and a mediator costs, against two plain relays.
 //!
 //! ```text
-//! release build -> criterion (bench/) -> whole processes (bench/) -> 20 + 5 demos -> figures beside their limits -> bench/results/<date>-<commit>.{md,json}
+//! release build -> criterion, costs in turns, whole processes, programs of MPyC (all of bench/) -> 20 + 5 demos
+//!               -> figures beside their limits -> bench/results/<date>-<commit>.{md,json}
 //! ```
 
 mod date;
@@ -10,6 +11,7 @@ mod figures;
 mod report;
 
 use std::fs;
+use std::path::Path;
 use std::time::SystemTime;
 
 use serde_json::Value;
@@ -41,7 +43,7 @@ pub(crate) fn run(workshop: &Workshop) -> Result {
     let (json, markdown) = (measured.clone(), measured.with_extension("md"));
     let report = BENCH.cargo(workshop, "run", "--release --bin report -- --out")?;
     workshop.run(report.word(&json).word("--out").word(&markdown))?;
-    let read = |path| fs::read_to_string(path).about("read the report of the bench");
+    let read = |path: &Path| fs::read_to_string(path).about("read the report of the bench");
     let bench: Value = serde_json::from_str(&read(&json)?).about("read the report of the bench")?;
 
     println!("\n=== two agents and a mediator, against two relays");
@@ -52,6 +54,23 @@ pub(crate) fn run(workshop: &Workshop) -> Result {
     let path = path.word("--agent").word(&agent).word("--relay").word(workshop.relay());
     workshop.run(path.word("--out").word(&path_json).word("--out").word(&path_markdown))?;
     let path: Value = serde_json::from_str(&read(&path_json)?).about("read the report of the path")?;
+
+    let measured_by = |name: &str, line: Line| -> Result<(Value, String)> {
+        let (json, markdown) =
+            (workshop.made().join(format!("{name}.json")), workshop.made().join(format!("{name}.md")));
+        let line = line.with("DIDAGENT_COMMIT", &commit);
+        workshop.run(line.word("--out").word(&json).word("--out").word(&markdown))?;
+        let value = serde_json::from_str(&read(&json)?).about(format!("read the report of {name}"))?;
+        Ok((value, read(&markdown)?))
+    };
+    println!("\n=== records, messages and handshakes");
+    let line = BENCH.cargo(workshop, "run", "--release --bin cost --")?;
+    let (cost, cost_table) = measured_by("cost", line)?;
+
+    println!("\n=== programs of MPyC, over agents and over relays");
+    let line = BENCH.cargo(workshop, "run", "--release --bin mpyc --")?.word("--agent").word(&agent);
+    let line = line.word("--relay").word(workshop.relay()).word("--python").word(workshop.python());
+    let (mpyc_programs, mpyc_table) = measured_by("mpyc", line)?;
 
     println!("\n=== demos");
     println!("$ {} demo --json --parties 3        {DEMOS} times", workshop.shown(&agent));
@@ -67,7 +86,7 @@ pub(crate) fn run(workshop: &Workshop) -> Result {
     let wall = Spread::of(demos.iter().map(|demo| demo.wall.as_secs_f64()).collect());
     let mpyc = Spread::of(demos.iter().map(|demo| demo.mpyc_ms / 1000.0).collect());
 
-    let figures = Figure::all(wall, forming, &bench)?;
+    let figures = Figure::all(wall, forming, &[&cost, &mpyc_programs])?;
     let report = Report {
         date: date::utc(SystemTime::now()),
         commit,
@@ -78,6 +97,10 @@ pub(crate) fn run(workshop: &Workshop) -> Result {
         large: Large { demos: LARGE_DEMOS, wall: large_wall, forming },
         path,
         path_table: read(&path_markdown)?,
+        cost,
+        cost_table,
+        mpyc_programs,
+        mpyc_table,
         bench,
         bench_table: read(&markdown)?.lines().skip(2).collect::<Vec<_>>().join("\n"),
     };

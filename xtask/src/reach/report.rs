@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use serde_json::{Value, json};
 
 use crate::failure::{About as _, Result};
-use crate::reach::figures::{Figure, Limit, Spread};
+use crate::reach::figures::{Figure, Spread};
 
 /// All that was measured.
 #[derive(Debug)]
@@ -24,6 +24,14 @@ pub(super) struct Report {
     pub(super) path: Value,
     /// The same for people.
     pub(super) path_table: String,
+    /// The report of records, messages and handshakes.
+    pub(super) cost: Value,
+    /// The same for people.
+    pub(super) cost_table: String,
+    /// The report of programs of MPyC.
+    pub(super) mpyc_programs: Value,
+    /// The same for people.
+    pub(super) mpyc_table: String,
     /// The report of the bench, which also describes the machine.
     pub(super) bench: Value,
     /// The same for people.
@@ -47,26 +55,35 @@ impl Report {
     }
 
     pub(super) fn markdown(&self) -> String {
-        let Self { date, commit, wall, mpyc, demos, large, path_table, bench_table, .. } = self;
+        let Self {
+            date,
+            commit,
+            wall,
+            mpyc,
+            demos,
+            large,
+            path_table,
+            cost_table,
+            mpyc_table,
+            bench_table,
+            ..
+        } = self;
         let load = |report: &Value| {
             let load = report.get("run").and_then(|run| run.get("load")).and_then(Value::as_str);
             load.unwrap_or("unknown").to_owned()
         };
         let mut text = format!(
             "# What must be reached: {date}, commit {commit}\n\n{}, {} cores\n\n\
-             | what | measured | must be | |\n|---|--:|--:|---|\n",
+             | what | must be | measured | 95 % interval | |\n|---|--:|--:|--:|---|\n",
             self.of_machine("cpu"),
             self.of_machine("cores"),
         );
         // Writing to a String cannot fail.
         for figure in &self.figures {
-            let Figure { what, value, unit, limit } = figure;
-            let limit = match limit {
-                Limit::Below(limit) => format!("below {limit} {unit}"),
-                Limit::AtLeast(limit) => format!("at least {limit} {unit}"),
-            };
-            let digits = if *value < 100.0 { 2 } else { 0 };
-            let _ = writeln!(text, "| {what} | {value:.digits$} {unit} | {limit} | {} |", figure.verdict());
+            let Figure { what, value, unit, .. } = figure;
+            let (must, between, verdict, digits) =
+                (figure.must(), figure.between(), figure.verdict(), figure.digits());
+            let _ = writeln!(text, "| {what} | {must} | {value:.digits$} {unit} | {between} | {verdict} |");
         }
         let _ = write!(
             text,
@@ -81,6 +98,10 @@ impl Report {
              ## Two agents and a mediator, against two relays\n\n\
              Whole processes on this machine, in turns; load of the machine before it: {}. bench/README.md says how each number is \
              made.\n\n{path_table}\n\
+             ## Records, messages and handshakes\n\n\
+             In turns, CPU time; load of the machine before it: {}.\n\n{cost_table}\n\
+             ## Programs of MPyC\n\n\
+             In pairs; load of the machine before it: {}.\n\n{mpyc_table}\n\
              ## One payload\n\n{bench_table}\n",
             wall.min,
             wall.median,
@@ -96,6 +117,8 @@ impl Report {
             large.forming.median,
             large.forming.max,
             load(&self.path),
+            load(&self.cost),
+            load(&self.mpyc_programs),
         );
         text
     }
@@ -112,6 +135,8 @@ impl Report {
                 "forming_s": self.large.forming.json(),
             },
             "path": self.path,
+            "cost": self.cost,
+            "mpyc": self.mpyc_programs,
             "bench": self.bench,
         });
         Ok(serde_json::to_string_pretty(&value).about("write JSON")? + "\n")
@@ -133,28 +158,40 @@ mod tests {
     #[test]
     fn every_figure_stands_beside_its_limit_and_verdict() {
         let spread = Spread { min: 1.0, median: 2.0, max: 12.0 };
-        let row =
-            json!({"size": 64, "ours_by_session": {"ratio": 51.25}, "theirs_by_session": {"ratio": 500.4}});
-        let bench = json!({"run": {"cpu": "a CPU", "cores": 2}, "rows": [row]});
+        let bench = json!({"run": {"cpu": "a CPU", "cores": 2}});
+        let figure = |value: f64| {
+            let value = json!({"median": value, "lower": value - 0.25, "upper": value + 0.25});
+            json!({"what": "a ratio", "value": value, "unit": "times", "limit": {"at_least": 200.0}})
+        };
+        let cost = json!({"run": {"load": "0.08"}, "figures": [figure(51.25), figure(500.0)]});
         let report = Report {
             date: "2026-11-22".into(),
             commit: "c0ffee".into(),
-            figures: Figure::all(spread, spread, &bench).unwrap(),
+            figures: Figure::all(spread, spread, &[&cost]).unwrap(),
             wall: spread,
             mpyc: spread,
             demos: 20,
             large: Large { demos: 5, wall: spread, forming: spread },
             path: json!({"run": {"load": "0.07"}}),
             path_table: "the other table".into(),
+            cost,
+            cost_table: "the third table".into(),
+            mpyc_programs: json!({"run": {"load": "0.09"}}),
+            mpyc_table: "the fourth table".into(),
             bench,
             bench_table: "the table".into(),
         };
         let text = report.markdown();
         assert!(text.contains("a CPU, 2 cores"), "{text}");
-        assert!(text.contains("| 12.00 s | below 10 s | NOT REACHED |"), "{text}");
+        assert!(text.contains("| below 10 s | 12.00 s |  | NOT REACHED |"), "{text}");
         assert!(text.contains("before it: 0.07.") && text.contains("the other table"), "{text}");
-        assert!(text.contains("| 51.25 times | at least 50 times | REACHED |"), "{text}");
-        assert!(text.contains("| 500 times | at least 50 times | REACHED |"), "{text}");
+        assert!(text.contains("before it: 0.08.") && text.contains("the third table"), "{text}");
+        assert!(text.contains("before it: 0.09.") && text.contains("the fourth table"), "{text}");
+        assert!(
+            text.contains("| at least 200 times | 51.25 times | 51.00 to 51.50 | NOT REACHED |"),
+            "{text}"
+        );
+        assert!(text.contains("| at least 200 times | 500 times | 500 to 500 | REACHED |"), "{text}");
         let json: Value = serde_json::from_str(&report.json().unwrap()).unwrap();
         assert_eq!(
             (&json["figures"][0]["reached"], &json["demo"]["wall_s"]["max"]),
