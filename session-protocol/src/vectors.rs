@@ -4,9 +4,12 @@
 //! that what a real end draws at random is what the vectors say. A build with `null-cipher` has other prologues and records.
 #![cfg(not(feature = "null-cipher"))]
 
+mod epochs;
 mod frames;
 mod handshake;
+mod play;
 mod records;
+mod session;
 
 use std::convert::Infallible;
 

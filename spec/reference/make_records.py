@@ -152,7 +152,6 @@ def refused(family, hp, source):
     add("a bit of seq", "SE-07", next(flips(good, {"": 20}))[1], "drop")
     for length in (1, 9, 21, 36):
         add(f"cut to {length} bytes", "SE-04", good[:length], "reject")
-    add("empty", "SE-14", b"", "drop")
     for byte in (0x00, 0x14, 0x1F, 0x20, 0xFF):
         add(f"byte 0 is {byte:#04x}", "SE-14", bytes([byte]) + good[1:], "drop")
     add("a cid never issued", "SE-05", record.with_cid(good, foreign), "reject")

@@ -40,9 +40,11 @@ def conversation(suite):
     log.send(1, [ack(responder), responder.reply])
     log.send(1, [data(3, b"epoch 1 from the responder")])
     # Both ends had more to say when the connection broke: of what follows nothing arrives.
-    lost = [("i", initiator.seal([ack(initiator), data(3, b"epoch 1, lost")])), ("i", initiator.seal([data(3, b"and more"), frame("PAD", count=9)])),
-            ("r", responder.seal([data(3, b"lost too"), frame("PING", id=2)]))]
-    log.rows += [{"from": who, "connection": "A", "record": record, "outcome": "lost"} for who, record in lost]
+    for who, content in ((0, [ack(initiator), data(3, b"epoch 1, lost")]), (0, [data(3, b"and more"), frame("PAD", count=9)]),
+                         (1, [data(3, b"lost too"), frame("PING", id=2)])):
+        row = {"from": "ir"[who], "connection": "A", "outcome": "lost", "epoch": 1, "seq": both[who].seq_out,
+               "frames": [frames.shown(one) for one in content]}
+        log.rows.append({**row, "record": both[who].seal(content)})
 
     def resuming(who, name, data, expected):
         outcome = both[1 - who].receive(name, data)
@@ -65,7 +67,7 @@ def conversation(suite):
     log.send(1, [ack(responder), frame("STREAM_FIN", stream=3)])
     log.send(0, [ack(initiator), initiator.close_frame(0)])
     assert responder.closed and initiator.seq_in == responder.seq_out and responder.seq_in == initiator.seq_out
-    return {**about, "steps": log.rows, "delivered": [[frames.shown(one) for one in end.delivered] for end in both]}
+    return {**about, "steps": log.rows, "initiator_drawn": initiator.drawn, "responder_drawn": responder.drawn, "delivered": [[frames.shown(one) for one in end.delivered] for end in both]}
 
 
 def closing():

@@ -29,8 +29,8 @@ const FIELDS: [&str; 9] = [
 ];
 
 /// One case, with what both ends bring along.
-struct Setting<'a> {
-    suite: Suite,
+pub(super) struct Setting<'a> {
+    pub(super) suite: Suite,
     case: &'a Value,
     statics: [StaticSecret; 2],
     publics: [StaticPublic; 2],
@@ -89,6 +89,13 @@ impl<'a> Setting<'a> {
     fn is_ours(&self, initiator: bool) -> bool {
         let hello = &self.hellos[usize::from(!initiator)];
         hello.cids.len() == 4 && hello.extensions.is_empty()
+    }
+
+    /// Both ends after the handshake, which came out as the vectors have it.
+    pub(super) fn established(&self) -> [Established; 2] {
+        let (responder, message2) = self.answer(&bytes(self.case, "message_1")).unwrap();
+        assert_eq!(message2, bytes(self.case, "message_2"));
+        [self.start().finish(&message2).unwrap(), responder]
     }
 
     fn start(&self) -> Initiator {

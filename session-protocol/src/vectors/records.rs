@@ -2,13 +2,14 @@
 
 use serde_json::Value;
 
-use super::{array, bytes, file, list, number};
+use super::{array, bytes, file, list, number, small, text};
 use crate::{
     Suite,
     aead::{Aead, Cipher, RecordAead},
     mask::HeaderKey,
     ratchet::ChainKey,
-    record::{HEADER_LEN, Header, RecordIn, TYPE_DATA, aad, nonce},
+    record::{HEADER_LEN, Header, OpenError, Opener, RecordIn, Sealer, TYPE_DATA, aad, nonce},
+    schedule::Direction,
 };
 
 const FILE: &str = include_str!("../../../spec/vectors/session/records.json");
@@ -73,5 +74,75 @@ fn se_04_records_piece_by_piece() {
             assert_eq!(moved[1..9], bytes(again, "cid"));
             assert_eq!((&moved[..1], &moved[9..]), (&record[..1], &record[9..]));
         }
+    }
+}
+
+const LIMIT: u64 = 1 << 24;
+
+fn direction(cipher: Cipher, family: &Value, first: &Value) -> Direction {
+    let header = HeaderKey::take(cipher, &mut array(family, "hp"));
+    Direction { chain: ChainKey::take(&mut array(first, "ck")), header, cipher }
+}
+
+/// The same records through sealer and opener; the last one comes under another cid.
+#[test]
+fn se_04_se_05_se_13_whole_records() {
+    for (family, cipher, _) in families() {
+        for start in list(&family, "starts") {
+            let rows = list(start, "records");
+            let (epoch, seq, cid) = (small(start, "epoch"), number(start, "seq"), array(start, "cid"));
+            let mut sealer = Sealer::new(direction(cipher, &family, &rows[0]), cid, LIMIT);
+            sealer.jump(epoch, seq, 0);
+            let cids = vec![cid, array(&start["last_again"], "cid")];
+            let mut opener = Opener::new(direction(cipher, &family, &rows[0]), cids, LIMIT);
+            opener.jump(epoch, seq, 0);
+            for (index, row) in rows.iter().enumerate() {
+                let expected = bytes(row, "record");
+                let mut record = vec![0; HEADER_LEN];
+                record.extend(bytes(row, "plaintext"));
+                let [g0, g1, g2, g3, ..] = array::<12>(row, "nonce");
+                sealer.seal(&mut record, [g0, g1, g2, g3]).unwrap();
+                assert_eq!(record, expected);
+
+                let is_last = index + 1 == rows.len();
+                let comes = if is_last { bytes(&start["last_again"], "record") } else { expected };
+                let opened = opener.open(&comes).unwrap();
+                assert_eq!(opener.commit(opened).plaintext, bytes(row, "plaintext"));
+                assert_eq!(opener.open(&comes).err(), Some(OpenError::Duplicate));
+            }
+        }
+    }
+}
+
+/// SE-04 to SE-07, SE-14, SE-23: what does not open, and why.
+#[test]
+fn se_06_what_does_not_open() {
+    for (family, cipher, _) in families() {
+        let failing = &family["must_fail"];
+        let mut opener = Opener::new(direction(cipher, failing, failing), vec![array(failing, "cid")], LIMIT);
+        opener.jump(small(failing, "epoch"), number(failing, "seq"), 0);
+        // What is late on another connection is for the caller that knows of connections.
+        for case in list(failing, "cases").iter().filter(|case| case["current"] == true) {
+            let seen = match opener.open(&bytes(case, "bytes")) {
+                Err(OpenError::UnknownType | OpenError::Duplicate) => "drop".to_owned(),
+                Err(OpenError::Unverified) => "reject".to_owned(),
+                Err(OpenError::Gap { .. }) => "gap".to_owned(),
+                Ok(opened) => format!("flags {}", opener.commit(opened).flags),
+            };
+            let expected = match case["outcome"].get("close") {
+                Some(_) => text(case, "name").to_owned(),
+                None => text(case, "outcome").to_owned(),
+            };
+            if seen.starts_with("flags") {
+                assert_ne!(seen, "flags 0");
+                opener = Opener::new(direction(cipher, failing, failing), vec![array(failing, "cid")], LIMIT);
+                opener.jump(small(failing, "epoch"), number(failing, "seq"), 0);
+                assert!(expected.starts_with("flag "), "{expected}");
+            } else {
+                assert_eq!(seen, expected, "{}", text(case, "name"));
+            }
+        }
+        let opened = opener.open(&bytes(failing, "good")).unwrap();
+        assert_eq!(opener.commit(opened).plaintext, bytes(failing, "good_plaintext"));
     }
 }
