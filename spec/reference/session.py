@@ -81,7 +81,7 @@ class Streams:
 
 class Connection:
     def __init__(self, cid):
-        self.cid, self.generation, self.nonce, self.proposal, self.answered = cid, 0, None, None, set()
+        self.cid, self.generation, self.nonce, self.answered = cid, 0, None, set()
 
 
 class End:
@@ -281,26 +281,20 @@ class End:
     # Resumption
 
     def connect(self, name):
-        """A further connection: takes a cid for it."""
+        """A further connection: a cid, a nonce and a proposed generation for it."""
         last = list(self.connections.values())[-1].cid
-        self.connections[name] = Connection(self.unused.pop(0) if self.unused else last)
-
-    def propose(self, connection):
-        """A generation and a nonce, once for each connection."""
-        if connection.nonce:
-            return
-        connection.proposal = resume.proposal(max(self.highest, self.adopted), self.initiator)
-        self.highest = connection.generation = connection.proposal
+        connection = self.connections[name] = Connection(self.unused.pop(0) if self.unused else last)
         connection.nonce = self.source(16)
+        self.highest = connection.generation = resume.proposal(max(self.highest, self.adopted), self.initiator)
 
     def resume(self, name):
         return self.resume_message(name, record.RESUME)
 
     def resume_message(self, name, byte0, echo=b""):
         connection = self.connections[name]
-        self.propose(connection)
+        connection.nonce = connection.nonce or self.source(16)  # of the first, which takes none beforehand
         return resume.seal(self.family, self.receiving.resume[self.out], byte0, connection.cid, self.source(16),
-                           connection.proposal, self.seq_in, connection.nonce, echo)
+                           connection.generation, self.seq_in, connection.nonce, echo)
 
     def receive_resume(self, name, data):
         """adopt, answer or both ("adopt, answer"), or drop. The answer is in `reply_resume`."""
