@@ -112,6 +112,7 @@ def closing():
     case("CLOSE with the seq before its own", "SE-11", 1, [frame("CLOSE", code=0, final_seq=0)], "FINAL_SEQ")
     case("CLOSE with the seq after its own", "SE-11", 1, [frame("CLOSE", code=0, final_seq=2)], "FINAL_SEQ")
     case("NEW_CID with a cid of the hello", "SE-50", 1, lambda both: [frame("NEW_CID", cid=both[0].cids[1])], "CID")
+    case("NEW_CID with the cid that is in use", "SE-50", 1, lambda both: [frame("NEW_CID", cid=both[1].connections["A"].cid)], "CID")
     case("NEW_CID twice the same", "SE-50", 1, [frame("NEW_CID", cid=bytes(8))] * 2, "CID")
     source = Source("cids")
     case("eighteen cids", "SE-50", 1, [frame("NEW_CID", cid=source(8)) for _ in range(14)], "CID")

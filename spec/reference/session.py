@@ -97,7 +97,7 @@ class End:
         self.seq_out = self.seq_in = self.una = 0
         self.heard_epoch = None
         self.kept, self.closed, self.delivered = {}, False, []
-        self.cids, self.unused, self.seen = list(hello.cids), list(peer_hello.cids), set(peer_hello.cids)
+        self.cids, self.unused = list(hello.cids), list(peer_hello.cids)
         self.streams = Streams(initiator, hello.stream_window, peer_hello.stream_window)
         self.highest, self.adopted = 0, 0
         self.current, self.switched = "A", None
@@ -224,9 +224,9 @@ class End:
                 self.closed = True
                 self.delivered.append(one)
             elif kind == "NEW_CID":
-                if one["cid"] in self.seen or len(self.seen) == 16:
+                last = list(self.connections.values())[-1].cid
+                if one["cid"] in (*self.unused, last) or len(self.unused) == 16:
                     raise Violation("CID")
-                self.seen.add(one["cid"])
                 self.unused.append(one["cid"])
             elif kind.startswith("STREAM") or kind == "WINDOW":
                 got = self.streams.receive(one)
