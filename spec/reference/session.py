@@ -81,7 +81,8 @@ class Streams:
 
 class Connection:
     def __init__(self, cid):
-        self.cid, self.generation, self.nonce, self.answered = cid, 0, None, set()
+        self.cid, self.nonce, self.answered = cid, None, set()
+        self.proposal = self.generation = 0
 
 
 class End:
@@ -285,7 +286,8 @@ class End:
         last = list(self.connections.values())[-1].cid
         connection = self.connections[name] = Connection(self.unused.pop(0) if self.unused else last)
         connection.nonce = self.source(16)
-        self.highest = connection.generation = resume.proposal(max(self.highest, self.adopted), self.initiator)
+        self.highest = resume.proposal(max(self.highest, self.adopted), self.initiator)
+        connection.proposal = connection.generation = self.highest
 
     def resume(self, name):
         return self.resume_message(name, record.RESUME)
@@ -294,7 +296,7 @@ class End:
         connection = self.connections[name]
         connection.nonce = connection.nonce or self.source(16)  # of the first, which takes none beforehand
         return resume.seal(self.family, self.receiving.resume[self.out], byte0, connection.cid, self.source(16),
-                           connection.generation, self.seq_in, connection.nonce, echo)
+                           connection.proposal, self.seq_in, connection.nonce, echo)
 
     def receive_resume(self, name, data):
         """adopt, answer or both ("adopt, answer"), or drop. The answer is in `reply_resume`."""
