@@ -68,7 +68,7 @@ impl Header {
     }
 
     /// The fields after the guard.
-    fn without_guard(&self) -> [u8; 8] {
+    pub(crate) fn without_guard(&self) -> [u8; 8] {
         let [_, _, _, _, rest @ ..] = self.encode();
         rest
     }

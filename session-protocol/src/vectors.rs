@@ -9,6 +9,7 @@ mod frames;
 mod handshake;
 mod play;
 mod records;
+mod resume;
 mod session;
 
 use std::convert::Infallible;

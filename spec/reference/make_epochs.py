@@ -165,7 +165,7 @@ def resume_json(end, name, data, byte0, echo=b""):
     connection, epoch_in = end.connections[name], end.receiving
     salt = data[9:25]
     return {"byte_0": byte0, "cid": connection.cid, "salt": salt, "epoch": epoch_in.number, "k_resume": epoch_in.resume[end.out],
-            "key": resume.key_of(epoch_in.resume[end.out], byte0, salt), "aad": data[:25], "generation": str(connection.generation),
+            "key": resume.key_of(epoch_in.resume[end.out], byte0, salt), "aad": data[:25], "generation": str(connection.proposal),
             "rx_next": str(end.seq_in), "nonce": connection.nonce, "echo": echo, "message": data}
 
 

@@ -118,7 +118,7 @@ def family_records(suite):
             receiver = Receiver(family, hp, epoch, ck, seq + n, [cid])
             assert receiver.open(made.bytes) == plaintext
             rows.append({"n": n, "ck": ck, "mk": mk, "ck_next": after, "seq": str(seq + n), "frames": [shown(one) for one in content],
-                         "plaintext": plaintext, **sealed(made)})
+                         "plaintext": plaintext, "derived_guard": record.derived_guard(ck, epoch, seq + n, plaintext), **sealed(made)})
             ck = after
         other = source(8)
         moved = record.with_cid(bytes(made.bytes), other)

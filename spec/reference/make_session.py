@@ -49,7 +49,8 @@ def conversation(suite):
     def resuming(who, name, data, expected):
         outcome = both[1 - who].receive(name, data)
         assert outcome == expected, (outcome, expected)
-        log.rows.append({"from": "ir"[who], "connection": name, "resume": data, "outcome": outcome})
+        log.rows.append({"from": "ir"[who], "connection": name, "resume": data, "outcome": outcome, "salt": data[9:25],
+                         "nonce": both[who].connections[name].nonce})
 
     for end in both:
         end.connect("B")

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from .primitives import Refused, aead_open, aead_seal, first_block, u32, u64
+from .primitives import Refused, aead_open, aead_seal, first_block, hmac_sha256, u32, u64
 
 DATA, RESUME, RESUME_RSP, UNKNOWN_CID = 0x10, 0x11, 0x12, 0x13
 HEADER, TAG = 21, 16
@@ -37,6 +37,12 @@ def seal(family, hp, mk, cid, guard, epoch, seq, plaintext, byte0=DATA, flags=0)
     tag = sealed[-TAG:]
     mask = mask_of(family, hp, tag)
     return Sealed(header, nonce, aad, mask, tag, bytes([byte0]) + cid + xor(header, mask) + sealed)
+
+
+def derived_guard(ck, epoch, seq, plaintext, byte0=DATA, flags=0):
+    """The second way of SE-17."""
+    rest = bytes([epoch & 0xFF, flags]) + (seq & (2**48 - 1)).to_bytes(6, "big")
+    return hmac_sha256(ck, b"\x03" + bytes([byte0]) + rest + plaintext)[:4]
 
 
 def with_cid(record, cid):

@@ -5,8 +5,8 @@ use serde_json::Value;
 
 use super::{Script, array, bytes, file, list, number, small, text};
 use crate::{
-    Established, Extension, Hello, Initiator, Limits, Params, Responder, StaticPublic, StaticSecret, Suite,
-    noise::SymmetricState, prologue,
+    Established, Extension, Hello, Initiator, Limits, Params, Responder, Role, StaticPublic, StaticSecret,
+    Suite, noise::SymmetricState, prologue,
 };
 
 const FILES: [&str; 4] = [
@@ -54,6 +54,12 @@ impl<'a> Setting<'a> {
         assert_eq!(prologue, bytes(case, "prologue"));
         let hellos = [hello(&case["initiator"]["hello"]), hello(&case["responder"]["hello"])];
         Self { suite, case, statics, publics, hellos, prologue }
+    }
+
+    /// Static keys, as that end has them.
+    pub(super) fn keys(&self, role: Role) -> (StaticSecret, StaticPublic) {
+        let us = usize::from(role == Role::Responder);
+        (self.statics[us].duplicate(), self.publics[1 - us])
     }
 
     fn params(&self, initiator: bool) -> Params<'_> {

@@ -1,5 +1,6 @@
 //! One end of ours in a conversation that the reference wrote: what the other end sent is given to it, what it sent itself it
-//! is made to send too. Its own records may differ in small frames, so they are counted and not compared.
+//! is made to send too. Its own records may differ in small frames, so they are counted and not compared; its messages of a
+//! resumption are compared.
 
 use std::{
     collections::VecDeque,
@@ -11,95 +12,132 @@ use rand_core::{TryCryptoRng, TryRng};
 use serde_json::Value;
 
 use super::{array, bytes, handshake::Setting, number, small, text};
-use crate::{Event, Input, Output, Role, Session, SessionError, StreamId, testing::origin};
-
-/// Frames of the specification that this crate does not have yet.
-pub(super) const MISSING: [&str; 2] = ["REHS", "NEW_CID"];
+use crate::{
+    ConnectionId, Event, Input, Output, Role, Session, SessionError, StaticPublic, StaticSecret, StreamId,
+    close, testing::origin,
+};
 
 pub(super) struct Player {
     role: Role,
+    local: StaticSecret,
+    remote: StaticPublic,
     session: Session,
     now: Instant,
-    /// Of each stream: bytes that came in and were not consumed.
+    /// By the names that the vectors have for them.
+    connections: Vec<(String, ConnectionId)>,
+    /// Bytes of streams that came in and were not consumed.
     unread: Vec<(StreamId, usize)>,
-    events: Vec<Event>,
+    data: Vec<(StreamId, Vec<u8>)>,
+    /// A connection was adopted since [`Player::has_adopted`] was asked.
+    adopted: bool,
 }
 
 impl Player {
     /// `draws`: what this end draws for each change of epoch.
     pub(super) fn new(case: &Value, role: Role, draws: &[Value]) -> Self {
-        let [initiator, responder] = Setting::new(case).established();
-        let now = origin();
+        let setting = Setting::new(case);
+        let [initiator, responder] = setting.established();
+        let (local, remote) = setting.keys(role);
         let established = if role == Role::Initiator { initiator } else { responder };
-        let session = established.into_session(now, Draws::new(draws));
-        Self { role, session, now, unread: Vec::new(), events: Vec::new() }
+        let steps = case["steps"].as_array().map_or(&[][..], Vec::as_slice);
+        let is_own = |row: &&Value| row["from"] == name_of(role) && row.get("resume").is_some();
+        let draws = Draws::new(draws, &steps.iter().filter(is_own).collect::<Vec<_>>());
+        let now = origin();
+        let session = established.into_session(now, draws);
+        let (connections, unread, data) = (Vec::new(), Vec::new(), Vec::new());
+        let mut player =
+            Self { role, local, remote, session, now, connections, unread, data, adopted: false };
+        player.connect("A");
+        while player.session.poll_event().is_some() {}
+        player
+    }
+
+    /// A connection stands.
+    pub(super) fn connect(&mut self, name: &str) {
+        let connection = self.session.connected(self.now).unwrap();
+        self.connections.push((name.to_owned(), connection));
     }
 
     /// What came in on a stream.
     pub(super) fn received(&self, of: u32) -> Vec<u8> {
-        let events = self.events.iter().filter_map(|event| match event {
-            Event::StreamData { stream, bytes } if stream.value() == of => Some(bytes.as_slice()),
-            _ => None,
-        });
-        events.collect::<Vec<_>>().concat()
+        let own = self.data.iter().filter(|(stream, _)| stream.value() == of);
+        own.flat_map(|(_, bytes)| bytes.iter().copied()).collect()
     }
 
     pub(super) fn epoch(&self) -> u32 {
         self.session.epoch()
     }
 
-    /// Goes through rows, up to the first with something that this crate does not have; tells whether that was none.
-    pub(super) fn play(&mut self, rows: &[Value]) -> bool {
-        let own = if self.role == Role::Initiator { "i" } else { "r" };
+    /// Whether a connection was adopted since this was asked last.
+    pub(super) fn has_adopted(&mut self) -> bool {
+        std::mem::take(&mut self.adopted)
+    }
+
+    /// Goes through rows.
+    pub(super) fn play(&mut self, rows: &[Value]) {
         for row in rows {
-            if row.get("resume").is_some() {
-                return false;
-            }
-            if frames_of(row).iter().any(|frame| is_missing(text(frame, "type"), row["from"] == own)) {
-                return false;
-            }
             // Acknowledgements that are owed become due.
             self.now += Duration::from_millis(25);
-            if row["from"] == own {
-                self.act(row);
-            } else if row["outcome"] != "lost" {
-                assert_eq!(self.give(&bytes(row, "record")), text(row, "outcome"), "{row}");
+            let connection = text(row, "connection");
+            if self.connection(connection).is_none() {
+                // The one before broke.
+                let (_, broken) = *self.connections.last().unwrap();
+                self.session.disconnected(broken, self.now);
+                self.connect(connection);
+            }
+            match (row["from"] == name_of(self.role), row.get("resume")) {
+                (true, Some(_)) => assert!(self.drain().contains(&bytes(row, "resume")), "{row}"),
+                (true, None) => self.act(row),
+                (false, _) if row["outcome"] == "lost" => {}
+                (false, Some(_)) => {
+                    assert_eq!(self.give(connection, bytes(row, "resume")), "commit", "{row}");
+                    assert_eq!(self.has_adopted(), text(row, "outcome").contains("adopt"), "{row}");
+                }
+                (false, None) => {
+                    assert_eq!(self.give(connection, bytes(row, "record")), text(row, "outcome"), "{row}");
+                }
             }
         }
-        true
     }
 
     /// The record of a must-fail case, as the next one.
-    pub(super) fn check(&mut self, case: &Value) {
-        let outcome = self.give(&bytes(case, "bytes"));
+    pub(super) fn check(&mut self, connection: &str, case: &Value) {
+        let outcome = self.give(connection, bytes(case, "bytes"));
         let expected = match case["outcome"].get("close") {
             Some(code) => format!("close {code}"),
-            None => text(case, "outcome").to_owned(),
+            None => text(case, "outcome").replace("answer", "commit"),
         };
         assert_eq!(outcome, expected, "{}", text(case, "name"));
     }
 
-    fn give(&mut self, record: &[u8]) -> String {
+    fn connection(&self, name: &str) -> Option<ConnectionId> {
+        self.connections.iter().find(|(known, _)| known == name).map(|(_, connection)| *connection)
+    }
+
+    fn give(&mut self, connection: &str, mut record: Vec<u8>) -> String {
         let dropped = self.session.stats().records_dropped;
-        let outcome = match self.session.handle(Input::Record(record), self.now) {
+        let connection = self.connection(connection).unwrap();
+        let input = Input::Record { connection, record: &mut record };
+        let outcome = match self.session.handle(input, self.now) {
             Ok(()) if self.session.stats().records_dropped > dropped => "drop".to_owned(),
             Ok(()) => "commit".to_owned(),
             Err(SessionError::Rejected) => "reject".to_owned(),
-            Err(SessionError::Gap { .. }) => "gap".to_owned(),
             Err(SessionError::Violation { code }) => format!("close {code}"),
-            Err(SessionError::Closed) => "closed".to_owned(),
+            Err(other) => format!("{other:?}"),
         };
+        let mut asked = false;
         while let Some(event) = self.session.poll_event() {
-            self.note(event);
+            if let Event::StreamData { stream, range } = &event {
+                self.unread.push((*stream, range.len()));
+                self.data.push((*stream, record[range.clone()].to_vec()));
+            }
+            self.adopted |= matches!(event, Event::Adopted(_));
+            asked |= event == Event::Rehandshake;
+        }
+        if asked && self.session.answer_rehandshake(&self.local, &self.remote).is_err() {
+            return format!("close {}", close::REHS);
         }
         outcome
-    }
-
-    fn note(&mut self, event: Event) {
-        if let Event::StreamData { stream, bytes } = &event {
-            self.unread.push((*stream, bytes.len()));
-        }
-        self.events.push(event);
     }
 
     /// Does what makes this end send what the row says.
@@ -123,51 +161,65 @@ impl Player {
                 }
                 "PING" => self.session.ping(),
                 "RATCHET" | "RATCHET_REQ" => self.session.ratchet(),
+                "REHS" if number(frame, "step") == 1 => {
+                    self.session.rehandshake(&self.local, &self.remote).unwrap();
+                }
                 "CLOSE" => self.session.close(small(frame, "code")),
                 _ => {}
             }
         }
-        if self.drain() == 0 {
-            // A PING that this end has no use for, say.
-            self.session.open([0; 32]).unwrap();
-            self.drain();
+        let sent = self.drain();
+        // A record that is sent again has no number here.
+        if row.get("seq").is_some() {
+            if sent.is_empty() {
+                // A PING while another is on its way, say.
+                self.session.open([0; 32]).unwrap();
+                self.drain();
+            }
+            assert!(number(row, "seq") < self.session.stats().records_sent, "nothing to send: {row}");
         }
-        assert!(number(row, "seq") < self.session.stats().records_sent, "nothing to send: {row}");
     }
 
-    fn drain(&mut self) -> usize {
-        let mut sent = 0;
+    fn drain(&mut self) -> Vec<Vec<u8>> {
+        let mut sent = Vec::new();
         loop {
             match self.session.poll(self.now) {
-                Output::Transmit(_) => sent += 1,
-                Output::Event(event) => self.note(event),
+                Output::Transmit { record, .. } => sent.push(record.to_vec()),
+                Output::Event(event) => self.adopted |= matches!(event, Event::Adopted(_)),
+                Output::Disconnect(_) => {}
                 Output::Timeout(_) => return sent,
             }
         }
     }
 }
 
-/// An end of ours need not send new cids.
-fn is_missing(frame: &str, own: bool) -> bool {
-    MISSING.contains(&frame) && !(own && frame == "NEW_CID")
+fn name_of(role: Role) -> &'static str {
+    if role == Role::Initiator { "i" } else { "r" }
 }
 
 fn frames_of(row: &Value) -> &[Value] {
     row["frames"].as_array().map_or(&[], Vec::as_slice)
 }
 
-/// A generator that tells by its length what is asked for: four bytes are a guard, 32 and 64 are keys and seeds.
+/// A generator that tells by its length what is asked for: four bytes are a guard, eight a cid, 16 a nonce or a salt of a
+/// resumption, 32 and 64 are keys and seeds.
 struct Draws {
     keys: VecDeque<Vec<u8>>,
+    resumes: VecDeque<Vec<u8>>,
+    cids: u8,
 }
 
 impl Draws {
-    fn new(draws: &[Value]) -> Self {
-        let names = ["e", "kem"];
-        let keys = draws.iter().flat_map(|draw| {
-            names.iter().filter(|name| draw.get(**name).is_some()).map(|name| bytes(draw, name))
-        });
-        Self { keys: keys.collect() }
+    fn new(draws: &[Value], resumes: &[&Value]) -> Self {
+        let drawn = |draw: &Value| {
+            let names = ["e", "kem"].into_iter().filter(|name| draw.get(name).is_some());
+            names.map(|name| bytes(draw, name)).collect::<Vec<_>>()
+        };
+        // The nonce of the first connection is never sent here; then that of the second, and a salt for each message.
+        let nonce = resumes.first().map(|row| bytes(row, "nonce"));
+        let salts = resumes.iter().map(|row| bytes(row, "salt"));
+        let resumes = std::iter::once(vec![0x77; 16]).chain(nonce).chain(salts).collect();
+        Self { keys: draws.iter().flat_map(drawn).collect(), resumes, cids: 0 }
     }
 }
 
@@ -183,13 +235,19 @@ impl TryRng for Draws {
     }
 
     fn try_fill_bytes(&mut self, bytes: &mut [u8]) -> Result<(), Infallible> {
-        match bytes.len() {
-            32 | 64 => match self.keys.pop_front() {
-                Some(key) => bytes.copy_from_slice(&key),
-                // What an end draws for an exchange that fails is nobody's concern.
-                None => bytes.fill(0x11),
-            },
-            _ => bytes.fill(0),
+        // What an end draws for an exchange that fails is nobody's concern.
+        let given = match bytes.len() {
+            32 | 64 => self.keys.pop_front(),
+            16 => self.resumes.pop_front(),
+            8 => {
+                self.cids += 1;
+                Some(vec![self.cids; 8])
+            }
+            _ => None,
+        };
+        match given {
+            Some(given) => bytes.copy_from_slice(&given),
+            None => bytes.fill(0x11),
         }
         Ok(())
     }

@@ -6,9 +6,10 @@ use super::{array, bytes, file, list, number, small, text};
 use crate::{
     Suite,
     aead::{Aead, Cipher, RecordAead},
+    hello::Cid,
     mask::HeaderKey,
     ratchet::ChainKey,
-    record::{HEADER_LEN, Header, OpenError, Opener, RecordIn, Sealer, TYPE_DATA, aad, nonce},
+    record::{HEADER_LEN, Header, OpenError, Opener, RecordIn, Sealer, TAG_LEN, TYPE_DATA, aad, nonce},
     schedule::Direction,
 };
 
@@ -36,7 +37,8 @@ fn se_04_records_piece_by_piece() {
             let mut chain = ChainKey::take(&mut array(&list(start, "records")[0], "ck"));
             for row in list(start, "records") {
                 assert_eq!(chain.expose()[..], bytes(row, "ck"));
-                let (message_key, next) = chain.step();
+                let step = chain.prepare();
+                let (message_key, next) = (step.message_key(), step.next());
                 assert_eq!(message_key.expose()[..], bytes(row, "mk"));
                 assert_eq!(next.expose()[..], bytes(row, "ck_next"));
                 chain = next;
@@ -50,6 +52,8 @@ fn se_04_records_piece_by_piece() {
                 assert_eq!(parsed.encode(), header);
                 assert_eq!(nonce(parsed.guard, seq)[..], bytes(row, "nonce"));
                 assert_eq!(aad(TYPE_DATA, &header)[..], bytes(row, "aad"));
+                let derived = step.guard(TYPE_DATA, parsed.without_guard(), &bytes(row, "plaintext"));
+                assert_eq!(derived[..], bytes(row, "derived_guard"));
 
                 let mut sealed = bytes(row, "plaintext");
                 let (nonce, aad) = (array(row, "nonce"), bytes(row, "aad"));
@@ -91,24 +95,28 @@ fn se_04_se_05_se_13_whole_records() {
         for start in list(&family, "starts") {
             let rows = list(start, "records");
             let (epoch, seq, cid) = (small(start, "epoch"), number(start, "seq"), array(start, "cid"));
-            let mut sealer = Sealer::new(direction(cipher, &family, &rows[0]), cid, LIMIT);
+            let mut sealer = Sealer::new(direction(cipher, &family, &rows[0]), LIMIT);
             sealer.jump(epoch, seq, 0);
-            let cids = vec![cid, array(&start["last_again"], "cid")];
-            let mut opener = Opener::new(direction(cipher, &family, &rows[0]), cids, LIMIT);
+            let cids: [Cid; 2] = [cid, array(&start["last_again"], "cid")];
+            let mut opener = Opener::new(direction(cipher, &family, &rows[0]), LIMIT);
             opener.jump(epoch, seq, 0);
             for (index, row) in rows.iter().enumerate() {
                 let expected = bytes(row, "record");
                 let mut record = vec![0; HEADER_LEN];
                 record.extend(bytes(row, "plaintext"));
+                record.resize(record.len() + TAG_LEN, 0);
                 let [g0, g1, g2, g3, ..] = array::<12>(row, "nonce");
                 sealer.seal(&mut record, [g0, g1, g2, g3]).unwrap();
+                record[1..9].copy_from_slice(&cid);
                 assert_eq!(record, expected);
 
                 let is_last = index + 1 == rows.len();
                 let comes = if is_last { bytes(&start["last_again"], "record") } else { expected };
-                let opened = opener.open(&comes).unwrap();
-                assert_eq!(opener.commit(opened).plaintext, bytes(row, "plaintext"));
-                assert_eq!(opener.open(&comes).err(), Some(OpenError::Duplicate));
+                let mut record = comes.clone();
+                let opened = opener.open(&mut record, &cids).unwrap();
+                let plaintext = opener.commit(opened).plaintext;
+                assert_eq!(record[plaintext], bytes(row, "plaintext"));
+                assert_eq!(opener.open(&mut comes.clone(), &cids).err(), Some(OpenError::Duplicate));
             }
         }
     }
@@ -119,11 +127,16 @@ fn se_04_se_05_se_13_whole_records() {
 fn se_06_what_does_not_open() {
     for (family, cipher, _) in families() {
         let failing = &family["must_fail"];
-        let mut opener = Opener::new(direction(cipher, failing, failing), vec![array(failing, "cid")], LIMIT);
-        opener.jump(small(failing, "epoch"), number(failing, "seq"), 0);
+        let cids: [Cid; 1] = [array(failing, "cid")];
+        let fresh = || {
+            let mut opener = Opener::new(direction(cipher, failing, failing), LIMIT);
+            opener.jump(small(failing, "epoch"), number(failing, "seq"), 0);
+            opener
+        };
+        let mut opener = fresh();
         // What is late on another connection is for the caller that knows of connections.
         for case in list(failing, "cases").iter().filter(|case| case["current"] == true) {
-            let seen = match opener.open(&bytes(case, "bytes")) {
+            let seen = match opener.open(&mut bytes(case, "bytes"), &cids) {
                 Err(OpenError::UnknownType | OpenError::Duplicate) => "drop".to_owned(),
                 Err(OpenError::Unverified) => "reject".to_owned(),
                 Err(OpenError::Gap { .. }) => "gap".to_owned(),
@@ -135,14 +148,15 @@ fn se_06_what_does_not_open() {
             };
             if seen.starts_with("flags") {
                 assert_ne!(seen, "flags 0");
-                opener = Opener::new(direction(cipher, failing, failing), vec![array(failing, "cid")], LIMIT);
-                opener.jump(small(failing, "epoch"), number(failing, "seq"), 0);
+                opener = fresh();
                 assert!(expected.starts_with("flag "), "{expected}");
             } else {
                 assert_eq!(seen, expected, "{}", text(case, "name"));
             }
         }
-        let opened = opener.open(&bytes(failing, "good")).unwrap();
-        assert_eq!(opener.commit(opened).plaintext, bytes(failing, "good_plaintext"));
+        let mut good = bytes(failing, "good");
+        let opened = opener.open(&mut good, &cids).unwrap();
+        let plaintext = opener.commit(opened).plaintext;
+        assert_eq!(good[plaintext], bytes(failing, "good_plaintext"));
     }
 }
