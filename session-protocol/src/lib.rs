@@ -156,8 +156,8 @@ pub use limits::{
 };
 pub use record::resume::unknown_cid;
 pub use session::{
-    ConnectionId, Event, Input, Output, RehandshakeError, Session, SessionError, Stats, StreamError,
-    StreamId, StreamReport, close,
+    ConnectionId, Event, Input, Output, RehandshakeError, Reserved, Session, SessionError, Stats,
+    StreamError, StreamId, StreamReport, close,
 };
 pub use suite::Suite;
 

@@ -22,6 +22,7 @@ mod path;
 mod receive;
 mod rehandshake;
 mod report;
+mod reserve;
 mod resumption;
 mod send;
 mod stream;
@@ -34,6 +35,7 @@ use rand_core::CryptoRng;
 pub use error::{RehandshakeError, SessionError, StreamError};
 pub use event::{ConnectionId, Event, Input, Output, Stats, StreamId};
 pub use report::StreamReport;
+pub use reserve::Reserved;
 
 use crate::{
     Role,

@@ -58,7 +58,7 @@ impl Session {
         self.streams.consume(stream.value(), n)
     }
 
-    fn check_not_over(&self) -> Result<(), StreamError> {
+    pub(super) fn check_not_over(&self) -> Result<(), StreamError> {
         if self.is_over() { Err(StreamError::Closed) } else { Ok(()) }
     }
 }

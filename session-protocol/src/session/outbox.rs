@@ -118,6 +118,11 @@ impl Outbox {
         self.first.saturating_add(count(self.entries.len()))
     }
 
+    /// Largest record.
+    pub(super) fn largest(&self) -> usize {
+        self.largest
+    }
+
     /// What the kept records cost against the limit, bookkeeping included.
     pub(super) fn cost(&self) -> usize {
         let entries = self.entries.len().saturating_mul(ENTRY_COST);
@@ -249,6 +254,20 @@ impl Space {
         let length = u32::try_from(length).unwrap_or(u32::MAX);
         self.pieces.push_back(Piece { stream, length });
         self.own_pieces = self.own_pieces.saturating_add(1);
+    }
+
+    /// The bytes that would be appended next.
+    pub(super) fn ahead_mut(&mut self, length: usize) -> &mut [u8] {
+        self.ring.get_mut(self.at..self.at.saturating_add(length).min(self.end)).unwrap_or_default()
+    }
+
+    /// Appends `length` bytes that lie there already; the frame that was begun just before is of that length.
+    pub(super) fn advance_data(&mut self, length: usize) {
+        let written = u16::try_from(length).unwrap_or(u16::MAX).to_be_bytes();
+        if let Some(field) = self.record_mut().last_chunk_mut() {
+            *field = written;
+        }
+        self.next(length);
     }
 
     fn next(&mut self, length: usize) -> &mut [u8] {

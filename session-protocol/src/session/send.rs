@@ -90,7 +90,7 @@ impl Session {
     }
 
     /// Puts what is due into `out` as far as it stays within `end` bytes. Returns whether it asks for an acknowledgement.
-    fn put_frames(&mut self, out: &mut Space, end: usize, urgency: Urgency, now: Instant) -> bool {
+    pub(super) fn put_frames(&mut self, out: &mut Space, end: usize, urgency: Urgency, now: Instant) -> bool {
         let mut asks = self.put_confirm(out);
         self.put_ack(out);
         if self.outbox.is_too_quiet() {

@@ -98,6 +98,23 @@ impl Stream {
         Ok(accepted.len())
     }
 
+    /// Bytes that may go straight into a record.
+    pub(super) fn room_to_reserve(&mut self) -> Result<usize, StreamError> {
+        if self.fin != Fin::Open {
+            return Err(StreamError::Finished);
+        }
+        if !self.unsent.is_empty() {
+            return Ok(0);
+        }
+        let room = length(self.credit.saturating_sub(self.sealed));
+        self.wants_room |= room == 0;
+        Ok(room)
+    }
+
+    pub(super) fn sealed_directly(&mut self, length: usize) {
+        self.sealed = self.sealed.saturating_add(count(length));
+    }
+
     pub(super) fn finish(&mut self) -> Result<(), StreamError> {
         if self.fin != Fin::Open {
             return Err(StreamError::Finished);

@@ -87,6 +87,19 @@ impl Streams {
         Ok(accepted)
     }
 
+    /// Bytes that may go straight into a record; none while others of the stream wait. If only credit lacks, the caller is
+    /// told when there is some.
+    pub(super) fn room_to_reserve(&mut self, id: u32) -> Result<usize, StreamError> {
+        self.streams.get_mut(&id).ok_or(StreamError::Unknown)?.room_to_reserve()
+    }
+
+    /// So many bytes of the stream were put into a record by the caller.
+    pub(super) fn sealed_directly(&mut self, id: u32, length: usize) {
+        if let Some(stream) = self.streams.get_mut(&id) {
+            stream.sealed_directly(length);
+        }
+    }
+
     pub(super) fn finish(&mut self, id: u32) -> Result<(), StreamError> {
         self.streams.get_mut(&id).ok_or(StreamError::Unknown)?.finish()?;
         self.schedule(id);
