@@ -100,7 +100,7 @@ fn a_reservation_takes_what_was_put_there_and_no_more() {
     assert!(pair.a.session.reserve(stream, 0, pair.now).unwrap().is_none());
 }
 
-/// Decides ST-05 on this way: no byte beyond the credit, and the caller hears when there is more.
+/// Decides ST-06 on this way: no byte beyond the credit, and the caller hears when there is more.
 #[test]
 fn reservations_stay_within_the_credit_and_go_on_after_it() {
     let window = 10_000;
