@@ -13,6 +13,7 @@
 //! Not its concern: what a network adds.
 
 pub mod cost;
+pub mod direct;
 pub mod mpyc;
 pub mod path;
 pub mod report;

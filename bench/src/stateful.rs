@@ -6,8 +6,8 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use didagent_session::{
-    ConnectionId, Established, Event, Initiator, Input, Limits, Output, Params, Responder, Session,
-    StaticPublic, StaticSecret, StreamId, Suite,
+    ConnectionId, Established, Event, Initiator, Input, Limits, MAX_RECORD, Output, Params, Responder,
+    Session, StaticPublic, StaticSecret, StreamId, Suite,
 };
 use rand_core::{CryptoRng, Rng as _, UnwrapErr};
 
@@ -16,12 +16,16 @@ pub fn system_rng() -> impl CryptoRng + Send + 'static {
     UnwrapErr(getrandom::SysRng)
 }
 
+/// Where the bytes of a record's first frame begin: after the header of 21 bytes and the 7 of the frame.
+const FRAMES: usize = 21 + 7;
+
 /// The static keys of two parties that shake hands.
 #[derive(Debug)]
 pub struct Handshake {
     suite: Suite,
     secrets: [StaticSecret; 2],
     publics: [StaticPublic; 2],
+    limits: Limits,
 }
 
 impl Handshake {
@@ -35,7 +39,7 @@ impl Handshake {
         };
         let secrets = [secret(), secret()];
         let publics = secrets.each_ref().map(StaticSecret::public);
-        Self { suite, secrets, publics }
+        Self { suite, secrets, publics, limits: Limits::default() }
     }
 
     /// A whole handshake, both ends: two messages, hellos in them, and the key schedule.
@@ -51,7 +55,7 @@ impl Handshake {
             local,
             remote,
             prologue: b"bench",
-            limits: Limits::default(),
+            limits: self.limits.clone(),
         };
         let (initiator, message1) =
             Initiator::start(side(alice, bob_public), &mut rng).expect("valid parameters");
@@ -61,7 +65,7 @@ impl Handshake {
     }
 }
 
-/// Two confirmed ends of one session with default limits, and a stream from one to the other.
+/// Two confirmed ends of one session with a stream from one to the other.
 #[derive(Debug)]
 pub struct Pair {
     sender: Session,
@@ -71,6 +75,8 @@ pub struct Pair {
     stream: StreamId,
     /// A record on its way.
     record: Vec<u8>,
+    /// One on its way back.
+    answer: Vec<u8>,
 }
 
 impl Pair {
@@ -79,19 +85,30 @@ impl Pair {
         Self::of(Suite::KkChaChaPoly)
     }
 
+    /// A session with default limits.
+    pub fn of(suite: Suite) -> Self {
+        Self::after(&Handshake::new(suite))
+    }
+
+    /// A session with records of up to 64 KiB.
+    pub fn with_large_records(suite: Suite) -> Self {
+        let limits = Limits { record_size: MAX_RECORD, ..Limits::default() };
+        Self::after(&Handshake { limits, ..Handshake::new(suite) })
+    }
+
     /// Runs the handshake, confirms the session and opens the stream.
     ///
     /// # Panics
     /// If the library refuses its own messages.
-    pub fn of(suite: Suite) -> Self {
+    fn after(handshake: &Handshake) -> Self {
         let now = Instant::now();
-        let [sender, receiver] = Handshake::new(suite).run();
+        let [sender, receiver] = handshake.run();
         let mut sender = sender.into_session(now, system_rng());
         let mut receiver = receiver.into_session(now, system_rng());
         let stream = sender.open([0; 32]).expect("the first stream");
         let first = "a new session takes a connection";
         let ends = (sender.connected(now).expect(first), receiver.connected(now).expect(first));
-        let mut pair = Self { sender, receiver, ends, stream, record: Vec::new() };
+        let mut pair = Self { sender, receiver, ends, stream, record: Vec::new(), answer: Vec::new() };
         let first = pair.carry(b"confirm and open");
         assert_eq!(first, 16);
         pair
@@ -137,6 +154,35 @@ impl Pair {
         arrived
     }
 
+    /// Carries as many bytes in one record without a copy at either end: they are sealed where the sender finds room for
+    /// them, and the receiver reads them where they were opened.
+    ///
+    /// # Panics
+    /// If they do not go into one record.
+    pub fn carry_in_place(&mut self, length: usize) -> usize {
+        let reserved = self.sender.reserve(self.stream, length, Instant::now()).expect("an open stream");
+        let mut reserved = reserved.expect("credit");
+        assert_eq!(black_box(reserved.bytes_mut()).len(), length);
+        reserved.commit(length);
+        self.flush()
+    }
+
+    /// The same with one copy at each end: out of the sender's buffer, into the receiver's.
+    ///
+    /// # Panics
+    /// If the bytes do not go into one record.
+    pub fn carry_copied(&mut self, payload: &[u8], taken: &mut [u8]) -> usize {
+        let reserved =
+            self.sender.reserve(self.stream, payload.len(), Instant::now()).expect("an open stream");
+        let mut reserved = reserved.expect("credit");
+        reserved.bytes_mut().copy_from_slice(payload);
+        reserved.commit(payload.len());
+        let arrived = self.flush();
+        // The payload is the first frame of the record, and the buffer still holds it.
+        taken.copy_from_slice(&self.record[FRAMES..FRAMES + arrived]);
+        arrived
+    }
+
     /// Counts the bytes of all records, both ways, since the session began.
     pub fn wire_bytes(&self) -> u64 {
         self.sender.stats().bytes_sent + self.receiver.stats().bytes_sent
@@ -158,8 +204,9 @@ impl Pair {
                 Output::Disconnect(connection) => panic!("connection {connection} works"),
                 // An acknowledgement or credit goes back at once, and its cost is part of the measurement.
                 Output::Transmit { record, .. } => {
-                    let record = &mut record.to_vec();
-                    let input = Input::Record { connection: self.ends.0, record };
+                    self.answer.clear();
+                    self.answer.extend_from_slice(record);
+                    let input = Input::Record { connection: self.ends.0, record: &mut self.answer };
                     self.sender.handle(input, now).expect("the peer's record");
                     while self.sender.poll_event().is_some() {}
                 }

@@ -9,7 +9,7 @@
 //! Everything of one table is measured in turns ([`paired`]), and the ratios are those within a turn. Both ends run in one
 //! thread; nothing lies between them but the copy that a socket would make, and the bare AEAD has it too.
 //!
-//! Not its concern: sockets and processes ([`path`](crate::path)).
+//! Not its concern: sockets and processes ([`path`](crate::path), [`direct`](crate::direct)).
 
 pub mod affinidi;
 pub mod bare;
@@ -32,6 +32,9 @@ use paired::{Amount, Contestant, Middle, Race};
 
 /// Bytes of a small message.
 const SMALL: usize = 64;
+
+/// Bytes of bulk in one record: with its headers it fills 64 KiB but for a few bytes.
+const BULK: usize = 65_536 - 128;
 
 /// Small messages that a party under load joins into one record.
 const JOINED: u32 = 200;
@@ -82,6 +85,7 @@ impl Report {
         for (cipher, suite) in [(Cipher::ChaChaPoly, Suite::KkChaChaPoly), (Cipher::AesGcm, Suite::KkAesGcm)]
         {
             report.small(cipher, suite, amount);
+            report.bulk(cipher, suite, amount);
         }
         report.handshakes(amount);
         Ok(report)
@@ -182,6 +186,48 @@ impl Report {
         self.tables.push(Table::of(format!("64 B sent and received, {name}"), &race));
     }
 
+    fn bulk(&mut self, cipher: Cipher, suite: Suite, amount: Amount) {
+        let payload = payload(BULK);
+        let key = cipher.key(&[9; 32]);
+        let (mut number, mut sealed, mut received) =
+            (0_u64, vec![0; BULK + bare::TAG], vec![0; BULK + bare::TAG]);
+        let mut taken = vec![0; BULK];
+        let [mut in_place, mut copied, mut written] = [(); 3].map(|()| Pair::with_large_records(suite));
+        let race = Race::run(
+            vec![
+                Contestant::new(BARE_BULK, || {
+                    number += 1;
+                    key.seal(number, black_box(&mut sealed));
+                    // What a socket does between the ends, and a session's record too.
+                    received.copy_from_slice(black_box(&sealed));
+                    black_box(key.open(number, &mut received));
+                }),
+                Contestant::new(IN_PLACE, || {
+                    black_box(in_place.carry_in_place(BULK));
+                }),
+                Contestant::new(COPIED, || {
+                    black_box(copied.carry_copied(black_box(&payload), black_box(&mut taken)));
+                }),
+                Contestant::new(WRITTEN, || {
+                    black_box(written.carry(black_box(&payload)));
+                }),
+            ],
+            amount,
+        );
+        let name = cipher.name();
+        let copy_limit = if cipher == Cipher::AesGcm { Limit::AtLeast(70.0) } else { Limit::None };
+        let share = |what: &str, way, limit| {
+            let what = format!("64 KiB records, {name}, {what}: of the bare AEAD's throughput");
+            Figure::percent(what, race.ratio(BARE_BULK, &[way]), limit)
+        };
+        self.figures.extend([
+            share("in place", IN_PLACE, Limit::AtLeast(90.0)),
+            share("a copy at each end", COPIED, copy_limit),
+            share("`write` and no copy out", WRITTEN, Limit::None),
+        ]);
+        self.tables.push(Table::of(format!("{BULK} B sent and received in one record, {name}"), &race));
+    }
+
     fn handshakes(&mut self, amount: Amount) {
         let suites = Suite::ALL.map(|suite| (suite.noise_name(), Handshake::new(suite)));
         let snow = [("`snow`, KK, ChaChaPoly", Cipher::ChaChaPoly), ("`snow`, KK, AESGCM", Cipher::AesGcm)]
@@ -215,6 +261,10 @@ impl Report {
     }
 }
 
+const BARE_BULK: &str = "bare AEAD, one key";
+const IN_PLACE: &str = "session, in place";
+const COPIED: &str = "session, a copy at each end";
+const WRITTEN: &str = "session, `write` and no copy out";
 const BARE: &str = "bare AEAD, a fresh key to seal and one to open";
 const STEPS: &str = "two chain steps of the `hmac` crate";
 const LEAN_STEPS: &str = "two chain steps without it";

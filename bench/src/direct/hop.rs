@@ -1,0 +1,117 @@
+//! The loop of a hop: two sockets, one thread, and a carrier between them.
+
+use std::io::{self, ErrorKind};
+use std::net::TcpStream as StdStream;
+use std::time::Instant;
+
+use tokio::net::TcpStream;
+use tokio::time::sleep_until;
+
+use super::carrier::{Carrier, LENGTH, MOST};
+use super::outgoing::Outgoing;
+
+/// Room for records that are read: several of the largest, so that a piece of one is seldom moved to the front.
+const INBOX: usize = 8 * (LENGTH + MOST);
+
+/// Runs until one of the sockets ends.
+pub(super) fn run(local: StdStream, wire: StdStream, mut carrier: impl Carrier) -> anyhow::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let [local, wire] = [local, wire].map(|socket| {
+            socket.set_nonblocking(true)?;
+            TcpStream::from_std(socket)
+        });
+        turn(&local?, &wire?, &mut carrier).await
+    })
+}
+
+async fn turn(local: &TcpStream, wire: &TcpStream, carrier: &mut impl Carrier) -> anyhow::Result<()> {
+    let (mut to_local, mut to_wire) = (Outgoing::new(local), Outgoing::new(wire));
+    let mut inbox = Inbox::new();
+    let mut armed = Instant::now();
+    let timer = sleep_until(armed.into());
+    tokio::pin!(timer);
+    loop {
+        carrier.send(Instant::now(), &mut to_wire)?;
+        let deadline = carrier.deadline();
+        if let Some(deadline) = deadline.filter(|deadline| *deadline != armed) {
+            armed = deadline;
+            timer.as_mut().reset(deadline.into());
+        }
+        let takes = carrier.takes() && to_wire.is_empty();
+        tokio::select! {
+            biased;
+            ready = wire.readable(), if to_local.is_empty() => {
+                ready?;
+                if !inbox.fill(wire)? {
+                    return Ok(());
+                }
+                let now = Instant::now();
+                while let Some(record) = inbox.next() {
+                    carrier.open(record, now, &mut to_local)?;
+                }
+            }
+            ready = local.readable(), if takes => {
+                ready?;
+                match carrier.take(local, &mut to_wire) {
+                    Ok(0) => return Ok(()),
+                    Ok(_) => {}
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                    Err(error) => return Err(error.into()),
+                }
+            }
+            ready = wire.writable(), if !to_wire.is_empty() => {
+                ready?;
+                to_wire.flush()?;
+            }
+            ready = local.writable(), if !to_local.is_empty() => {
+                ready?;
+                to_local.flush()?;
+            }
+            () = timer.as_mut(), if deadline.is_some() => carrier.tick(Instant::now()),
+        }
+    }
+}
+
+/// Records as they come, opened where they lie.
+struct Inbox {
+    bytes: Vec<u8>,
+    start: usize,
+    end: usize,
+}
+
+impl Inbox {
+    fn new() -> Self {
+        Self { bytes: vec![0; INBOX], start: 0, end: 0 }
+    }
+
+    /// Reads once; `false` if the connection ended.
+    fn fill(&mut self, wire: &TcpStream) -> io::Result<bool> {
+        if self.start == self.end {
+            (self.start, self.end) = (0, 0);
+        } else if self.bytes.len() - self.end < LENGTH + MOST {
+            self.bytes.copy_within(self.start..self.end, 0);
+            (self.start, self.end) = (0, self.end - self.start);
+        }
+        match wire.try_read(&mut self.bytes[self.end..]) {
+            Ok(0) => Ok(false),
+            Ok(count) => {
+                self.end += count;
+                Ok(true)
+            }
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(true),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The next record that is there in full.
+    fn next(&mut self) -> Option<&mut [u8]> {
+        let there = &mut self.bytes[self.start..self.end];
+        let (length, rest) = there.split_first_chunk_mut::<LENGTH>()?;
+        let [a, b, c] = *length;
+        let length = usize::try_from(u32::from_be_bytes([0, a, b, c])).ok()?;
+        let record = rest.get_mut(..length)?;
+        self.start += LENGTH + length;
+        Some(record)
+    }
+}
