@@ -12,7 +12,7 @@
 
 mod opener;
 pub(crate) mod resume;
-mod sealer;
+pub(crate) mod sealer;
 
 use crate::{
     hello::Cid,

@@ -68,6 +68,8 @@ impl Sealer {
         let (start, rest) = record.split_first_chunk_mut::<HEADER_LEN>().ok_or(SealError)?;
         let (plaintext, end) = rest.split_last_chunk_mut::<TAG_LEN>().ok_or(SealError)?;
         let step = self.chain.prepare();
+        #[cfg(test)]
+        log::note(step.message_key().expose());
         let [.., epoch] = self.epoch.to_be_bytes();
         let mut header = Header { guard: [0; 4], epoch, flags: 0, seq_low: self.next };
         let guard = match guard.into() {
@@ -110,3 +112,29 @@ impl Sealer {
 #[derive(Debug, Error, PartialEq, Eq)]
 #[error("no record can be sealed")]
 pub(crate) struct SealError;
+
+/// Which keys sealed, for tests of S10.
+#[cfg(test)]
+pub(crate) mod log {
+    use std::{cell::RefCell, collections::HashSet};
+
+    thread_local! {
+        static USED: RefCell<Option<HashSet<[u8; 32]>>> = const { RefCell::new(None) };
+    }
+
+    /// From here on each seal of this thread must have a key of its own.
+    pub(crate) fn start() {
+        USED.set(Some(HashSet::new()));
+    }
+
+    /// How many records were sealed since [`start`].
+    pub(crate) fn count() -> usize {
+        USED.with_borrow(|used| used.as_ref().map_or(0, HashSet::len))
+    }
+
+    pub(super) fn note(key: &[u8; 32]) {
+        USED.with_borrow_mut(|used| {
+            assert!(used.as_mut().is_none_or(|used| used.insert(*key)), "a key sealed twice")
+        });
+    }
+}

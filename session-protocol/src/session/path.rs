@@ -196,6 +196,12 @@ impl Paths {
         self.waiting.iter().filter_map(|link| link.deadline).min()
     }
 
+    /// Pretends that so many generations went by.
+    #[cfg(test)]
+    pub(super) fn propose_from(&mut self, highest: u64) {
+        self.highest = highest;
+    }
+
     pub(super) fn next_drop(&mut self) -> Option<ConnectionId> {
         self.drops.pop_front()
     }
