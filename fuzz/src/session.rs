@@ -88,26 +88,36 @@ pub(crate) fn record(input: &[u8]) -> Outcome {
     })
 }
 
-/// A message of a resumption, for a session and for a stranger. What nobody sealed changes nothing.
+/// A message of a resumption, for a session and for a stranger. One that verifies is answered and moves nothing: it does not
+/// have the nonce of this connection. `Accepted` means that it verified, or that a stranger takes it for a RESUME.
 pub(crate) fn resume(input: &[u8]) -> Outcome {
     thread_local! {
-        static SESSION: RefCell<Session> = RefCell::new(sessions(small_limits()).0);
+        // As in `record`: a session that refused is as good as a new one.
+        static SESSION: RefCell<Option<Session>> = const { RefCell::new(None) };
     }
     let is_resume = fuzzing::decode_resume(input);
     // Nothing, and DATA, are rejected instead of dropped: `record` looks at them.
     if matches!(input, [] | [0x10, ..]) {
         return Outcome::Refused;
     }
-    SESSION.with_borrow_mut(|session| {
+    SESSION.with_borrow_mut(|kept| {
+        let mut session = kept.take().unwrap_or_else(|| sessions(small_limits()).0);
         let before = session.stats();
         let record = &mut input.to_vec();
         assert_eq!(session.handle(Input::Record { connection: first(), record }, *START), Ok(()));
         let mut after = session.stats();
-        assert_eq!(after.records_dropped, before.records_dropped + 1);
-        after.records_dropped -= 1;
+        let dropped = after.records_dropped - before.records_dropped;
+        after.records_dropped = before.records_dropped;
         assert_eq!(after, before);
         assert_eq!(session.poll_event(), None);
-        assert!(session.is_connected());
-    });
-    if is_resume { Outcome::Accepted } else { Outcome::Refused }
+        assert!(session.is_connected() && !session.is_over());
+        match dropped {
+            0 => assert!(matches!(session.poll(*START), Output::Transmit { record: [0x12, ..], .. })),
+            dropped => {
+                assert_eq!(dropped, 1);
+                *kept = Some(session);
+            }
+        }
+        if dropped == 0 || is_resume { Outcome::Accepted } else { Outcome::Refused }
+    })
 }

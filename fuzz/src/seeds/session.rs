@@ -101,8 +101,8 @@ fn resumptions(seeds: &mut Seeds) {
         }
     };
     let stranger = didagent_session::unknown_cid(&resume).expect("a RESUME");
-    seeds.add(T, "valid-resume-of-another-session", &resume);
-    seeds.add(T, "bad-answer-of-another-session", &answer);
+    seeds.add(T, "valid-resume-reflected", &resume);
+    seeds.add(T, "valid-answer-to-another-connection", &answer);
     seeds.add(T, "bad-unknown-cid", stranger);
     seeds.add(T, "bad-type", flipped(&resume, 0));
     seeds.add(T, "valid-other-cid", flipped(&resume, 1));
