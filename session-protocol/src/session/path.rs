@@ -196,6 +196,18 @@ impl Paths {
         self.waiting.iter().filter_map(|link| link.deadline).min()
     }
 
+    /// What outlives a connection: the generation adopted last, and the highest known.
+    #[cfg(test)]
+    pub(super) fn generations(&self) -> (u64, u64) {
+        (self.generation, self.highest)
+    }
+
+    /// Our nonces on the connections there are.
+    #[cfg(test)]
+    pub(super) fn nonces(&self) -> Vec<Nonce> {
+        self.current.iter().chain(&self.waiting).map(|link| link.nonce).collect()
+    }
+
     /// Pretends that so many generations went by.
     #[cfg(test)]
     pub(super) fn propose_from(&mut self, highest: u64) {

@@ -1,6 +1,7 @@
 //! What a hostile but authenticated peer can do, and what a rejected input must not: the inside of a session.
 
 mod boundaries;
+mod refusal;
 mod resuming;
 mod world;
 
@@ -21,7 +22,14 @@ impl Session {
     pub(super) fn snapshot(&self) -> String {
         let stats = Stats { records_rejected: 0, records_dropped: 0, ..self.stats };
         format!(
-            "{:?} {} {:?} {} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {stats:?} {:?} {:?} {:?} {:?}",
+            "{} {:?} {:?} {} {} {} {} {:?} {} {:?} {} {:?} {:?} {:?} {:?} {:?} {:?} {:?} {stats:?} {:?} {:?} {:?} {:?}",
+            self.epochs.state(),
+            self.opener.pending_key(),
+            (self.opener.epoch(), self.opener.volume(), self.sealer.epoch(), self.sealer.volume()),
+            self.outbox.state(),
+            self.transmitted,
+            self.transmitted_once,
+            self.undrained,
             self.opener.chain_key(),
             self.opener.next(),
             self.sealer.chain_key(),

@@ -914,3 +914,32 @@ fn a_closed_session_begins_nothing() {
     two.a.ratchet();
     assert_eq!(two.a.poll(two.now + Duration::from_secs(100)), Output::Timeout(None));
 }
+
+impl Epochs {
+    /// All of it but the count of forgeries, and the time with a connection.
+    pub(in crate::session) fn state(&self) -> String {
+        let keys = |keys: &ResumeKeys| [Role::Initiator, Role::Responder].map(|of| *keys.of(of).expose());
+        let exchange = match &self.exchange {
+            Exchange::Idle => String::new(),
+            Exchange::Ratcheting(offer) => format!("{:?}", offer.frame()),
+            Exchange::Rehandshaking { epoch, offer } => format!("{epoch} {:p}", &raw const **offer),
+            Exchange::Asked { epoch, message } => format!("{epoch} {message:?}"),
+            Exchange::Answering { frame, send, placed } => format!("{frame:?} {:?} {placed}", send.expose()),
+        };
+        format!(
+            "{:?} {:?} {:?} {:?} {} {exchange} {} {:?} {:?} {} {} {} {}",
+            self.root.expose(),
+            self.split.expose(),
+            keys(&self.resume),
+            self.resume_before.as_ref().map(keys),
+            self.begins,
+            self.queued.is_some(),
+            self.renewed,
+            self.told,
+            self.demanded,
+            self.due,
+            self.asked,
+            self.spent,
+        )
+    }
+}

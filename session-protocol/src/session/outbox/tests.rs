@@ -125,3 +125,13 @@ fn a_warm_ring_does_not_grow() {
         warm = capacity;
     }
 }
+
+impl Outbox {
+    /// All of it, with the kept bytes but for their cids.
+    pub(in crate::session) fn state(&self) -> String {
+        let Self { ring, tail, entries, pieces, first, bytes, asking, .. } = self;
+        let kept: Vec<_> =
+            entries.iter().map(|entry| &ring[entry.start + 9..entry.start + entry.length]).collect();
+        format!("{tail} {entries:?} {pieces:?} {first} {bytes} {asking} {kept:?}")
+    }
+}

@@ -114,3 +114,77 @@ fn se_54_a_generation_at_the_end_of_the_numbers_does_not_wrap() {
     }
     assert!(!a.is_over() && !b.is_over());
 }
+
+/// The events of the model of `resume.pml`, on the newest connection.
+fn event(world: &mut World, event: usize) {
+    let wire = world.wires.len().saturating_sub(1);
+    match event {
+        // seal, transmit
+        0 | 1 => {
+            world.write(event, 40);
+            world.poll(event);
+        }
+        // deliver; what it causes goes out
+        2 | 3 => {
+            if world.deliver(wire, event - 2) {
+                world.poll(event - 2);
+            }
+        }
+        // drop
+        4 => world.wires[wire].to[1].pop_front().into_iter().for_each(drop),
+        // duplicate
+        5 => {
+            let front = world.wires[wire].to[1].front().cloned();
+            front.into_iter().for_each(|record| world.wires[wire].to[1].push_back(record));
+        }
+        // cut, resume
+        6 => {
+            world.cut(wire);
+            world.connect();
+            (0..2).for_each(|side| world.poll(side));
+        }
+        // a second connection beside this one
+        7 => {
+            world.connect();
+            (0..2).for_each(|side| world.poll(side));
+        }
+        // deliver_late
+        8 => world.deliver_late(true),
+        // ack
+        _ => {
+            world.now += ACK_DELAY;
+            (0..2).for_each(|side| world.poll(side));
+        }
+    }
+    if world.wires.is_empty() {
+        world.connect();
+    }
+    world.check();
+}
+
+const EVENTS: usize = 10;
+
+/// Every order of a few events, from the start, from the middle of a resumption and with two connections.
+#[test]
+fn s11_se_54_se_55_every_short_schedule_keeps_the_model() {
+    let depth = if std::env::var_os("DIDAGENT_SOAK").is_some() { 5 } else { 3 };
+    let limits = Limits { record_size: 2048, ..Limits::default() };
+    for start in [&[][..], &[0, 1, 3, 0, 6], &[0, 0, 3, 6, 3, 7, 2]] {
+        for schedule in 0..EVENTS.pow(depth) {
+            let mut world = World::new(&limits, 1);
+            start.iter().for_each(|which| event(&mut world, *which));
+            (0..depth).for_each(|at| event(&mut world, schedule / EVENTS.pow(at) % EVENTS));
+            world.heal();
+        }
+    }
+}
+
+proptest::proptest! {
+    /// Longer ones, by chance.
+    #[test]
+    fn s11_se_54_se_55_long_schedules_keep_the_model(schedule in proptest::collection::vec(0..EVENTS, 10..120)) {
+        let mut world = World::new(&Limits { record_size: 2048, ..Limits::default() }, 1);
+        schedule.into_iter().for_each(|which| event(&mut world, which));
+        world.heal();
+    }
+}

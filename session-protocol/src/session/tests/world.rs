@@ -1,11 +1,13 @@
 //! Two sessions, a clock, and connections that an adversary owns: it delays, loses, duplicates, cuts, freezes, replays,
 //! reflects and forges. Everything is chosen by one seed.
 //!
-//! After each step: what a peer acknowledged it has, kept bytes are within the limit, no key sealed twice, bytes come once
+//! Beside it runs the model of `resume.pml`: what each record does at a receiver that expects number n, and in which order a
+//! sender repeats. After each step: what a peer acknowledged it has, kept bytes are within the limit, no key sealed twice, bytes come once
 //! and in order. [`World::heal`] then gives the two one good connection, and everything must arrive.
 
 use std::{
-    collections::VecDeque,
+    collections::{HashMap, VecDeque},
+    hash::{Hash as _, Hasher as _},
     time::{Duration, Instant},
 };
 
@@ -25,8 +27,16 @@ pub(super) struct Wire {
     pub(super) up: [bool; 2],
     /// On the way to each end.
     pub(super) to: [VecDeque<Vec<u8>>; 2],
+    /// The number of the record that each end sent on it last.
+    sent: [Option<u64>; 2],
     /// Nothing moves on it, and nobody notices.
     pub(super) frozen: bool,
+}
+
+impl Wire {
+    fn new(names: [ConnectionId; 2]) -> Self {
+        Self { names, up: [true; 2], to: Default::default(), sent: [None; 2], frozen: false }
+    }
 }
 
 /// What one end's application did on its stream, and what it got of the other's.
@@ -48,8 +58,17 @@ pub(super) struct World {
     apps: [App; 2],
     una: [u64; 2],
     limits: Limits,
+    /// Side and number of every record that was sealed, by its bytes but for the cid.
+    numbers: HashMap<u64, (usize, u64)>,
     pub(super) adopted: usize,
     pub(super) peak: usize,
+}
+
+/// A record, whatever its cid.
+fn bytes_of(record: &[u8]) -> u64 {
+    let mut hasher = std::hash::DefaultHasher::new();
+    record[9..].hash(&mut hasher);
+    hasher.finish()
 }
 
 fn pattern(side: usize, at: usize) -> u8 {
@@ -62,17 +81,17 @@ impl World {
         let now = origin();
         let (mut a, mut b) = sessions(limits, now);
         let streams = [a.open([1; 32]).unwrap(), b.open([2; 32]).unwrap()];
-        let wire = Wire { names: [FIRST; 2], up: [true; 2], to: Default::default(), frozen: false };
         Self {
             ends: [a, b],
             now,
-            wires: vec![wire],
+            wires: vec![Wire::new([FIRST; 2])],
             late: Vec::new(),
             rng: rng(seed),
             streams,
             apps: Default::default(),
             una: [0; 2],
             limits: limits.clone(),
+            numbers: HashMap::new(),
             adopted: 0,
             peak: 0,
         }
@@ -132,6 +151,15 @@ impl World {
                         self.late.push((1 - side, name, record.to_vec()));
                     }
                     wire.to[1 - side].push_back(record.to_vec());
+                    if record[0] == 0x10 {
+                        let key = bytes_of(record);
+                        let next = wire.sent[side].map_or(0, |sent| sent + 1);
+                        let last = self.ends[side].sealer.next() - 1;
+                        let (of, seq) = *self.numbers.entry(key).or_insert((side, last));
+                        let una = self.ends[side].outbox.una();
+                        assert!(of == side && (seq == next || seq == una), "{seq} {next} {una}");
+                        wire.sent[side] = Some(seq);
+                    }
                 }
                 Output::Disconnect(connection) => {
                     let at = self.wires.iter().position(|wire| wire.names[side] == connection);
@@ -164,7 +192,7 @@ impl World {
         let names = [0, 1].map(|side| self.ends[side].connected(self.now));
         match names {
             [Ok(a), Ok(b)] => {
-                self.wires.push(Wire { names: [a, b], up: [true; 2], to: Default::default(), frozen: false });
+                self.wires.push(Wire::new([a, b]));
             }
             _ => names.into_iter().enumerate().for_each(|(side, name)| match name {
                 Ok(name) => self.ends[side].disconnected(name, self.now),
@@ -176,8 +204,25 @@ impl World {
 
     pub(super) fn hand_in(&mut self, side: usize, connection: ConnectionId, record: &[u8]) {
         let mut copy = record.to_vec();
+        let (expected, current) =
+            (self.ends[side].opener.next(), self.ends[side].paths.is_current(connection));
+        let una = self.ends[side].outbox.una();
+        let retired = !self.ends[side].cids().iter().any(|cid| record.get(1..9) == Some(cid));
         let result = self.ends[side].handle(Input::Record { connection, record: &mut copy }, self.now);
         assert!(matches!(result, Ok(()) | Err(SessionError::Rejected)), "{result:?}");
+        // What the model says of a record of the peer.
+        let number = record.get(9..).and_then(|_| self.numbers.get(&bytes_of(record)));
+        if retired && record[0] == 0x10 {
+            assert_eq!((result, self.ends[side].opener.next()), (Err(SessionError::Rejected), expected));
+        } else if let Some((_, seq)) = number.filter(|(of, _)| record[0] == 0x10 && *of != side) {
+            let accepted = u64::from(*seq == expected);
+            assert_eq!(self.ends[side].opener.next(), expected + accepted);
+            assert_eq!(self.ends[side].paths.is_current(connection), current && *seq <= expected);
+            assert_eq!(result, Ok(()));
+        } else {
+            assert_eq!(self.ends[side].opener.next(), expected, "nobody sealed it for us");
+            assert!(self.ends[side].outbox.una() == una || record[0] == 0x12, "only an answer acknowledges");
+        }
         self.drain(side, &copy);
     }
 
@@ -249,7 +294,7 @@ impl World {
         self.hand_in(side, name, &record);
     }
 
-    fn deliver_late(&mut self, forget: bool) {
+    pub(super) fn deliver_late(&mut self, forget: bool) {
         if !self.late.is_empty() {
             let which = self.below(self.late.len());
             let (side, name, record) =
