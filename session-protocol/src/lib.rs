@@ -152,7 +152,7 @@ pub use handshake::{HandshakeError, Initiator, Params, Rejected, Responder};
 pub use hello::{Cid, Extension, Hello, HelloError};
 pub use keys::{StaticPublic, StaticSecret};
 pub use limits::{
-    EpochLimits, EpochMark, Limits, MAX_HANDSHAKE_MESSAGE, MAX_RECORD, MAX_STREAMS, RECORD_OVERHEAD,
+    EpochLimits, EpochMark, Limits, MAX_HANDSHAKE_MESSAGE, MAX_RECORD, MAX_STREAMS, Padding, RECORD_OVERHEAD,
 };
 pub use record::resume::unknown_cid;
 pub use session::{

@@ -19,6 +19,12 @@ pub const MAX_HANDSHAKE_MESSAGE: usize = 4096;
 /// frames of a record beside it, and so does the smallest record of constant padding.
 pub(crate) const MIN_RECORD: usize = 2048;
 
+/// Smallest plaintext of constant padding: the longest control frames fit, and every peer accepts it.
+const MIN_CONSTANT: usize = 1536;
+const _: () = assert!(MIN_CONSTANT + RECORD_OVERHEAD <= MIN_RECORD);
+/// Records of constant padding that must fit into what is kept for sending again, of which some are for control.
+const CONSTANT_RECORDS: usize = 16;
+
 /// Records of one direction in one epoch: the hard limit of section 9, and 2^16 more for control. Beyond it nothing is sealed
 /// or opened.
 pub(crate) const RECORDS_PER_EPOCH: u64 = (1 << 24) + (1 << 16);
@@ -74,6 +80,40 @@ pub struct Limits {
     pub retransmission: usize,
     /// When an epoch ends. Lower it only in tests.
     pub epoch: EpochLimits,
+    /// What this side does to the sizes and instants of its records.
+    pub padding: Padding,
+}
+
+/// How the sender pads. Specification: `spec/session.md`, section 11.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Padding {
+    /// Not at all.
+    #[default]
+    Off,
+    /// Each record's plaintext up to the next of a few sizes: 64, 128, 256, 512, 1024 bytes, then those of Padmé, which add
+    /// less than an eighth.
+    Buckets,
+    /// Every record the same, one in each interval, also when there is nothing to say. What is written waits for its turn.
+    Constant {
+        /// Bytes of plaintext of each record, 1536 to [`MAX_RECORD`] - [`RECORD_OVERHEAD`], at most a sixteenth of
+        /// `retransmission`; the peer's `max_record` lowers it.
+        size: usize,
+        /// The interval, not zero.
+        every: Duration,
+    },
+}
+
+impl Padding {
+    fn is_valid(&self, retransmission: usize) -> bool {
+        match self {
+            Self::Off | Self::Buckets => true,
+            Self::Constant { size, every } => {
+                (MIN_CONSTANT..=MAX_RECORD - RECORD_OVERHEAD).contains(size)
+                    && !every.is_zero()
+                    && size.saturating_mul(CONSTANT_RECORDS) <= retransmission
+            }
+        }
+    }
 }
 
 /// When an epoch ends. Specification: `spec/session.md`, SE-10.
@@ -147,6 +187,7 @@ impl Default for Limits {
             send_buffer: 1024 * 1024,
             retransmission: 8 * 1024 * 1024,
             epoch: EpochLimits::default(),
+            padding: Padding::Off,
         }
     }
 }
@@ -162,6 +203,7 @@ impl Limits {
             && self.send_buffer >= 1
             && (MIN_RETRANSMISSION..=MAX_RETRANSMISSION).contains(&self.retransmission)
             && self.epoch.are_valid()
+            && self.padding.is_valid(self.retransmission)
     }
 }
 
@@ -172,7 +214,11 @@ mod tests {
     #[test]
     fn defaults_are_valid_and_each_range_is_checked() {
         assert!(Limits::default().are_valid());
-        let broken: [fn(&mut Limits); 13] = [
+        let every = Duration::from_millis(1);
+        for size in [1536, MAX_RECORD - RECORD_OVERHEAD] {
+            assert!(Limits { padding: Padding::Constant { size, every }, ..Limits::default() }.are_valid());
+        }
+        let broken: [fn(&mut Limits); 17] = [
             |l| l.max_record = MIN_RECORD - 1,
             |l| l.max_record = MAX_RECORD + 1,
             |l| l.record_size = 0,
@@ -186,6 +232,13 @@ mod tests {
             |l| l.epoch.last = l.epoch.hard.records,
             |l| l.epoch.last += 1,
             |l| l.epoch.forgeries = 0,
+            |l| l.padding = Padding::Constant { size: 1535, every: Duration::from_millis(1) },
+            |l| l.padding = Padding::Constant { size: MAX_RECORD - 36, every: Duration::from_millis(1) },
+            |l| l.padding = Padding::Constant { size: 2000, every: Duration::ZERO },
+            |l| {
+                l.retransmission = 192 * 1024;
+                l.padding = Padding::Constant { size: 12 * 1024 + 1, every: Duration::from_millis(1) };
+            },
         ];
         for change in broken {
             let mut limits = Limits::default();

@@ -18,6 +18,7 @@ mod event;
 mod exchange;
 mod local;
 mod outbox;
+mod padding;
 mod path;
 mod receive;
 mod rehandshake;
@@ -41,6 +42,7 @@ use crate::{
     Role,
     established::{ExportError, Start},
     hello::Cid,
+    limits::RECORD_OVERHEAD,
     record::{Opener, Sealer, resume::Message},
     schedule::ExporterSecret,
 };
@@ -48,6 +50,7 @@ use acks::Acks;
 use cids::{Held, Issued};
 use epochs::Epochs;
 use outbox::Outbox;
+use padding::Pacer;
 use path::Paths;
 use streams::Streams;
 
@@ -76,6 +79,7 @@ pub struct Session {
     phase: Phase,
     confirm_due: bool,
     epochs: Epochs,
+    pacer: Pacer,
     acks: Acks,
     ping: Ping,
     control: VecDeque<Control>,
@@ -139,8 +143,10 @@ enum Control {
 impl Session {
     pub(crate) fn new(start: Start, now: Instant, guards: Box<dyn CryptoRng + Send>) -> Self {
         let Start { role, sid, exporter, epoch, binding, send, receive, local, peer, limits } = start;
-        let largest = limits.record_size.min(crate::wire::length(peer.max_record.into()));
         let initiator = role == Role::Initiator;
+        let peers_record = crate::wire::length(peer.max_record.into());
+        let pacer = Pacer::new(limits.padding, peers_record.saturating_sub(RECORD_OVERHEAD));
+        let sizes = pacer.sizes(limits.record_size.min(peers_record));
         let streams = Streams::new(role, u64::from(peer.stream_window), &limits);
         Self {
             role,
@@ -153,6 +159,7 @@ impl Session {
             phase: if initiator { Phase::Open } else { Phase::Unconfirmed },
             confirm_due: initiator,
             epochs: Epochs::new(role, binding, limits.epoch.clone(), epoch, now),
+            pacer,
             acks: Acks::default(),
             ping: Ping::default(),
             control: VecDeque::new(),
@@ -160,7 +167,7 @@ impl Session {
             issued: Issued::new(local.cids),
             held: Held::new(peer.cids),
             paths: Paths::new(),
-            outbox: Outbox::new(limits.retransmission, largest),
+            outbox: Outbox::new(limits.retransmission, sizes),
             transmitted: 0,
             transmitted_once: 0,
             message: Message::new(),
@@ -208,7 +215,8 @@ impl Session {
         if let Some(connection) = self.seal_message() {
             return Output::Transmit { connection, record: &self.message };
         }
-        if let Some((connection, cid)) = self.paths.current().map(|link| (link.id, link.cid)) {
+        let current = self.paths.current().map(|link| (link.id, link.cid));
+        if let Some((connection, cid)) = current.filter(|_| self.pacer.may_send(now)) {
             if self.transmitted == self.outbox.next() {
                 self.seal_next(now);
             }
@@ -216,8 +224,13 @@ impl Session {
             // Sealing may have ended the session.
             if seq < self.outbox.next() && self.phase != Phase::Closed {
                 self.note_transmitted(seq);
+                self.pacer.passed(now);
                 let record = self.outbox.addressed(seq, &cid);
                 return Output::Transmit { connection, record };
+            }
+            if self.phase == Phase::Open {
+                // No record can be kept, so none goes out at this time.
+                self.pacer.passed(now);
             }
         }
         match self.poll_event() {
@@ -318,6 +331,14 @@ impl Session {
     }
 
     fn deadline(&self, now: Instant) -> Option<Instant> {
+        if self.pacer.is_constant() && self.is_connected() {
+            // Everything else waits for the next record.
+            let more = self.phase == Phase::Open
+                || matches!(self.phase, Phase::Closing { .. })
+                || self.transmitted < self.outbox.next();
+            let record = self.pacer.deadline().filter(|_| more);
+            return record.into_iter().chain(self.paths.deadline()).min();
+        }
         let talks = !self.is_over() && self.is_connected();
         let to_say = [self.acks.deadline(), self.epoch_deadline(now)].into_iter().flatten().filter(|_| talks);
         to_say.chain(self.paths.deadline()).min()

@@ -12,6 +12,7 @@
 
 use std::collections::VecDeque;
 
+use super::padding::Sizes;
 use crate::{
     hello::Cid,
     limits::{CONTROL_RESERVE, MAX_STREAMS, QUIET_BYTES, QUIET_RECORDS},
@@ -26,10 +27,6 @@ const PIECE_COST: usize = 16;
 const ACK_RESERVE: usize = 4 * 1024;
 /// And of that, the last is for the CLOSE.
 const CLOSE_RESERVE: usize = 512;
-/// A record of control frames: a post-quantum RATCHET fits, and the smallest record that any peer takes is not smaller.
-const CONTROL_RECORD: usize = 2048;
-/// More than a record with CONFIRM, ACK and CLOSE.
-const SMALL_RECORD: usize = 128;
 /// Most streams that have data in one record.
 const MAX_PIECES: usize = 2 * MAX_STREAMS;
 /// The ring starts with this.
@@ -78,8 +75,8 @@ pub(super) struct Outbox {
     /// Kept records that ask for an acknowledgement.
     asking: usize,
     limit: usize,
-    /// Largest record, so that the ring can always be given a piece of that size.
-    largest: usize,
+    /// Largest records; the ring can always be given a piece of that size.
+    sizes: Sizes,
 }
 
 /// Room for one record, taken out of the ring while the record is built.
@@ -93,8 +90,8 @@ pub(super) struct Space {
 }
 
 impl Outbox {
-    /// Keeps at most `limit` bytes, in records of at most `largest`.
-    pub(super) fn new(limit: usize, largest: usize) -> Self {
+    /// Keeps at most `limit` bytes, in records of at most these sizes.
+    pub(super) fn new(limit: usize, sizes: Sizes) -> Self {
         Self {
             ring: Vec::new(),
             tail: 0,
@@ -104,7 +101,7 @@ impl Outbox {
             bytes: 0,
             asking: 0,
             limit,
-            largest,
+            sizes,
         }
     }
 
@@ -131,11 +128,16 @@ impl Outbox {
 
     /// Largest record of that urgency that may be sealed now; 0 if none may.
     pub(super) fn room(&self, urgency: Urgency) -> usize {
+        let Sizes { stream, control, small } = self.sizes;
+        // Where padding makes the small ones large, so are the reserves for them.
+        let reserve = |usual: usize, records: usize| {
+            usual.max(small.saturating_add(ENTRY_COST).saturating_mul(records).min(self.limit / 4))
+        };
         let (kept_free, largest, pieces) = match urgency {
-            Urgency::Stream => (CONTROL_RESERVE, self.largest, MAX_PIECES.saturating_mul(PIECE_COST)),
-            Urgency::Control => (ACK_RESERVE, CONTROL_RECORD.min(self.largest), 0),
-            Urgency::Ack => (CLOSE_RESERVE, SMALL_RECORD, 0),
-            Urgency::Close => (0, SMALL_RECORD, 0),
+            Urgency::Stream => (reserve(CONTROL_RESERVE, 4), stream, MAX_PIECES.saturating_mul(PIECE_COST)),
+            Urgency::Control => (reserve(ACK_RESERVE, 2), control, 0),
+            Urgency::Ack => (reserve(CLOSE_RESERVE, 1), small, 0),
+            Urgency::Close => (0, small, 0),
         };
         let free = self.limit.saturating_sub(kept_free).saturating_sub(self.cost());
         if largest.saturating_add(pieces).saturating_add(ENTRY_COST) <= free { largest } else { 0 }
@@ -236,7 +238,7 @@ impl Outbox {
     /// two of the largest records more than that, one piece for a third is always free.
     fn grow(&mut self, size: usize) {
         let least = self.bytes.saturating_add(size);
-        let most = self.limit.saturating_add(self.largest.saturating_mul(2)).max(least);
+        let most = self.limit.saturating_add(self.sizes.stream.saturating_mul(2)).max(least);
         let wanted = self.ring.len().saturating_mul(2).max(FIRST_RING).max(least).min(most);
         let mut ring = Vec::with_capacity(wanted);
         for entry in &mut self.entries {

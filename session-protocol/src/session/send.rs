@@ -18,7 +18,8 @@ const NEW_CID_LEN: usize = 9;
 impl Session {
     /// Seals the next record, if there is anything to send, a connection to send it on and room to keep it.
     pub(super) fn seal_next(&mut self, now: Instant) {
-        if self.phase == Phase::Open && self.has_frames() && self.sealer.remaining() <= 1 {
+        let has_frames = self.has_frames() || self.pacer.is_constant();
+        if self.phase == Phase::Open && has_frames && self.sealer.remaining() <= 1 {
             // The last record of the epoch says why it is the last.
             self.end(close::RECORD_LIMIT);
         }
@@ -31,6 +32,7 @@ impl Session {
         } else {
             self.put_frames(&mut out, end, urgency, now)
         };
+        self.pacer.pad(&mut out);
         self.seal(out, asks, now);
     }
 
@@ -56,7 +58,8 @@ impl Session {
         match self.phase {
             Phase::Unconfirmed | Phase::Said | Phase::Closed => None,
             Phase::Closing { .. } => room(Urgency::Close),
-            Phase::Open if !self.has_frames() => None,
+            // A record of padding alone must not take the room that others are to have.
+            Phase::Open if !self.has_frames() => room(Urgency::Stream).filter(|_| self.pacer.is_constant()),
             Phase::Open => room(Urgency::Stream)
                 .or_else(|| room(Urgency::Control).filter(|_| self.has_control_frames()))
                 .or_else(|| room(Urgency::Ack).filter(|_| self.acks.is_due())),

@@ -7,8 +7,12 @@ use crate::limits::Limits;
 
 const LARGEST: usize = 1024;
 
+fn sizes(largest: usize) -> Sizes {
+    crate::session::padding::Pacer::new(crate::Padding::Off, crate::MAX_RECORD).sizes(largest)
+}
+
 fn outbox() -> Outbox {
-    Outbox::new(256 * 1024, LARGEST)
+    Outbox::new(256 * 1024, sizes(LARGEST))
 }
 
 fn put(outbox: &mut Outbox, size: usize, record: &[u8], asks: bool) {
@@ -72,7 +76,7 @@ proptest! {
 /// Records of each urgency go on until their part of the buffer is full, and the CLOSE always has room.
 #[test]
 fn se_52_the_reserve_is_for_control_then_for_acks_then_for_the_close() {
-    let mut outbox = Outbox::new(Limits::default().retransmission, 16 * 1024);
+    let mut outbox = Outbox::new(Limits::default().retransmission, sizes(16 * 1024));
     let mut costs = Vec::new();
     for (urgency, size) in
         [(Urgency::Stream, 16 * 1024), (Urgency::Control, 40), (Urgency::Ack, 46), (Urgency::Close, 60)]
