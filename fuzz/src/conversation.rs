@@ -1,28 +1,35 @@
 //! Two endpoints, a link between them, and an adversary on it. The input is a script of what they do.
 //!
 //! Each step is one byte, and the argument bytes that it takes; a missing argument is 0. The low nibble chooses the step,
-//! bit 7 the side.
+//! bit 7 the side, bit 6 the second table.
 //!
 //! ```text
 //! 0 open         1 write n      2 finish     3 reset       4 read n       5 ping       6 poll       7 deliver
 //! 8 flip bit nn  9 cut to nn    a replay     b reflect     c skip one     d time n     e close code f n:
 //!    n % 8 is 0 give up   1, 2 a connection more    3, 4 both lose the newest connection   5 this end loses it
 //!             6 a late record of a connection that is gone      7 a message or record on another connection than its own
+//!
+//! second table: 0 new epoch    1 handshake inside the session, or its answer    2 seconds n
 //! ```
 //!
 //! Properties: what is not the peer's next record is not accepted and changes nothing but, at worst, which connection is used;
 //! streams deliver a prefix of what was written, in order; while both ends live and find a connection nothing is lost.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
-use didagent_session::{ConnectionId, Event, Input, Output, Session, SessionError, Stats, StreamId};
+use didagent_session::{
+    ConnectionId, Event, Input, Output, RehandshakeError, Session, SessionError, Stats, StreamId,
+};
 
 use crate::Outcome;
-use crate::parties::{START, first, sessions, small_limits};
+use crate::parties::{START, Statics, first, sessions, small_limits};
 
 /// Steps of one script: a longer one finds nothing that two shorter ones do not.
 const MAX_STEPS: usize = 512;
+
+static STATICS: LazyLock<Statics> = LazyLock::new(|| Statics::new(small_limits()));
 
 /// A script. `Accepted` means that both ends lived until its end, and all that was written arrived.
 pub(crate) fn conversation(input: &[u8]) -> Outcome {
@@ -30,7 +37,7 @@ pub(crate) fn conversation(input: &[u8]) -> Outcome {
     let mut world = World::new();
     for _ in 0..MAX_STEPS {
         let Some(step) = script.next() else { break };
-        world.step(step & 0xf, usize::from(step >> 7), &mut script);
+        world.step(step & 0x4f, usize::from(step >> 7), &mut script);
     }
     world.settle()
 }
@@ -161,13 +168,11 @@ impl World {
                     self.must_refuse(side, link, &record);
                 }
             }
-            0xd => {
-                self.now += Duration::from_millis(script.short() as u64);
-                for side in 0..2 {
-                    self.ends[side].session.handle(Input::Timeout, self.now).expect("time always passes");
-                    self.drain(side, &[]);
-                }
-            }
+            0xd => self.wait(Duration::from_millis(script.short() as u64)),
+            0x40 => self.ends[side].session.ratchet(),
+            0x41 => self.rehandshake(side),
+            0x42 => self.wait(Duration::from_secs(script.short() as u64)),
+            0x43..=0x4f => {}
             0xe => {
                 self.ends[side].session.close(script.short() as u32);
                 self.drain(side, &[]);
@@ -245,6 +250,26 @@ impl World {
                 }
             }
         }
+    }
+
+    fn wait(&mut self, time: Duration) {
+        self.now += time;
+        for side in 0..2 {
+            self.ends[side].session.handle(Input::Timeout, self.now).expect("time always passes");
+            self.drain(side, &[]);
+        }
+    }
+
+    /// The initiator begins a handshake, the responder answers one if there is one.
+    fn rehandshake(&mut self, side: usize) {
+        let session = &mut self.ends[side].session;
+        let (local, remote) = STATICS.keys(side == 0);
+        let result = if side == 0 {
+            session.rehandshake(local, remote)
+        } else {
+            session.answer_rehandshake(local, remote)
+        };
+        assert!(!matches!(result, Err(RehandshakeError::Authentication | RehandshakeError::OtherKeys)));
     }
 
     fn stream(&self, side: usize, script: &mut Script<'_>) -> Option<StreamId> {
@@ -365,9 +390,11 @@ impl World {
 
     /// Lets everything that is queued arrive, and looks at what arrived.
     fn settle(mut self) -> Outcome {
-        // 64 records of each side, and between them reading and connections; far fewer rounds than this.
+        // Each epoch lets 48 records of a side pass, with 256 bytes of each stream between two times of reading; and there
+        // are connections.
         for round in 0..1000 {
             let mut idle = true;
+            self.rehandshake(1);
             self.notice();
             if round % 50 == 0 || self.ends.iter().all(|end| !end.session.is_connected()) {
                 idle = self.ends.iter().any(|end| end.session.is_over());
@@ -399,6 +426,7 @@ impl World {
         if a.session.is_over() || b.session.is_over() {
             return Outcome::Refused;
         }
+        assert_eq!(a.session.epoch(), b.session.epoch(), "the ends seal in one epoch");
         for (from, to) in [(a, b), (b, a)] {
             for (stream, used) in from.streams.iter().filter(|(_, used)| !used.broken) {
                 let delivered = to.streams.get(stream).map_or(0, |used| used.delivered);
@@ -424,10 +452,10 @@ impl End {
 }
 
 /// What anybody can see of a session's state, but the counts of what was dropped and rejected.
-fn visible(session: &Session) -> (Stats, Instant, bool, bool) {
+fn visible(session: &Session) -> (Stats, Instant, bool, bool, u32) {
     let mut stats = session.stats();
     (stats.records_dropped, stats.records_rejected) = (0, 0);
-    (stats, session.last_heard(), session.is_over(), session.is_delivered())
+    (stats, session.last_heard(), session.is_over(), session.is_delivered(), session.epoch())
 }
 
 /// The byte at `offset` of what `side` writes on `stream`.

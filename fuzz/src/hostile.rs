@@ -15,6 +15,7 @@ const INITIATOR: u8 = 1;
 const UNCONFIRMED: u8 = 2;
 const READS: u8 = 4;
 const HAS_STREAMS: u8 = 8;
+const WANTS_EPOCH: u8 = 16;
 
 /// Frames from the peer. Whatever they say, memory is bounded by the limits, and a violation ends the session once and
 /// for good.
@@ -46,10 +47,17 @@ pub(crate) fn hostile_peer(input: &[u8]) -> Outcome {
 fn victim(choice: u8) -> Session {
     let (mut initiator, mut responder) = sessions(small_limits());
     if choice & UNCONFIRMED == 0 {
+        initiator.ping();
         while pass(&mut initiator, &mut responder) {}
-        while responder.poll_event().is_some() {}
+        // With the PONG both have heard each other, so an epoch may begin.
+        while pass(&mut responder, &mut initiator) {}
+        while initiator.poll_event().is_some() {}
     }
     let mut victim = if choice & INITIATOR != 0 { initiator } else { responder };
+    if choice & WANTS_EPOCH != 0 {
+        victim.ratchet();
+        while !matches!(victim.poll(*START), Output::Timeout(_)) {}
+    }
     if choice & HAS_STREAMS != 0 {
         for _ in 0..2 {
             let stream = victim.open([7; 32]).expect("room for two streams");

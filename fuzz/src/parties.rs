@@ -7,8 +7,8 @@ use std::time::Instant;
 use didagent_didcomm::did::peer2;
 use didagent_didcomm::keys::{Ed25519Secret, X25519Secret};
 use didagent_session::{
-    ConnectionId, EpochLimits, EpochMark, Established, Initiator, Limits, Params, Responder, Session,
-    StaticPublic, StaticSecret, Suite,
+    ConnectionId, EpochLimits, EpochMark, Established, Initiator, Limits, Padding, Params, Responder,
+    Session, StaticPublic, StaticSecret, Suite,
 };
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng as _;
@@ -57,11 +57,12 @@ pub(crate) fn small_limits() -> Limits {
         send_buffer: 256,
         retransmission: 192 * 1024,
         epoch: EpochLimits {
-            soft: EpochMark { records: 24, ..EpochLimits::default().soft },
-            hard: EpochMark { records: 48, ..EpochLimits::default().hard },
+            soft: EpochMark { records: 24, bytes: 8192, ..EpochLimits::default().soft },
+            hard: EpochMark { records: 48, bytes: 20_000, ..EpochLimits::default().hard },
             last: 64,
             ..EpochLimits::default()
         },
+        padding: Padding::Off,
     }
 }
 
@@ -87,6 +88,15 @@ impl Statics {
 
     pub(crate) fn responders(&self) -> Params<'_> {
         self.params(&self.responder, &self.initiator_public)
+    }
+
+    /// Our secret and the peer's key, of the initiator or of the responder.
+    pub(crate) fn keys(&self, initiator: bool) -> (&StaticSecret, &StaticPublic) {
+        if initiator {
+            (&self.initiator, &self.responder_public)
+        } else {
+            (&self.responder, &self.initiator_public)
+        }
     }
 
     fn params<'a>(&self, local: &'a StaticSecret, remote: &'a StaticPublic) -> Params<'a> {

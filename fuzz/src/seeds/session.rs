@@ -50,6 +50,10 @@ fn frame_bytes() -> Vec<(&'static str, Vec<u8>)> {
         ("confirm", vec![4]),
         ("new-cid", [&[0x0a][..], b"8 bytes!"].concat()),
         ("close", [&[5][..], &0x100_u32.to_be_bytes(), &0_u64.to_be_bytes()].concat()),
+        ("ratchet", [&[6, 0, 0, 0, 1][..], &[9; 32], &[0, 0]].concat()),
+        ("ratchet-ack", [&[7, 0, 0, 0, 1][..], &[9; 32], &[0, 0]].concat()),
+        ("ratchet-req", vec![8]),
+        ("rehs", [&[9, 1, 0, 0, 0, 1, 0, 48][..], &[9; 48]].concat()),
         ("open", stream(0x10, 1, &[7; 32])),
         ("data", stream(0x11, 1, b"\0\x05share")),
         ("fin", stream(0x12, 1, b"")),
@@ -73,6 +77,22 @@ fn frames(seeds: &mut Seeds) {
     );
     seeds.add("session_frames", "unknown", [0x15]);
     seeds.add("session_frames", "unknown-between", [0x0b]);
+    seeds.add(
+        "session_frames",
+        "ratchet-hybrid",
+        [&[6, 0, 0, 0, 1][..], &[9; 32], &[4, 0xa0], &[7; 1184]].concat(),
+    );
+    seeds.add(
+        "session_frames",
+        "ratchet-ack-hybrid",
+        [&[7, 0, 0, 0, 1][..], &[9; 32], &[4, 0x40], &[7; 1088]].concat(),
+    );
+    seeds.add(
+        "session_frames",
+        "ratchet-longer-than-record",
+        [&[6, 0, 0, 0, 1][..], &[9; 32], &[4, 0xa0, 7]].concat(),
+    );
+    seeds.add("session_frames", "rehs-empty", [9, 2, 0, 0, 0, 1, 0, 0]);
     seeds.add("session_frames", "data-empty", [0x11, 0, 0, 0, 1, 0, 0]);
     seeds.add("session_frames", "data-longer-than-record", [0x11, 0, 0, 0, 1, 0xff, 0xff, 1]);
 }
@@ -154,7 +174,7 @@ fn records(seeds: &mut Seeds) {
     seeds.add("session_record", "bad-header", flipped(&first, 12));
     seeds.add("session_record", "bad-ciphertext", flipped(&first, 21));
     seeds.add("session_record", "bad-tag", flipped(&first, -1));
-    seeds.add("session_record", "bad-longer-than-a-record", [&first[..], &[0; 1024]].concat());
+    seeds.add("session_record", "bad-longer-than-a-record", [&first[..], &[0; 2048]].concat());
 }
 
 /// A victim and records for it.
@@ -171,6 +191,7 @@ fn hostile(seeds: &mut Seeds) {
     const T: &str = "session_hostile_peer";
     let [open, data, fin, reset, ack, ping, window, close, confirm] =
         ["open", "data", "fin", "reset", "ack", "ping", "window", "close", "confirm"].map(frame);
+    let [ratchet, answer, asks, rehs] = ["ratchet", "ratchet-ack", "ratchet-req", "rehs"].map(frame);
     let life = [&ack[..], &ping, &open, &data, &data].concat();
     seeds.add(T, "valid-stream-read", script(4, &[&life, &window, &data, &fin]));
     seeds.add(T, "valid-stream-unread-then-reset", script(0, &[&life, &reset]));
@@ -185,6 +206,20 @@ fn hostile(seeds: &mut Seeds) {
     seeds.add(T, "bad-no-confirm", script(2, &[&open]));
     seeds.add(T, "bad-ack-of-the-future", script(0, &[&[&[1][..], &[0xff; 8]].concat()]));
     seeds.add(T, "bad-empty-record", script(0, &[&[]]));
+    seeds.add(T, "valid-ratchet", script(4, &[&ratchet, &[&open[..], &data].concat(), &fin]));
+    seeds.add(T, "valid-ratchet-of-both", script(4 | 16, &[&ratchet, &ping]));
+    seeds.add(T, "valid-ratchet-ack", script(1 | 4 | 16, &[&answer, &ping]));
+    seeds.add(T, "valid-ratchet-asked-for", script(1 | 8, &[&asks, &asks, &answer, &asks, &ping]));
+    seeds.add(T, "valid-rehs-that-nobody-answers", script(4, &[&rehs, &[&open[..], &data].concat()]));
+    seeds.add(T, "bad-ratchet-unconfirmed", script(2, &[&[&confirm[..], &ratchet].concat()]));
+    seeds.add(T, "bad-ratchet-twice", script(4, &[&ratchet, &ratchet]));
+    seeds.add(T, "bad-two-in-one-record", script(4, &[&[&ratchet[..], &rehs].concat()]));
+    seeds.add(T, "bad-ratchet-of-low-order", script(4, &[&[&[6, 0, 0, 0, 1][..], &[0; 34]].concat()]));
+    seeds.add(T, "bad-ratchet-from-responder", script(1, &[&ratchet]));
+    seeds.add(T, "bad-ratchet-asked-for-by-initiator", script(0, &[&asks]));
+    seeds.add(T, "bad-ratchet-ack-to-nothing", script(1, &[&answer]));
+    seeds.add(T, "bad-rehs-while-ratchet", script(4, &[&ratchet, &rehs]));
+    seeds.add(T, "bad-rehs-from-responder", script(1, &[&rehs]));
     let opens: Vec<u8> =
         (0..257_u32).flat_map(|n| [&[0x10][..], &(2 * n + 1).to_be_bytes(), &[7; 32]].concat()).collect();
     seeds.add(T, "bad-too-many-streams", script(0, &[&opens]));
@@ -256,4 +291,42 @@ fn conversations(seeds: &mut Seeds) {
     // Each PING is a record: an epoch has 24.
     let pings = [5, 6, 0x87, 0x86, 7].repeat(70);
     seeds.add(T, "valid-several-epochs", pings);
+    // The peer's answers do not arrive: at the hard limit the data waits, and comes when they do.
+    let unheard = [1, 0, 9, 6, 0x87, 0x84, 0, 9].repeat(30);
+    seeds.add(T, "valid-hard-limit", [&[5, 0, 6, 0x87][..], &unheard].concat());
+    let round = [6, 0x87, 0x86, 7];
+    let talk =
+        |steps: &[&[u8]]| steps.iter().flat_map(|step| [*step, &round[..]].concat()).collect::<Vec<_>>();
+    seeds.add(
+        T,
+        "valid-epochs-asked-for",
+        talk(&[&[0, 5], &[0x40], &[1, 0, 9], &[0xc0], &[5], &[0xc0], &[0x81, 0, 99], &[0x40, 0xc0]]),
+    );
+    seeds.add(
+        T,
+        "valid-epochs-by-time",
+        talk(&[&[0, 5], &[0x42, 60], &[0x42, 61, 1, 0, 9], &[0x42, 130], &[0x42, 200]]),
+    );
+    seeds.add(
+        T,
+        "valid-handshakes-inside",
+        talk(&[&[0, 5], &[0x41], &[1, 0, 9], &[0xc1], &[5], &[0x41, 0x40], &[0x42, 190, 1, 0, 99], &[0xc1]]),
+    );
+    seeds.add(
+        T,
+        "valid-change-of-epochs-attacked",
+        talk(&[
+            &[0, 5],
+            &[0x40, 6, 0x88, 0, 99, 0x8a, 0, 0x89, 0, 30, 0x87, 0x86, 8, 1, 3, 0xa, 0, 0xb],
+            &[1, 0, 9, 6, 0x8a, 2, 0x88, 0, 80],
+        ]),
+    );
+    // The connection breaks with the RATCHET, with its answer, and with the first record of the new epoch.
+    for (name, steps) in [
+        ("valid-cut-with-the-ratchet", &[0x40, 6][..]),
+        ("valid-cut-with-the-answer", &[0x40, 6, 0x87, 0x86]),
+        ("valid-cut-with-the-first-of-the-new-epoch", &[0x40, 6, 0x87, 0x86, 7, 1, 0, 9, 6]),
+    ] {
+        seeds.add(T, name, [&[0, 1, 0, 200, 5][..], &round, steps, &cut, &round, &[0x40], &round].concat());
+    }
 }
