@@ -117,7 +117,7 @@ impl Outbox {
 
     /// Largest record.
     pub(super) fn largest(&self) -> usize {
-        self.largest
+        self.sizes.stream
     }
 
     /// What the kept records cost against the limit, bookkeeping included.
