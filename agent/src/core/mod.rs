@@ -9,6 +9,7 @@
 
 pub mod allowance;
 pub mod backoff;
+pub mod circuits;
 pub mod clock;
 pub mod connect;
 pub mod contacts;
