@@ -19,6 +19,7 @@ use url::{Host, Url};
 
 use crate::core::clock::utc;
 use crate::failure::{Failure, Kind};
+use crate::io::metered::{Meter, Metered};
 use crate::io::unix_now;
 
 /// How long connecting may take, TLS and the HTTP upgrade included.
@@ -28,21 +29,27 @@ const CONNECT: Duration = Duration::from_secs(10);
 const MAX_ADDRESSES: usize = 4;
 
 /// A connected websocket.
-pub(super) type Socket = WebSocketStream<MaybeTlsStream<TcpStream>>;
+pub(super) type Socket = WebSocketStream<MaybeTlsStream<Metered>>;
 
-/// Connects to `address`. When it is a stranger's, `ours` is the address of our own mediator.
+/// Connects to `address`. When it is a stranger's, `ours` is the address of our own mediator. `meter` is told of incoming bytes.
 pub(super) async fn dial(
     address: &str,
     ours: Option<&str>,
     config: WebSocketConfig,
+    meter: &Meter,
 ) -> Result<Socket, Failure> {
-    match timeout(CONNECT, connect(address, ours, config)).await {
+    match timeout(CONNECT, connect(address, ours, config, meter)).await {
         Ok(result) => result,
         Err(_) => Err(unreachable_at(address, &format!("no answer within {} s", CONNECT.as_secs()))),
     }
 }
 
-async fn connect(address: &str, ours: Option<&str>, config: WebSocketConfig) -> Result<Socket, Failure> {
+async fn connect(
+    address: &str,
+    ours: Option<&str>,
+    config: WebSocketConfig,
+    meter: &Meter,
+) -> Result<Socket, Failure> {
     let mut candidates =
         resolve(address).await.map_err(|error| unreachable_at(address, &error.to_string()))?;
     if let Some(ours) = ours {
@@ -63,6 +70,7 @@ async fn connect(address: &str, ours: Option<&str>, config: WebSocketConfig) -> 
             Ok(stream) => {
                 // Small messages, each of which somebody waits for.
                 stream.set_nodelay(true).map_err(|error| unreachable_at(address, &error.to_string()))?;
+                let stream = Metered::new(stream, meter.clone());
                 let upgraded =
                     tokio_tungstenite::client_async_tls_with_config(address, stream, Some(config), None);
                 return match upgraded.await {
@@ -271,10 +279,12 @@ mod tests {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = format!("ws://{}/", listener.local_addr().unwrap());
         let config = WebSocketConfig::default();
-        let refused = dial(&address, Some("ws://8.8.8.8/"), config).await.unwrap_err();
+        let refused = dial(&address, Some("ws://8.8.8.8/"), config, &Meter::new()).await.unwrap_err();
         assert!(refused.message.contains("local network"), "{}", refused.message);
         // At home the dial reaches the listener, which hangs up: another failure.
-        let (dialled, _) = tokio::join!(dial(&address, Some("ws://127.0.0.1/"), config), listener.accept());
+        let meter = Meter::new();
+        let dialled = dial(&address, Some("ws://127.0.0.1/"), config, &meter);
+        let (dialled, _) = tokio::join!(dialled, listener.accept());
         assert!(!dialled.unwrap_err().message.contains("local network"));
     }
 }

@@ -9,7 +9,7 @@ use didagent_didcomm::protocols::trust_ping::Ping;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
-use super::websocket::{self, Heard};
+use super::websocket::{self, FromMediator, Heard};
 use super::{system_rng, unix_now};
 use crate::core::identity::Identity;
 use crate::core::invite::new_id;
@@ -32,7 +32,7 @@ async fn ask(mediator: &str) -> Option<u64> {
     let link = websocket::connect(mediator, None, heard).ok()?;
     let ping = Ping { response_requested: true }.message(new_id(&mut rng));
     link.send(post.to_mediator(ping, mediator, unix_now(), &mut rng).ok()?.text).await;
-    let (_, Heard::Text(text)) = from_mediator.recv().await? else { return None };
+    let FromMediator { heard: Heard::Text(text), .. } = from_mediator.recv().await? else { return None };
     let answer = post.open(text.as_bytes(), unix_now()).ok()?;
     let is_theirs = answer.sender.is_some_and(|sender| sender.did == mediator);
     answer.message.created_time.filter(|_| is_theirs)

@@ -8,6 +8,7 @@ pub mod home;
 pub(crate) mod local_api;
 pub(crate) mod logging;
 mod mediator_time;
+mod metered;
 pub(crate) mod os;
 mod peer;
 pub(crate) mod ping;

@@ -176,7 +176,9 @@ impl Direct {
         direct.send_to_mediator(first).await?;
         let deadline = tokio::time::Instant::now() + MAILBOX;
         while !direct.mailbox.is_live() {
-            let Ok(Some((mediator, heard))) = timeout_at(deadline, direct.heard.recv()).await else {
+            let Ok(Some(FromMediator { mediator, heard, .. })) =
+                timeout_at(deadline, direct.heard.recv()).await
+            else {
                 return Err(Failure::new(
                     Kind::MediatorForeign,
                     format!("the mediator did not set up a mailbox within {} s", MAILBOX.as_secs()),
@@ -217,7 +219,9 @@ impl Direct {
                 return Err(no_answer(&self.contact.name, patience));
             };
             // We hold a sender ourselves, so there is always another message or the deadline.
-            let Some((mediator, heard)) = heard else { return Err(no_answer(&self.contact.name, patience)) };
+            let Some(FromMediator { mediator, heard, .. }) = heard else {
+                return Err(no_answer(&self.contact.name, patience));
+            };
             if let Some(rtt) = self.hear(&mediator, heard, Some(&waiting)).await? {
                 let keeper = mediator_of(&self.did).unwrap_or_default();
                 return Ok(Reply {

@@ -6,18 +6,19 @@
 //! Not its concern: what messages mean (`core`), credit (`peer`).
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use didagent_didcomm::protocols::relay::{CircuitId, CloseCode, Frame};
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinHandle;
-use tokio::time::timeout;
+use tokio::time::{sleep_until, timeout};
 use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
-use tokio_tungstenite::tungstenite::{Error, Message};
+use tokio_tungstenite::tungstenite::{Bytes, Error, Message};
 use tracing::Instrument as _;
 
 use crate::core::connect::showable;
@@ -25,9 +26,22 @@ use crate::core::post::websocket_address;
 use crate::core::status::host_of;
 use crate::failure::{Failure, Kind};
 use crate::io::dial::{Socket, dial};
+use crate::io::metered::Meter;
 
 /// A mediator pings every 20 s, so a socket on which nothing arrives for three times as long is half-open.
 const SILENCE: Duration = Duration::from_secs(60);
+
+/// The same during a run, in which others wait: we ping ourselves then, so a mediator that works is heard every [`PING_IDLE`].
+const SILENCE_IN_RUN: Duration = Duration::from_secs(7);
+
+/// How long a socket may be idle before we ping during a run.
+const PING_IDLE: Duration = Duration::from_secs(2);
+
+/// Pause between two looks at a socket's silence.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// A look that comes so much too late means that we ourselves stood still, so the mediator had no chance to be heard.
+const STOOD_STILL: Duration = Duration::from_secs(1);
 
 /// How long one write may take: a mediator that does not read for so long is as good as gone.
 const WRITE: Duration = Duration::from_secs(60);
@@ -62,13 +76,33 @@ pub(crate) enum Heard {
     Lost(String),
 }
 
-/// A socket's event, with the DID of the mediator at its other end.
-pub(crate) type FromMediator = (String, Heard);
+/// A socket's event.
+#[derive(Debug)]
+pub(crate) struct FromMediator {
+    /// The DID of the mediator at its other end.
+    pub(crate) mediator: String,
+    /// Which socket to that mediator: an earlier one may be heard after a new one was made.
+    pub(crate) socket: SocketId,
+    pub(crate) heard: Heard,
+}
+
+/// One socket of this process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct SocketId(u64);
+
+impl SocketId {
+    fn next() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        Self(NEXT.fetch_add(1, Ordering::Relaxed))
+    }
+}
 
 /// A connected mediator.
 #[derive(Debug)]
 pub(crate) struct MediatorLink {
+    id: SocketId,
     out: mpsc::Sender<Message>,
+    in_run: Arc<AtomicBool>,
     circuits: Arc<Mutex<Circuits>>,
     carrier: JoinHandle<()>,
 }
@@ -141,36 +175,50 @@ pub(crate) fn connect(
     let (out, queue) = mpsc::channel(WRITE_QUEUE);
     let circuits = Arc::new(Mutex::new(Circuits::default()));
     let span = tracing::info_span!("mediator", host = host_of(mediator));
-    let carrying = carry(mediator.to_owned(), address, ours, queue, heard, Arc::clone(&circuits));
-    let carrier = tokio::spawn(carrying.instrument(span));
-    Ok(MediatorLink { out, circuits, carrier })
+    let (id, in_run) = (SocketId::next(), Arc::new(AtomicBool::new(false)));
+    let reader = Reader {
+        mediator: mediator.to_owned(),
+        id,
+        heard,
+        circuits: Arc::clone(&circuits),
+        in_run: Arc::clone(&in_run),
+        pings: out.downgrade(),
+        meter: Meter::new(),
+    };
+    let carrier = tokio::spawn(carry(reader, address, ours, queue).instrument(span));
+    Ok(MediatorLink { id, out, in_run, circuits, carrier })
 }
 
-async fn carry(
-    mediator: String,
-    address: String,
-    ours: Option<String>,
-    queue: mpsc::Receiver<Message>,
-    heard: mpsc::Sender<FromMediator>,
-    circuits: Arc<Mutex<Circuits>>,
-) {
+async fn carry(reader: Reader, address: String, ours: Option<String>, queue: mpsc::Receiver<Message>) {
     let config =
         WebSocketConfig::default().max_message_size(Some(MAX_MESSAGE)).max_frame_size(Some(MAX_MESSAGE));
-    match dial(&address, ours.as_deref(), config).await {
+    match dial(&address, ours.as_deref(), config, &reader.meter).await {
         Ok(socket) => {
             tracing::info!("connected");
             let (sink, stream) = socket.split();
-            tokio::spawn(write(sink, queue).in_current_span());
-            read(stream, mediator, heard, circuits).await;
+            let writer = tokio::spawn(write(sink, queue).in_current_span());
+            reader.run(stream).await;
+            // It may wait for a socket that is as good as gone.
+            writer.abort();
         }
         Err(failure) => {
             tracing::info!(why = failure.message, "not connected");
-            drop(heard.send((mediator, Heard::Unreachable(failure))).await);
+            reader.tell(Heard::Unreachable(failure)).await;
         }
     }
 }
 
 impl MediatorLink {
+    /// Returns which socket this is.
+    pub(crate) fn id(&self) -> SocketId {
+        self.id
+    }
+
+    /// From now on a program waits for what comes on this socket, so its silence is noticed soon.
+    pub(crate) fn watch_closely(&self) {
+        self.in_run.store(true, Ordering::Relaxed);
+    }
+
     /// Sends a DIDComm message; a lost socket is reported by its reader, not here.
     pub(crate) async fn send(&self, text: String) {
         let _ = self.out.send(Message::text(text)).await;
@@ -271,62 +319,117 @@ async fn write(mut sink: SplitSink<Socket, Message>, mut queue: mpsc::Receiver<M
     }
 }
 
-async fn read(
-    mut stream: SplitStream<Socket>,
+/// Reads one socket.
+struct Reader {
     mediator: String,
+    id: SocketId,
     heard: mpsc::Sender<FromMediator>,
     circuits: Arc<Mutex<Circuits>>,
-) {
-    let unread = Arc::new(Semaphore::new(UNREAD));
-    let reason = loop {
-        let message = match timeout(SILENCE, stream.next()).await {
-            Ok(Some(Ok(message))) => message,
-            // A mediator that is killed says no goodbye.
-            Ok(Some(Err(Error::Protocol(ProtocolError::ResetWithoutClosingHandshake))) | None) => {
-                break "the connection was closed".to_owned();
+    in_run: Arc<AtomicBool>,
+    /// Must not keep the writer waiting for more when everybody else is done.
+    pings: mpsc::WeakSender<Message>,
+    meter: Meter,
+}
+
+impl Reader {
+    /// Reads until the socket is gone, then tells everybody.
+    async fn run(self, mut stream: SplitStream<Socket>) {
+        let unread = Arc::new(Semaphore::new(UNREAD));
+        let reason = loop {
+            let message = match self.next(&mut stream).await {
+                Ok(message) => message,
+                Err(why) => break why,
+            };
+            match message {
+                Message::Text(text) => {
+                    tracing::trace!(bytes = text.len(), "message received");
+                    if !self.tell(Heard::Text(text.to_string())).await {
+                        return;
+                    }
+                }
+                Message::Binary(frame) => {
+                    if !self.frame(&frame, &unread).await {
+                        break "it sent a frame that is not one".to_owned();
+                    }
+                }
+                Message::Close(frame) => {
+                    break match frame.map(|frame| showable(&frame.reason)).filter(|reason| !reason.is_empty())
+                    {
+                        Some(reason) => format!("the mediator closed the connection: {reason}"),
+                        None => "the mediator closed the connection".to_owned(),
+                    };
+                }
+                Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {}
             }
-            Ok(Some(Err(error))) => break showable(&error.to_string()),
-            Err(_) => break format!("nothing was heard for {} s", SILENCE.as_secs()),
         };
-        match message {
-            Message::Text(text) => {
-                tracing::trace!(bytes = text.len(), "message received");
-                if heard.send((mediator.clone(), Heard::Text(text.to_string()))).await.is_err() {
-                    return;
-                }
+        tracing::info!(why = reason, "connection lost");
+        // Dropping the senders tells every circuit of this socket.
+        self.circuits.lock().unwrap_or_else(PoisonError::into_inner).to_circuit.clear();
+        self.tell(Heard::Lost(reason)).await;
+    }
+
+    /// Waits for the next message; an error says why there is none any more.
+    async fn next(&self, stream: &mut SplitStream<Socket>) -> Result<Message, String> {
+        // What came in while a full queue kept us from reading does not count as silence.
+        let mut since = Instant::now();
+        loop {
+            let look = Instant::now() + LOOK;
+            tokio::select! {
+                biased;
+                message = stream.next() => return match message {
+                    Some(Ok(message)) => Ok(message),
+                    // A mediator that is killed says no goodbye.
+                    Some(Err(Error::Protocol(ProtocolError::ResetWithoutClosingHandshake))) | None => {
+                        Err("the connection was closed".to_owned())
+                    }
+                    Some(Err(error)) => Err(showable(&error.to_string())),
+                },
+                () = sleep_until(look.into()) => {}
             }
-            Message::Binary(frame) => {
-                let Ok(frame) = Frame::decode(&frame) else {
-                    break "it sent a frame that is not one".to_owned();
-                };
-                let event = match frame {
-                    Frame::Data { record, .. } => match held(record, &unread).await {
-                        Some(held) => FromCircuit::Record(held),
-                        None => break "it sent a frame that is not one".to_owned(),
-                    },
-                    Frame::Credit { bytes, .. } => FromCircuit::Credit(bytes),
-                    Frame::Close { code, .. } => FromCircuit::Closed(code),
-                };
-                let circuit = frame.circuit().0;
-                let sender = circuits.lock().unwrap_or_else(PoisonError::into_inner).sender(circuit);
-                if let Some(sender) = sender {
-                    // A circuit that nobody holds any more is over for us; the mediator hears so from its task.
-                    let _ = sender.send(event).await;
-                }
+            let now = Instant::now();
+            if now.saturating_duration_since(look) >= STOOD_STILL {
+                since = now;
             }
-            Message::Close(frame) => {
-                break match frame.map(|frame| showable(&frame.reason)).filter(|reason| !reason.is_empty()) {
-                    Some(reason) => format!("the mediator closed the connection: {reason}"),
-                    None => "the mediator closed the connection".to_owned(),
-                };
+            let silence = now.saturating_duration_since(self.meter.last().max(since));
+            let in_run = self.in_run.load(Ordering::Relaxed);
+            let limit = if in_run { SILENCE_IN_RUN } else { SILENCE };
+            if silence >= limit {
+                return Err(format!("nothing was heard for {} s", limit.as_secs()));
             }
-            Message::Ping(_) | Message::Pong(_) | Message::Frame(_) => {}
+            if in_run
+                && silence >= PING_IDLE
+                && let Some(pings) = self.pings.upgrade()
+            {
+                // A queue that is full has something better to say.
+                let _ = pings.try_send(Message::Ping(Bytes::new()));
+            }
         }
-    };
-    tracing::info!(why = reason, "connection lost");
-    // Dropping the senders tells every circuit of this socket.
-    circuits.lock().unwrap_or_else(PoisonError::into_inner).to_circuit.clear();
-    let _ = heard.send((mediator, Heard::Lost(reason))).await;
+    }
+
+    /// Hands a frame to its circuit; `false` if it is none.
+    async fn frame(&self, frame: &[u8], unread: &Arc<Semaphore>) -> bool {
+        let Ok(frame) = Frame::decode(frame) else { return false };
+        let event = match frame {
+            Frame::Data { record, .. } => match held(record, unread).await {
+                Some(held) => FromCircuit::Record(held),
+                None => return false,
+            },
+            Frame::Credit { bytes, .. } => FromCircuit::Credit(bytes),
+            Frame::Close { code, .. } => FromCircuit::Closed(code),
+        };
+        let circuit = frame.circuit().0;
+        let sender = self.circuits.lock().unwrap_or_else(PoisonError::into_inner).sender(circuit);
+        if let Some(sender) = sender {
+            // A circuit that nobody holds any more is over for us; the mediator hears so from its task.
+            let _ = sender.send(event).await;
+        }
+        true
+    }
+
+    async fn tell(&self, heard: Heard) -> bool {
+        let event = FromMediator { mediator: self.mediator.clone(), socket: self.id, heard };
+        self.heard.send(event).await.is_ok()
+    }
 }
 
 /// Waits until the record fits under [`UNREAD`]. A decoded frame's record always can.

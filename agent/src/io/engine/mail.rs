@@ -16,7 +16,7 @@ use crate::core::post::{Parcel, Post, websocket_address};
 use crate::core::room::{Input, Room};
 use crate::failure::{Failure, Kind};
 use crate::io::peer::Peer;
-use crate::io::websocket::Heard;
+use crate::io::websocket::{FromMediator, Heard};
 use crate::io::{fresh_rng, unix_now};
 use crate::report::{Report, Reporter};
 
@@ -45,10 +45,14 @@ const MAX_FORWARDS: usize = 64;
 impl Engine {
     pub(super) async fn on_mediator(
         &mut self,
-        mediator: &str,
-        heard: Heard,
+        FromMediator { mediator, socket, heard }: FromMediator,
         reporter: &mut dyn Reporter,
     ) -> Result<Option<End>, Failure> {
+        if self.links.get(&mediator).is_none_or(|link| link.id() != socket) {
+            tracing::debug!("an earlier socket was heard");
+            return Ok(None);
+        }
+        let mediator = mediator.as_str();
         match heard {
             Heard::Text(text) => {
                 self.desk.connected |= mediator == self.own_mediator;

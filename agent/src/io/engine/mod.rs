@@ -264,7 +264,7 @@ impl Engine {
             let happened = tokio::select! {
                 () = ends.next() => return End::Interrupted,
                 Some(event) = self.from_peers.recv() => self.on_peer(event, reporter).await,
-                Some((mediator, heard)) = self.from_mediators.recv() => self.on_mediator(&mediator, heard, reporter).await,
+                Some(event) = self.from_mediators.recv() => self.on_mediator(event, reporter).await,
                 Some(ask) = self.desk.asks.recv() => {
                     self.ask(ask).await;
                     Ok(None)

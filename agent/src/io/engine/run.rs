@@ -17,6 +17,7 @@ use crate::core::room::{describe, describe_leave, leave};
 use crate::failure::{Failure, Kind};
 use crate::io::peer::{Ended, FromPeer, Peer, SessionStream};
 use crate::io::program::Running;
+use crate::io::websocket::MediatorLink;
 use crate::io::{random_u64, stdout, unix_now};
 use crate::report::{Report, Reporter, RunExited};
 
@@ -152,6 +153,7 @@ impl Engine {
         reporter: &mut dyn Reporter,
     ) -> Result<(), Failure> {
         let acquaintances = self.remember(&roster)?;
+        self.links.values().for_each(MediatorLink::watch_closely);
         let m = roster.body().m;
         let ours = self.room.as_ref().and_then(|room| roster.party_of(&room.member().connection.did));
         let ours = ours
@@ -398,8 +400,8 @@ impl Engine {
         loop {
             let happened = tokio::select! {
                 Some(event) = self.from_peers.recv() => self.on_peer(event, reporter).await.map(drop),
-                Some((mediator, heard)) = self.from_mediators.recv() => {
-                    match self.on_mediator(&mediator, heard, reporter).await {
+                Some(event) = self.from_mediators.recv() => {
+                    match self.on_mediator(event, reporter).await {
                         Ok(_) => self.drain_room(reporter).await.map(drop),
                         Err(failure) => Err(failure),
                     }
