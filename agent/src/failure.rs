@@ -51,7 +51,7 @@ failures! {
     LinkExpired = "E0203", 3, "The invitation's time is over. Ask the host to run `didagent invite` again; `--expires` sets how long a link works.";
     LinkForeign = "E0204", 3, "The link is a proper DIDComm invitation, but to something else than what this command does: `join` wants the link of a room, `--mediator` the link of a mediator.";
     MediatorUnreachable = "E0301", 5, "No connection to the mediator could be made. Check the address, that the mediator runs, and that this machine may connect outwards.";
-    MediatorLost = "E0302", 5, "The connection to the mediator broke, and nothing could go on without it. While people wait for each other the agent tries for a minute to get it back; once a room is full it ends.";
+    MediatorLost = "E0302", 5, "The connection to the mediator broke, and nothing could go on without it. While people wait for each other the agent tries for a minute to get it back, in a run for as long as `--patience` says; a room that is full and not ready yet ends.";
     MediatorForeign = "E0303", 5, "Something answered at the mediator's address, but it did not speak as a DIDComm mediator on a websocket.";
     MediatorRefused = "E0304", 3, "The mediator refused a request; the message has its reason.";
     NoMediator = "E0305", 2, "This home has no mediator yet. Give one with `--mediator LINK`; `didagent mediator serve` starts one and prints its link.";
@@ -60,7 +60,7 @@ failures! {
     RoomRefused = "E0402", 3, "The host refused the request to join; the message has the reason (the room is full, the invitation is another one, ...).";
     RosterRefused = "E0403", 8, "The roster that the host sent does not fit: it is not signed by the inviter, or it does not name this party as it is. Nothing was started.";
     NotReady = "E0404", 6, "Not all parties became ready in time; the message names those who are missing.";
-    PeerLost = "E0405", 7, "Another party left or its connection broke; the message names it and says why.";
+    PeerLost = "E0405", 7, "Another party left, or nothing was heard of it for longer than `--patience` says; the message names it and says why.";
     PeerFailed = "E0406", 7, "Another party's program failed; the message names it and has its exit code.";
     Agreement = "E0407", 4, "The parties do not agree about what to run; the message names the item and the party.";
     EndedEarly = "E0411", 7, "Another party's program has ended while MPyC here still needs it, so this program would wait for ever and was stopped. The programs or their arguments differ, or the other one gave up without an error.";

@@ -49,15 +49,45 @@ pub enum Report {
         /// Names in order of their index.
         names: Vec<String>,
     },
-    /// The connection to the mediator broke while people wait; it is tried again.
+    /// The connection to the mediator broke; it is tried again.
     MediatorLost {
         /// Why it broke.
         why: String,
         /// For how long it is tried.
         retry: Duration,
     },
-    /// The connection to the mediator stands again, and the room's link works again.
-    MediatorBack,
+    /// The connection to the mediator stands again.
+    MediatorBack {
+        /// The run goes on; otherwise people wait for each other, and the room's link works again.
+        in_run: bool,
+    },
+    /// Nothing was heard of a party for a while, and it is waited for. Comes again every 15 s.
+    Missing {
+        /// Its index.
+        index: usize,
+        /// Its name.
+        name: String,
+        /// How long ago the last contact was.
+        silence: Duration,
+    },
+    /// A party that was missing is heard again, and the run goes on as if nothing had been.
+    Back {
+        /// Its index.
+        index: usize,
+        /// Its name.
+        name: String,
+        /// How long nothing was heard.
+        after: Duration,
+    },
+    /// What became of the bytes for a party that is lost, when the run ends.
+    Undelivered {
+        /// Its index.
+        index: usize,
+        /// Its name.
+        name: String,
+        /// For each stream.
+        streams: Vec<StreamBytes>,
+    },
     /// The path to a party works, or does not any more.
     Path {
         /// Its index.
@@ -118,6 +148,19 @@ pub enum Report {
 pub struct PathReport {
     /// Round-trip time over the session, if it was measured already.
     pub rtt: Option<Duration>,
+}
+
+/// What became of the bytes that MPyC wrote to one stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StreamBytes {
+    /// Its number in the session.
+    pub stream: String,
+    /// Bytes that the other side's session has, and hands on in order.
+    pub acknowledged: u64,
+    /// Bytes that were sent; whether they arrived is not known.
+    pub unacknowledged: u64,
+    /// Bytes that were never sent.
+    pub unsent: u64,
 }
 
 /// How the run ended at this party.

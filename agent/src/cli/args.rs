@@ -217,6 +217,8 @@ pub(super) struct RoomArgs {
     /// Link of the mediator to use from now on
     #[arg(long, env = "DIDAGENT_MEDIATOR", value_name = "LINK")]
     pub(super) mediator: Option<String>,
+    #[command(flatten)]
+    pub(super) patience: PatienceArgs,
     /// Write events as lines of JSON on stdout, the program's output among them
     #[arg(long)]
     pub(super) json: bool,
@@ -224,6 +226,25 @@ pub(super) struct RoomArgs {
     #[arg(last = true, value_name = "CMD")]
     pub(super) command: Vec<OsString>,
 }
+
+/// How long a run waits for what is missing.
+#[derive(Debug, Args)]
+pub(super) struct PatienceArgs {
+    /// How many seconds a run waits for a party or a mediator that is away; whoever comes back in time goes on as if
+    /// nothing had been
+    #[arg(long = "patience", env = "DIDAGENT_PATIENCE", default_value_t = PATIENCE_SECONDS, value_name = "SECONDS")]
+    #[arg(value_parser = clap::value_parser!(u32).range(5..=3600))]
+    seconds: u32,
+}
+
+impl PatienceArgs {
+    pub(super) fn duration(&self) -> Duration {
+        Duration::from_secs(self.seconds.into())
+    }
+}
+
+/// A laptop that is carried to another room, a router or a mediator that is restarted: back within a minute.
+const PATIENCE_SECONDS: u32 = 60;
 
 /// A real run between parties on this machine.
 #[derive(Debug, Args)]
@@ -240,6 +261,8 @@ pub(super) struct DemoArgs {
     /// DIDAGENT_PYTHON names the Python, if it is to be another than a python3 that has MPyC
     #[arg(long, value_name = "FILE")]
     pub(super) program: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) patience: PatienceArgs,
     /// Write events as lines of JSON on stdout
     #[arg(long)]
     pub(super) json: bool,
@@ -330,6 +353,22 @@ mod tests {
         for text in ["", "0", "99ms", "61s", "1m", "-1s", "ms", "18446744073709551615s"] {
             assert!(text.parse::<Pause>().is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn patience_has_limits_and_a_default() {
+        let parse = |words: &[&str]| {
+            let words = [&["didagent", "join", "-"], words].concat();
+            let cli = Cli::try_parse_from(words).map_err(drop)?;
+            let Command::Join { room, .. } = cli.command else { panic!() };
+            Ok(room.patience.duration().as_secs())
+        };
+        for (seconds, parsed) in
+            [("5", Ok(5)), ("3600", Ok(3600)), ("4", Err(())), ("3601", Err(())), ("x", Err(()))]
+        {
+            assert_eq!(parse(&["--patience", seconds]), parsed, "{seconds}");
+        }
+        assert_eq!(parse(&[]), Ok(60));
     }
 
     /// The words of a shell line up to the first redirection, pipe or explanation.

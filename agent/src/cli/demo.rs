@@ -9,8 +9,8 @@ use crate::failure::Failure;
 use crate::io::demo::{self, Outcome, PartyOutcome, Progress, Wish, python_shown};
 
 pub(super) async fn run(args: DemoArgs) -> u8 {
-    let DemoArgs { parties, program, json, arguments } = args;
-    let wish = Wish { parties: usize::from(parties), program, arguments };
+    let DemoArgs { parties, program, patience, json, arguments } = args;
+    let wish = Wish { parties: usize::from(parties), program, patience: patience.duration(), arguments };
     let outcome = if json {
         demo::run(&wish, &mut |progress| write_line(&progress_event(&progress))).await
     } else {

@@ -8,7 +8,7 @@ pub(super) use crate::core::status::milliseconds;
 use crate::core::status::{WHY_RELAY, host_of};
 use crate::failure::Failure;
 use crate::io::stdout;
-use crate::report::{PathReport, Report, Reporter, RunExited};
+use crate::report::{PathReport, Report, Reporter, RunExited, StreamBytes};
 
 /// Writes reports as lines of JSON.
 #[derive(Debug)]
@@ -53,7 +53,18 @@ fn event(report: &Report) -> Value {
         Report::MediatorLost { why, retry } => {
             json!({"v": 1, "type": "mediator.lost", "message": why, "retry_seconds": retry.as_secs()})
         }
-        Report::MediatorBack => json!({"v": 1, "type": "mediator.back"}),
+        Report::MediatorBack { .. } => json!({"v": 1, "type": "mediator.back"}),
+        Report::Missing { index, name, silence } => json!({
+            "v": 1,
+            "type": "peer.missing",
+            "index": index,
+            "name": name,
+            "last_contact_ms": milliseconds(*silence),
+        }),
+        Report::Back { index, name, after } => {
+            json!({"v": 1, "type": "peer.back", "index": index, "name": name, "after_ms": milliseconds(*after)})
+        }
+        Report::Undelivered { index, name, streams } => undelivered(*index, name, streams),
         Report::Path { index, name, identity, via, rtt, up } => json!({
             "v": 1,
             "type": "peer.path",
@@ -121,6 +132,19 @@ fn word(acquaintance: Acquaintance) -> &'static str {
         Acquaintance::New => "new",
         Acquaintance::NameOfAnother => "name-of-another",
     }
+}
+
+fn undelivered(index: usize, name: &str, streams: &[StreamBytes]) -> Value {
+    let stream = |bytes: &StreamBytes| {
+        json!({
+            "stream": bytes.stream,
+            "acknowledged": bytes.acknowledged,
+            "unacknowledged": bytes.unacknowledged,
+            "unsent": bytes.unsent,
+        })
+    };
+    let streams: Vec<_> = streams.iter().map(stream).collect();
+    json!({"v": 1, "type": "peer.undelivered", "index": index, "name": name, "streams": streams})
 }
 
 fn run_exited(exited: &RunExited) -> Value {

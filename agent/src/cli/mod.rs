@@ -100,7 +100,15 @@ async fn take_part(home: Home, role: Role, room: RoomArgs) -> u8 {
         Some(name) => name,
         None => io::user_name(),
     };
-    let plan = Plan { home, name, role, mediator: room.mediator, command: room.command, capture: room.json };
+    let plan = Plan {
+        home,
+        name,
+        role,
+        mediator: room.mediator,
+        patience: room.patience.duration(),
+        command: room.command,
+        capture: room.json,
+    };
     let mut reporter = reporter(room.json);
     engine::run(plan, reporter.as_mut()).await
 }

@@ -9,7 +9,7 @@ use crate::core::contacts::Acquaintance;
 use crate::core::room::roster::Roster;
 use crate::core::status::{WHY_RELAY, host_of};
 use crate::core::who::short;
-use crate::report::{PathReport, Report, Reporter, RunExited};
+use crate::report::{PathReport, Report, Reporter, RunExited, StreamBytes};
 
 /// Shown wherever the threshold is 0.
 pub(super) const NO_PRIVACY: &str = "each party alone can open all inputs";
@@ -68,12 +68,20 @@ impl Reporter for Screen {
                 showable(why, 200),
                 retry.as_secs()
             ),
-            Report::MediatorBack if self.seats.is_some() => {
+            Report::MediatorBack { in_run: true } => eprintln!("  the mediator is back"),
+            Report::MediatorBack { in_run: false } if self.seats.is_some() => {
                 eprintln!("  the mediator is back; the link works again");
             }
-            Report::MediatorBack => {
+            Report::MediatorBack { in_run: false } => {
                 eprintln!("  the mediator is back; asking the host for the seat again ...")
             }
+            Report::Missing { name, silence, .. } => {
+                eprintln!("  {name}: last contact {} s ago, reconnecting", silence.as_secs());
+            }
+            Report::Back { name, after, .. } => {
+                eprintln!("  {name}: connected again after {} s, nothing was lost", after.as_secs());
+            }
+            Report::Undelivered { name, streams, .. } => eprintln!("  {}", undelivered(name, streams)),
             Report::Ready { roster, ours, paths, acquaintances, .. } => {
                 for line in table(roster, *ours, paths, acquaintances) {
                     eprintln!("{line}");
@@ -149,6 +157,16 @@ pub(super) fn privacy(m: usize, threshold: usize) -> String {
             threshold + 1
         ),
     }
+}
+
+fn undelivered(name: &str, streams: &[StreamBytes]) -> String {
+    let sum = |of: fn(&StreamBytes) -> u64| streams.iter().map(of).sum::<u64>();
+    format!(
+        "to {name}: {} bytes acknowledged, {} sent but not acknowledged, {} not sent",
+        sum(|bytes| bytes.acknowledged),
+        sum(|bytes| bytes.unacknowledged),
+        sum(|bytes| bytes.unsent),
+    )
 }
 
 fn ending(exited: &RunExited) -> Vec<String> {

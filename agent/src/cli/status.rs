@@ -50,6 +50,11 @@ fn lines(status: &Status) -> Vec<String> {
     if !status.parties.is_empty() {
         lines.extend(table(&status.parties));
     }
+    let away = status.parties.iter().filter(|party| party.session == Some(SessionState::Reconnecting));
+    lines.extend(away.map(|party| {
+        let seconds = party.last_contact_ms.unwrap_or(0) / 1000;
+        format!("{}: last contact {seconds} s ago, reconnecting", party.name)
+    }));
     let whys = status.parties.iter().filter_map(|party| party.why.as_deref());
     if let Some(why) = whys.take(1).next() {
         lines.push(format!("path: {why}"));
@@ -87,6 +92,7 @@ fn table(parties: &[PartyStatus]) -> Vec<String> {
         let session = match party.session {
             Some(SessionState::Opening) => "opening",
             Some(SessionState::Up) => "up",
+            Some(SessionState::Reconnecting) => "reconnecting",
             Some(SessionState::Ended) => "ended",
             None => "-",
         };

@@ -1,10 +1,11 @@
 //! When to try again: the pauses between attempts to reach a mediator that was lost, and when to give up.
 //!
-//! Specification: `spec/room.md`, RM-70. Not its concern: the attempts themselves (`io`).
+//! Specification: `spec/room.md`, RM-70 and RM-74. Not its concern: the attempts themselves (`io`).
 
 use std::time::{Duration, Instant};
 
-/// How long a lost mediator is tried again. A restart takes seconds; people who wait for longer than this want to know.
+/// How long a lost mediator is tried again while people wait for each other. A restart takes seconds; people who wait for longer
+/// than this want to know.
 pub const RETRY: Duration = Duration::from_secs(60);
 
 /// Pause before the first attempt. A process that is restarted needs about as long.
@@ -17,20 +18,23 @@ const LONGEST: Duration = Duration::from_secs(4);
 /// throws them out again would otherwise be tried for ever.
 const STABLE: Duration = Duration::from_secs(10);
 
-/// An outage of our mediator.
+/// An outage of a mediator.
 #[derive(Debug)]
 pub struct Outage {
     since: Instant,
+    /// For how long it is tried again.
+    limit: Duration,
     attempts: u32,
     next: Option<Instant>,
     back: Option<Instant>,
 }
 
 impl Outage {
-    /// The connection broke at `now`; `before` is the last outage, if there was one.
-    pub fn begin(before: Option<Self>, now: Instant) -> Self {
+    /// The connection broke at `now`; `before` is the last outage, if there was one. It is tried again for as long as `limit`.
+    pub fn begin(before: Option<Self>, now: Instant, limit: Duration) -> Self {
         let goes_on = |outage: &Self| outage.back.is_none_or(|back| now < back + STABLE);
-        before.filter(goes_on).unwrap_or(Self { since: now, attempts: 0, next: None, back: None })
+        let outage = Self { since: now, limit, attempts: 0, next: None, back: None };
+        before.filter(goes_on).map_or(outage, |before| Self { limit, ..before })
     }
 
     /// Plans the next attempt; `false` when it has been tried for long enough. `random` spreads the attempts of many
@@ -43,7 +47,22 @@ impl Outage {
         let pause = Duration::from_millis(millis / 2 + random % (millis / 2).max(1));
         self.attempts += 1;
         self.next = Some(now + pause);
-        now + pause < self.since + RETRY
+        now + pause < self.end()
+    }
+
+    /// Returns how often it was tried again, or is about to be.
+    pub fn attempts(&self) -> u32 {
+        self.attempts
+    }
+
+    /// Returns when it has been tried for long enough.
+    pub fn end(&self) -> Instant {
+        self.since + self.limit
+    }
+
+    /// Returns how long it has lasted.
+    pub fn length(&self, now: Instant) -> Duration {
+        now.saturating_duration_since(self.since)
     }
 
     /// Returns when the next attempt is due; `None` while one goes on.
@@ -79,7 +98,7 @@ mod tests {
     /// Runs an outage in which no attempt succeeds; returns the pauses.
     fn pauses(random: u64) -> Vec<Duration> {
         let mut now = start();
-        let mut outage = Outage::begin(None, now);
+        let mut outage = Outage::begin(None, now, RETRY);
         let mut pauses = Vec::new();
         while outage.plan(now, random) {
             let next = outage.next().unwrap();
@@ -108,7 +127,7 @@ mod tests {
     #[test]
     fn a_mediator_that_comes_and_goes_is_one_outage() {
         let mut now = start();
-        let mut outage = Outage::begin(None, now);
+        let mut outage = Outage::begin(None, now, RETRY);
         let begin = now;
         while outage.plan(now, 7) {
             assert!(now < begin + RETRY, "it goes on for ever");
@@ -116,7 +135,7 @@ mod tests {
             assert!(outage.attempt(now));
             outage.over(now);
             assert!(!outage.lasts());
-            outage = Outage::begin(Some(outage), now);
+            outage = Outage::begin(Some(outage), now, RETRY);
         }
     }
 
@@ -124,10 +143,10 @@ mod tests {
     #[test]
     fn a_loss_after_a_good_connection_is_a_new_outage() {
         let now = start();
-        let mut outage = Outage::begin(None, now);
+        let mut outage = Outage::begin(None, now, RETRY);
         assert!(outage.plan(now + RETRY - Duration::from_secs(1), 0));
         outage.over(now + RETRY);
-        let mut outage = Outage::begin(Some(outage), now + RETRY + STABLE);
+        let mut outage = Outage::begin(Some(outage), now + RETRY + STABLE, RETRY);
         assert!(outage.plan(now + RETRY + STABLE, 0));
     }
 }

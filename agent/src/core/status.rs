@@ -160,6 +160,8 @@ pub enum SessionState {
     Opening,
     /// Records flow.
     Up,
+    /// Nothing is heard of the party at the moment; it is waited for.
+    Reconnecting,
     /// It is over.
     Ended,
 }

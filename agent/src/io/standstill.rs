@@ -10,11 +10,12 @@ use std::time::{Duration, Instant, SystemTime};
 /// Pause between two looks.
 const LOOK: Duration = Duration::from_millis(500);
 
-/// Others count a party as lost after 8 s without a word, and the last one may have been 2 s before it stood still. A shorter
-/// pause is none that matters; on a machine with too much to do a task can wait for a second or two.
+/// Others wait for 5 s at least, and the last word may have been 2 s before it stood still. A shorter pause is none that matters;
+/// on a machine with too much to do a task can wait for a second or two.
 const STANDSTILL: Duration = Duration::from_secs(6);
 
-/// How long after it a loss is put down to a standstill: until the connections that died in it are found dead.
+/// How long after it a loss is put down to a standstill, beside the patience with those who may be gone: until the connections that
+/// died in it are found dead.
 const AFTERMATH: Duration = Duration::from_secs(30);
 
 /// How long deadlines wait after a standstill: what arrived meanwhile is read first.
@@ -30,12 +31,14 @@ struct Clocks {
     wall: SystemTime,
     /// When the last standstill ended and how long it was.
     last: Option<(Instant, Duration)>,
+    aftermath: Duration,
 }
 
 impl Standstill {
-    /// Starts to look, until this is dropped.
-    pub(crate) fn watch() -> Self {
-        let clocks = Arc::new(Mutex::new(Clocks::at(Instant::now(), SystemTime::now())));
+    /// Starts to look, until this is dropped. `patience` is for how long a run waits for whoever is away.
+    pub(crate) fn watch(patience: Duration) -> Self {
+        let clocks = Clocks::at(Instant::now(), SystemTime::now(), AFTERMATH + patience);
+        let clocks = Arc::new(Mutex::new(clocks));
         tokio::spawn(keep_looking(Arc::downgrade(&clocks)));
         Self(clocks)
     }
@@ -46,7 +49,16 @@ impl Standstill {
         let now = Instant::now();
         // What wakes the caller may come before the task has looked.
         clocks.look(now, SystemTime::now());
-        clocks.last.filter(|(woke, _)| now < *woke + AFTERMATH).map(|(_, length)| length)
+        clocks.last.filter(|(woke, _)| now < *woke + clocks.aftermath).map(|(_, length)| length)
+    }
+
+    /// It did no harm: everybody was still there.
+    pub(crate) fn forget(&self) {
+        let mut clocks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        // Deadlines still wait for a moment.
+        if clocks.last.is_some_and(|(woke, _)| Instant::now() >= woke + CATCH_UP) {
+            clocks.last = None;
+        }
     }
 
     /// Returns when to act on a deadline: later than it says if this machine has just woken.
@@ -68,8 +80,8 @@ async fn keep_looking(clocks: Weak<Mutex<Clocks>>) {
 }
 
 impl Clocks {
-    fn at(monotonic: Instant, wall: SystemTime) -> Self {
-        Self { monotonic, wall, last: None }
+    fn at(monotonic: Instant, wall: SystemTime, aftermath: Duration) -> Self {
+        Self { monotonic, wall, last: None, aftermath }
     }
 
     fn look(&mut self, monotonic: Instant, wall: SystemTime) {
@@ -94,13 +106,13 @@ mod tests {
         let second = Duration::from_secs(1);
         // The process was stopped; the machine slept, and with it the monotonic clock.
         for (ran, passed) in [(60 * second, 60 * second), (second, 60 * second)] {
-            let mut clocks = Clocks::at(start, wall);
+            let mut clocks = Clocks::at(start, wall, AFTERMATH);
             clocks.look(start + ran, wall + passed);
             assert_eq!(clocks.last, Some((start + ran, 60 * second)));
             clocks.look(start + ran + second, wall + passed + second);
             assert_eq!(clocks.last, Some((start + ran, 60 * second)), "it is remembered");
         }
-        let mut clocks = Clocks::at(start, wall);
+        let mut clocks = Clocks::at(start, wall, AFTERMATH);
         clocks.look(start + 5 * second, wall + 5 * second);
         clocks.look(start + 6 * second, wall - 500 * second);
         assert_eq!(clocks.last, None);

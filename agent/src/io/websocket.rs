@@ -269,9 +269,13 @@ impl Circuits {
 }
 
 impl Circuit {
-    /// Waits for room in the socket's queue, then sends the record.
-    pub(crate) async fn send(&self, record: &[u8]) -> bool {
-        let frame = Frame::Data { circuit: self.id, record }.encode();
+    /// Returns the frame of a record.
+    pub(crate) fn frame(&self, record: &[u8]) -> Vec<u8> {
+        Frame::Data { circuit: self.id, record }.encode()
+    }
+
+    /// Waits for room in the socket's queue, then sends a frame of [`Circuit::frame`].
+    pub(crate) async fn send(&self, frame: Vec<u8>) -> bool {
         self.out.send(Message::binary(frame)).await.is_ok()
     }
 

@@ -115,6 +115,7 @@ fn nothing_is_asked_for_that_nobody_wants() {
     assert_eq!((pair.requests, pair.ends[0].deadline(), pair.ends[1].deadline()), (0, None, None));
 }
 
+/// Decides RL-10.
 #[test]
 fn ends_that_count_differently_meet_also_at_a_relay_that_remembers_nothing() {
     for lucky in [0, 1] {
@@ -183,6 +184,7 @@ fn whatever_breaks_they_meet_again() {
     }
 }
 
+/// Decides RL-17.
 #[test]
 fn a_relay_that_refuses_is_not_asked_all_the_time() {
     for (role, used) in [(Role::Initiator, true), (Role::Responder, true), (Role::Initiator, false)] {

@@ -34,6 +34,7 @@ use didagent_didcomm::envelope::Authenticated;
 use didagent_didcomm::message::Message;
 use didagent_didcomm::protocols::Body as _;
 use didagent_didcomm::protocols::room::Leave;
+use didagent_didcomm::protocols::session::Propose;
 use rand_core::CryptoRng;
 
 use crate::core::invite::{Invitation, new_id};
@@ -247,13 +248,17 @@ impl Room {
                 }
             }
             Phase::Running(roster) => {
-                if lobby::refuse_late_join(roster, sender, message, rng, outputs) {
-                    return;
+                let is_join = lobby::refuse_late_join(roster, sender, message, rng, outputs);
+                let Some(party) = roster.party_of(&sender.did) else { return };
+                let index = party.index;
+                if is_join || Propose::try_from(message).is_ok() {
+                    // Only the key that the roster names speaks for a party.
+                    if party.kid == sender.kid {
+                        outputs.push_back(Output::Event(Event::BeganAnew { index }));
+                    }
+                } else if let Ok(body) = Leave::try_from(message) {
+                    outputs.push_back(Output::Event(Event::PeerLeft { index, body }));
                 }
-                let (Some(party), Ok(body)) = (roster.party_of(&sender.did), Leave::try_from(message)) else {
-                    return;
-                };
-                outputs.push_back(Output::Event(Event::PeerLeft { index: party.index, body }));
             }
             Phase::Over => {}
         }

@@ -1,5 +1,6 @@
 //! Whole rooms without a network: every message is really sealed and opened, sessions come up when the test says so.
 
+mod anew;
 mod outage;
 mod seats;
 

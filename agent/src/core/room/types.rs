@@ -157,6 +157,11 @@ pub enum Event {
         /// What it said.
         body: Leave,
     },
+    /// After the start, a party asks for a seat or a session, as one does that knows nothing of the run.
+    BeganAnew {
+        /// Its index.
+        index: usize,
+    },
 }
 
 /// A seat that is taken, as far as one party knows before the roster.

@@ -44,6 +44,8 @@ pub(crate) struct Wish {
     pub(crate) parties: usize,
     /// A person's own program in place of the one that comes along.
     pub(crate) program: Option<PathBuf>,
+    /// How long a party waits for what is missing in the run.
+    pub(crate) patience: Duration,
     /// Its arguments, the same for every party.
     pub(crate) arguments: Vec<OsString>,
 }

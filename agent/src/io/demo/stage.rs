@@ -99,7 +99,8 @@ impl Stage {
         let with_stderr = wish.program.is_some();
         let mut heard = Hearing { outcomes: &mut outcomes, with_stderr, tell };
 
-        let host = words(&["invite", "--parties", &count, "--mediator", &mediator]);
+        let patience = wish.patience.as_secs().to_string();
+        let host = words(&["invite", "--parties", &count, "--mediator", &mediator, "--patience", &patience]);
         (heard.tell)(Progress::Started(format!(
             "didagent invite --parties {count} --mediator LINK -- {shown}"
         )));
@@ -108,7 +109,8 @@ impl Stage {
         let link = link.get("link").and_then(Value::as_str).unwrap_or_default().to_owned();
         for name in NAMES.iter().take(wish.parties).skip(1) {
             (heard.tell)(Progress::Started(format!("didagent join - -- {shown}")));
-            self.start_party(name, words(&["join", "-"]), &command, Some(&link), &says).await?;
+            let guest = words(&["join", "-", "--patience", &patience]);
+            self.start_party(name, guest, &command, Some(&link), &says).await?;
             heard.first(&mut said, "party.joined").await?;
         }
         drop(says);

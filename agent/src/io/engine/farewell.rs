@@ -2,17 +2,23 @@
 //!
 //! Specification: `spec/room.md`, "Leaving". Not its concern: why it ends (`run`, `vain`).
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use didagent_didcomm::protocols::room::Leave;
 use futures_util::future::join_all;
-use tokio::time::timeout;
+use tokio::time::{sleep_until, timeout};
 
 use super::{End, Engine, now};
 use crate::core::room::{Input, Output, Room, leave};
 use crate::failure::{Failure, Kind};
 use crate::io::peer::FromPeer;
 use crate::report::{Report, Reporter};
+
+/// How long the rest of the data may take to be acknowledged when the run ended well.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// The same when it did not: there is nothing that anybody needs but the end itself.
+const CLOSE: Duration = Duration::from_secs(2);
 
 /// How long saying goodbye may take.
 const GOODBYE: Duration = Duration::from_secs(12);
@@ -41,11 +47,12 @@ impl Engine {
                 (goodbye, code)
             }
         };
-        let _ = timeout(GOODBYE, self.say_goodbye(goodbye)).await;
+        let _ = timeout(GOODBYE, self.say_goodbye(goodbye, reporter)).await;
         code
     }
 
-    async fn say_goodbye(&mut self, body: Leave) {
+    async fn say_goodbye(&mut self, body: Leave, reporter: &mut dyn Reporter) {
+        let is_done = body.code == leave::DONE;
         if let Some(room) = &mut self.room {
             room.handle(Input::Leave(body), now(), &mut self.rng);
             while let Some(output) = self.room.as_mut().map(Room::poll) {
@@ -57,14 +64,24 @@ impl Engine {
                 }
             }
         }
+        let limit = if is_done { DRAIN } else { CLOSE };
         for peer in self.peers.values() {
-            peer.close();
+            peer.close(limit);
         }
         while self.ended.len() < self.peers.len() {
-            match self.from_peers.recv().await {
-                Some((index, FromPeer::Ended(_))) => drop(self.ended.insert(index)),
-                Some(_) => {}
-                None => break,
+            let look = match self.began {
+                true => self.keep_paths(reporter).await.ok(),
+                false => None,
+            };
+            let look = look.unwrap_or_else(|| Instant::now() + GOODBYE);
+            tokio::select! {
+                Some((index, event)) = self.from_peers.recv() => match event {
+                    FromPeer::Ended(_) => drop(self.ended.insert(index)),
+                    FromPeer::Path(path) => self.on_path(index, path, reporter),
+                    _ => {}
+                },
+                Some(event) = self.from_mediators.recv() => drop(self.on_mediator(event, reporter).await),
+                () = sleep_until(look.into()) => {}
             }
         }
         // At once: each may take its time to close its side.

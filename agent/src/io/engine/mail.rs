@@ -1,33 +1,22 @@
 //! Messages: from a mediator's websocket to the mailbox and the room, and back.
 
-use std::time::Instant;
-
 use didagent_didcomm::message::Message;
-use didagent_didcomm::protocols::Body as _;
-use didagent_didcomm::protocols::relay::{Join, MAX_WINDOW, Open, Opened, Refused, Token};
+use didagent_didcomm::protocols::relay::{Opened, Refused};
 use didagent_didcomm::protocols::report_problem::ProblemReport;
-use didagent_session::{Established, Role as SessionRole};
 
 use super::{End, Engine, MAILBOX, Role, now};
 use crate::core::clock;
 use crate::core::connect::{Step, showable};
-use crate::core::invite::{Invitation, new_id};
+use crate::core::invite::Invitation;
 use crate::core::post::{Parcel, Post, websocket_address};
 use crate::core::room::{Input, Room};
 use crate::failure::{Failure, Kind};
-use crate::io::peer::Peer;
+use crate::io::unix_now;
 use crate::io::websocket::{FromMediator, Heard};
-use crate::io::{fresh_rng, unix_now};
 use crate::report::{Report, Reporter};
-
-/// Exporter label of a circuit's token, `spec/0-names.md` section 0.2.
-const TOKEN_LABEL: &[u8] = b"didagent-relay-token/1";
 
 /// Problem reports of our mediator that are shown in the life of an engine. More of them help nobody.
 const MAX_REPORTS: usize = 16;
-
-/// Number of a session's circuit, the exporter's context (RL-10). A session of this version has one circuit.
-const FIRST_CIRCUIT: u32 = 0;
 
 /// What a mediator reports when nobody is registered under the address of a forward (RL-44).
 const NOT_REGISTERED: &str = "e.p.did.not-registered";
@@ -56,20 +45,24 @@ impl Engine {
         match heard {
             Heard::Text(text) => {
                 self.desk.connected |= mediator == self.own_mediator;
+                if mediator != self.own_mediator {
+                    // There is no mailbox to be set up first.
+                    self.mediator_back(mediator, reporter);
+                }
                 self.envelope(mediator, &text, reporter).await?;
             }
             Heard::Unreachable(failure) => {
                 self.links.remove(mediator);
                 self.desk.mediator_gone(mediator, &failure.message);
-                let relay = self.roster.as_ref().map(|roster| roster.body().relay.as_str());
+                let is_needed = mediator == self.own_mediator || self.relay() == Some(mediator);
                 let hosts = self
                     .room
                     .as_ref()
                     .is_some_and(|room| room.waits_for_host() && room.host_mediator() == mediator);
-                if mediator == self.own_mediator && self.is_cut_off() {
-                    return self.own_mediator_lost(&failure.message, reporter).map(|()| None);
+                if self.is_cut_off(mediator) || (self.began && is_needed) {
+                    return self.mediator_lost(mediator, &failure.message, reporter).map(|()| None);
                 }
-                if mediator == self.own_mediator || relay == Some(mediator) || hosts {
+                if is_needed || hosts {
                     return Err(failure);
                 }
                 // Somebody's mediator: whoever it is misses our messages and is missed at the deadline.
@@ -78,15 +71,12 @@ impl Engine {
             Heard::Lost(why) => {
                 self.links.remove(mediator);
                 self.desk.mediator_gone(mediator, &why);
-                let relay = self.roster.as_ref().map(|roster| roster.body().relay.as_str());
                 let is_own = mediator == self.own_mediator;
-                if is_own && !self.mailbox.is_answered() && !self.is_cut_off() {
+                if is_own && !self.began && !self.mailbox.is_answered() && !self.is_cut_off(mediator) {
                     return Err(self.no_mediator(&format!("it ended the connection: {why}")));
                 }
-                if relay == Some(mediator) || (self.run.is_none() && is_own) {
-                    self.own_mediator_lost(&why, reporter)?;
-                } else if is_own {
-                    reporter.report(&Report::Warning(format!("lost the connection to the mediator: {why}")));
+                if is_own || self.relay() == Some(mediator) {
+                    self.mediator_lost(mediator, &why, reporter)?;
                 }
             }
         }
@@ -134,14 +124,7 @@ impl Engine {
             return self.circuit_opened(mediator, message.thread(), &opened);
         }
         if let Ok(refused) = Refused::try_from(message) {
-            if self.circuits.remove(message.thread()).is_some() {
-                let why = showable(refused.comment.as_deref().unwrap_or(&refused.code));
-                return Err(Failure::new(
-                    Kind::MediatorRefused,
-                    format!("the mediator refused a circuit: {why}"),
-                ));
-            }
-            return Ok(());
+            return self.circuit_refused(message.thread(), &refused);
         }
         if let Ok(report) = ProblemReport::try_from(message) {
             if self.desk.undelivered(message.pthid.as_deref()) {
@@ -159,7 +142,7 @@ impl Engine {
                 tracing::info!(code = report.code, comment, "another party's mediator reports a problem");
                 return Ok(());
             }
-            if self.run.is_none() {
+            if !self.began {
                 self.ends_waiting(&report)?;
             }
             if self.reports_shown < MAX_REPORTS {
@@ -175,7 +158,7 @@ impl Engine {
             Step::Send(message) => self.send_to_mediator(message, mediator).await?,
             Step::Live => {
                 self.mailbox_by = None;
-                self.mediator_back(reporter);
+                self.mediator_back(mediator, reporter);
                 self.enter_room(reporter)?;
             }
             Step::Mail { messages, receipt } => {
@@ -245,9 +228,9 @@ impl Engine {
         );
         // The usual reason: it was restarted.
         let data = "a mediator stays the same only if it is started with --data DIR";
-        let then = match self.outage {
-            Some(_) => self.after_outage(),
-            None => "ask for its link again",
+        let then = match self.is_cut_off(&self.own_mediator) {
+            true => self.after_outage(),
+            false => "ask for its link again",
         };
         Failure::new(Kind::MediatorForeign, message).hint(format!("{then}; {data}"))
     }
@@ -321,43 +304,6 @@ impl Engine {
             .map_err(|error| Failure::new(Kind::LinkDamaged, error.to_string()))?;
         // ws becomes http, wss becomes https.
         Ok(format!("http{}", address.trim_start_matches("ws")))
-    }
-
-    /// Asks the relay for our half of the circuit on which the session's records will travel.
-    pub(super) async fn connect(&mut self, peer: usize, established: Established) -> Result<(), Failure> {
-        let Some(relay) = self.roster.as_ref().map(|roster| roster.body().relay.clone()) else {
-            return Ok(());
-        };
-        self.link_to(&relay)?;
-        let mut token = [0; 32];
-        established
-            .export(TOKEN_LABEL, &FIRST_CIRCUIT.to_be_bytes(), &mut token)
-            .map_err(|error| Failure::new(Kind::Other, format!("no circuit token: {error}")))?;
-        let token = Token::new(token);
-        let id = new_id(&mut self.rng);
-        let message = match established.role() {
-            SessionRole::Initiator => Open { token, window: MAX_WINDOW }.message(id.clone()),
-            SessionRole::Responder => Join { token, window: MAX_WINDOW }.message(id.clone()),
-        };
-        tracing::debug!(peer, suite = established.suite().noise_name(), "a handshake is complete");
-        if established.suite().is_post_quantum() {
-            self.post_quantum.insert(peer);
-        }
-        let session = established.into_session(Instant::now(), fresh_rng());
-        self.circuits.insert(id, (peer, Box::new(session)));
-        self.send_to_mediator(message, &relay).await
-    }
-
-    fn circuit_opened(&mut self, mediator: &str, thread: &str, opened: &Opened) -> Result<(), Failure> {
-        let Some((peer, session)) = self.circuits.remove(thread) else { return Ok(()) };
-        let circuit = self.links.get(mediator).and_then(|link| link.circuit(opened.circuit));
-        let Some(circuit) = circuit else {
-            return Err(Failure::new(Kind::MediatorForeign, "the mediator named a circuit twice"));
-        };
-        let round = self.roster.as_ref().map(|roster| roster.hash()).unwrap_or_default();
-        let events = self.to_engine_from_peers.clone();
-        self.peers.insert(peer, Peer::start(*session, circuit, round, events, peer));
-        Ok(())
     }
 
     /// Seals a message for a party and sends it to that party's mediator. Somebody's unusable DID or full queue is not our

@@ -13,6 +13,8 @@ mod desk;
 mod farewell;
 mod links;
 mod mail;
+mod missing;
+mod paths;
 mod reconnect;
 mod run;
 mod start;
@@ -23,7 +25,6 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use didagent_bridge::io::BridgeEvent;
-use didagent_session::Session;
 use futures_util::FutureExt as _;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{sleep_until, timeout};
@@ -50,6 +51,7 @@ use crate::io::{SystemRng, stdout, unix_now};
 use crate::report::{PathReport, Report, Reporter};
 use desk::Desk;
 use farewell::interrupted;
+use paths::Paths;
 use run::{Happened, Run};
 
 /// How long a mediator may take to set up the mailbox.
@@ -69,6 +71,8 @@ pub struct Plan {
     pub role: Role,
     /// The mediator to use from now on, as a link; otherwise the home's, otherwise (as a guest) the room's.
     pub mediator: Option<String>,
+    /// How long a run waits for a party or mediator that is away.
+    pub patience: Duration,
     /// The program to run, or nothing: then a person starts MPyC by hand.
     pub command: Vec<std::ffi::OsString>,
     /// Capture the program's stdout and report it line by line.
@@ -135,8 +139,8 @@ struct Engine {
     links: HashMap<String, MediatorLink>,
     mailbox: Mailbox,
     mailbox_by: Option<Instant>,
-    /// The last outage of our mediator.
-    outage: Option<Outage>,
+    /// The last outage of each mediator that we need.
+    outages: HashMap<String, Outage>,
     /// Messages to parties that our mediator took: the thread in which it reports a problem, and the party.
     forwards: VecDeque<(String, String)>,
     room: Option<Room>,
@@ -144,11 +148,13 @@ struct Engine {
     seen: Seen,
     /// The room to enter once the mailbox is live.
     entry: Option<Entry>,
-    /// Circuits that were asked for, by the thread of the request.
-    circuits: HashMap<String, (usize, Box<Session>)>,
+    /// Circuits that are asked for.
+    paths: Paths,
     peers: BTreeMap<usize, Peer>,
     /// Peers whose session is over.
     ended: BTreeSet<usize>,
+    /// Those of them whose session did not end in order.
+    lost: BTreeSet<usize>,
     rtts: BTreeMap<usize, Duration>,
     early_streams: Vec<(usize, SessionStream)>,
     /// Parties with whom a post-quantum handshake was completed.
@@ -158,6 +164,10 @@ struct Engine {
     full_at: Option<Instant>,
     program: Option<Program>,
     capture: bool,
+    /// How long a run waits for a party or mediator that is away.
+    patience: Duration,
+    /// The run has begun, so sessions outlive their circuits from here to the end.
+    began: bool,
     run: Option<Run>,
     from_mediators: mpsc::Receiver<FromMediator>,
     to_engine: mpsc::Sender<FromMediator>,
@@ -257,7 +267,11 @@ impl Engine {
             let run_wants = self.run.as_ref().and_then(Run::deadline);
             let expiry = self.room_expiry();
             let reconnect = self.reconnect_at();
-            let deadlines = [deadline, self.mailbox_by, reconnect, expiry, run_wants];
+            let circuits = match self.ask_for_circuits().await {
+                Ok(deadline) => deadline,
+                Err(failure) => return End::Failed(failure),
+            };
+            let deadlines = [deadline, self.mailbox_by, reconnect, expiry, run_wants, circuits];
             let deadline = deadlines.into_iter().flatten().min();
             let deadline = deadline.unwrap_or_else(|| Instant::now() + Duration::from_secs(3600));
             let deadline = self.standstill.postponed(deadline);
@@ -278,7 +292,7 @@ impl Engine {
                     changed = !matches!(happened, Happened::Line(_));
                     Ok(self.on_run(happened, reporter))
                 }
-                () = sleep_until(deadline.into()) => self.deadline_passed().await,
+                () = sleep_until(deadline.into()) => self.deadline_passed(reporter).await,
             };
             match happened {
                 Ok(None) => {}
@@ -288,12 +302,15 @@ impl Engine {
         }
     }
 
-    async fn deadline_passed(&mut self) -> Result<Option<End>, Failure> {
+    async fn deadline_passed(&mut self, reporter: &mut dyn Reporter) -> Result<Option<End>, Failure> {
         let now = now();
         if self.mailbox_by.is_some_and(|by| by <= now.instant) {
-            return Err(self.no_mailbox());
+            if !self.began {
+                return Err(self.no_mailbox());
+            }
+            self.no_mailbox_again(reporter)?;
         }
-        self.reconnect().await?;
+        self.reconnect(reporter).await?;
         if let Some((failure, is_hearsay)) = self.run.as_mut().and_then(|run| run.blame_due(now.instant)) {
             // What we can see ourselves is better than what another one saw first.
             return Err(self.ended_early().filter(|_| is_hearsay).unwrap_or(failure));
@@ -324,7 +341,7 @@ impl Engine {
                         return Ok(Drained::End(end));
                     }
                 }
-                Output::Connect { peer, established } => self.connect(peer, *established).await?,
+                Output::Connect { peer, established } => self.connect(peer, *established)?,
                 Output::Ready(roster) => self.begin_run(roster, reporter).await?,
                 Output::Failed(failure) => return Err(failure),
             }
@@ -352,6 +369,7 @@ impl Engine {
             }
             room::Event::PeerReady { index } => tracing::info!(party = index, "party is ready"),
             room::Event::PeerLeft { index, body } => return self.peer_left(index, &body),
+            room::Event::BeganAnew { index } => return self.began_anew(index),
         }
         Ok(None)
     }
@@ -389,11 +407,14 @@ impl Engine {
             }
             FromPeer::Rtt(rtt) => {
                 self.rtts.insert(index, rtt);
+                if self.peers.values().all(|peer| !peer.facts().away) {
+                    // Everybody waited for us, so it explains nothing that comes later.
+                    self.standstill.forget();
+                }
             }
-            FromPeer::Silent(silence) => {
-                let who = self.roster.as_ref().map(|roster| describe(roster, index)).unwrap_or_default();
-                self.notices.push(format!("no contact with {who} for {} s", silence.as_secs()));
-            }
+            FromPeer::Path(path) => self.on_path(index, path, reporter),
+            FromPeer::Missing(silence) => self.report_missing(index, silence, reporter),
+            FromPeer::Back(after) => self.report_back(index, after, reporter),
             FromPeer::Stream(stream) => match &self.run {
                 Some(run) => run.bridge.incoming(index, stream).await,
                 // Each peer holds at most eight, so this is bounded.
@@ -402,7 +423,9 @@ impl Engine {
             FromPeer::Ended(ended) => {
                 tracing::info!(party = index, how = ?ended, "session is over");
                 self.ended.insert(index);
+                self.paths.over(index);
                 if ended != Ended::Closed {
+                    self.lost.insert(index);
                     self.report_path(index, false, reporter);
                 }
                 return self.peer_ended(index, ended);

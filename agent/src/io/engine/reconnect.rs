@@ -1,10 +1,12 @@
-//! A lost mediator, while people wait for each other: connect again, set up the mailbox again, ask again.
+//! A lost mediator: connect again, set up the mailbox again, ask again.
 //!
 //! Specification: `spec/room.md`, section 7. A lobby has nothing that a new connection could not bring back: the host
-//! knows who has a seat, and a guest asks for its seat again. Once the room is full, sessions and circuits are lost
-//! with the connection, and the room ends.
+//! knows who has a seat, and a guest asks for its seat again. In a run the sessions outlive their circuits, so the same holds; only
+//! between the two, while the room forms, messages that nobody repeats are lost with the mediator, and the room ends.
+//!
+//! Not its concern: new circuits (`paths`), parties that stay away (`io::peer`).
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::{Engine, MAILBOX, now};
 use crate::core::backoff::{Outage, RETRY};
@@ -15,87 +17,158 @@ use crate::failure::{Failure, Kind};
 use crate::io::{random_u64, websocket};
 use crate::report::{Report, Reporter};
 
+/// Our own mediator is tried for the whole run if the circuits are elsewhere: nothing needs it before the end.
+const AS_LONG_AS_IT_TAKES: Duration = Duration::from_secs(365 * 24 * 3600);
+
 impl Engine {
-    /// Our own mediator is gone, and why. In a lobby we try again.
-    pub(super) fn own_mediator_lost(
+    /// A mediator without which nothing goes on is gone, and why. In a lobby and in a run we try again.
+    pub(super) fn mediator_lost(
         &mut self,
+        mediator: &str,
         why: &str,
         reporter: &mut dyn Reporter,
     ) -> Result<(), Failure> {
-        if !self.room.as_ref().is_some_and(Room::is_lobby) {
+        let is_lobby = self.room.as_ref().is_some_and(Room::is_lobby);
+        if !is_lobby && !self.began {
             return Err(
                 lost(why).hint("check that the mediator runs; then the host runs `didagent invite` again")
             );
         }
         let now = now();
-        let news = self.outage.as_ref().is_none_or(|outage| !outage.lasts());
-        self.mailbox_by = None;
-        self.forwards.clear();
-        let mut outage = Outage::begin(self.outage.take(), now.instant);
+        let limit = match (is_lobby, self.relay() == Some(mediator)) {
+            (true, _) => RETRY,
+            (false, true) => self.patience,
+            (false, false) => AS_LONG_AS_IT_TAKES,
+        };
+        if mediator == self.own_mediator {
+            self.mailbox_by = None;
+            self.forwards.clear();
+        }
+        if self.relay() == Some(mediator) {
+            self.paths.socket_lost();
+        }
+        let before = self.outages.remove(mediator);
+        let lasted = before.as_ref().is_some_and(Outage::lasts);
+        let mut outage = Outage::begin(before, now.instant, limit);
         let again = outage.plan(now.instant, random_u64(&mut self.rng));
-        self.outage = Some(outage);
-        if !again {
-            return Err(self.not_back(why));
+        let attempts = outage.attempts();
+        self.outages.insert(mediator.to_owned(), outage);
+        // A lobby waits for people anyway. A run ends at the minute.
+        if is_lobby && !again {
+            return Err(self.not_back(mediator, why));
         }
-        if news {
-            reporter.report(&Report::MediatorLost { why: why.to_owned(), retry: RETRY });
+        // In a run most are back at the first attempt, before anybody could read of it.
+        if if is_lobby { !lasted } else { attempts == 2 } {
+            let retry = if is_lobby { RETRY } else { self.patience };
+            reporter.report(&Report::MediatorLost { why: why.to_owned(), retry });
         }
-        if let Some(room) = &mut self.room {
+        tracing::info!(why, attempts, "lost a mediator");
+        if is_lobby && let Some(room) = &mut self.room {
             room.handle(Input::MediatorLost, now, &mut self.rng);
         }
         Ok(())
     }
 
-    /// Returns when to connect again.
+    /// Returns when to connect again, or to give a mediator up.
     pub(super) fn reconnect_at(&self) -> Option<Instant> {
-        self.outage.as_ref().and_then(Outage::next)
+        let ends = self.relay_outage().filter(|_| self.began).map(Outage::end);
+        self.outages.values().filter_map(Outage::next).chain(ends).min()
     }
 
-    /// Says whether our mediator was lost and is not back.
-    pub(super) fn is_cut_off(&self) -> bool {
-        self.outage.as_ref().is_some_and(Outage::lasts)
+    /// Says whether a mediator was lost and is not back.
+    pub(super) fn is_cut_off(&self, mediator: &str) -> bool {
+        self.outages.get(mediator).is_some_and(Outage::lasts)
     }
 
-    /// Connects again if it is time.
-    pub(super) async fn reconnect(&mut self) -> Result<(), Failure> {
+    /// Returns the failure of a run whose circuits cannot come back because the mediator does not.
+    pub(super) fn relay_is_away(&self) -> Option<Failure> {
+        let relay = self.relay().filter(|relay| self.is_cut_off(relay))?;
+        Some(self.not_back(relay, "the run needs it"))
+    }
+
+    /// Connects again where it is time.
+    ///
+    /// # Errors
+    /// [`Kind::MediatorLost`] when a run's relay has been away for too long.
+    pub(super) async fn reconnect(&mut self, reporter: &mut dyn Reporter) -> Result<(), Failure> {
         let now = Instant::now();
-        if !self.outage.as_mut().is_some_and(|outage| outage.attempt(now)) {
-            return Ok(());
+        let is_over = |outage: &Outage| outage.end() <= now;
+        if self.began && self.relay_outage().is_some_and(is_over) {
+            return self.relay_is_away().map_or(Ok(()), Err);
         }
-        let own = self.own_mediator.clone();
-        let link = websocket::connect(&own, None, self.to_engine.clone())?;
-        self.links.insert(own.clone(), link);
-        // A mediator forgets accounts when it restarts, and a new socket needs live delivery anyway (RL-40).
-        let (mailbox, request) = Mailbox::open(self.connection.clone(), &mut self.rng);
-        self.mailbox = mailbox;
-        self.mailbox_by = Some(now + MAILBOX);
-        self.send_to_mediator(request, &own).await
+        let due: Vec<String> = self
+            .outages
+            .iter_mut()
+            .filter_map(|(mediator, outage)| outage.attempt(now).then(|| mediator.clone()))
+            .collect();
+        for mediator in due {
+            let link = websocket::connect(&mediator, None, self.to_engine.clone())?;
+            if self.began {
+                link.watch_closely();
+            }
+            if let Some(old) = self.links.insert(mediator.clone(), link) {
+                tokio::spawn(old.close());
+            }
+            if mediator == self.own_mediator {
+                // A mediator forgets accounts when it restarts, and a new socket needs live delivery anyway (RL-40).
+                let (mailbox, request) = Mailbox::open(self.connection.clone(), &mut self.rng);
+                self.mailbox = mailbox;
+                self.mailbox_by = Some(now + MAILBOX);
+                self.send_to_mediator(request, &mediator).await?;
+            } else {
+                // It has nothing to tell us before we ask for a circuit.
+                self.mediator_back(&mediator, reporter);
+            }
+        }
+        Ok(())
     }
 
-    /// The mailbox is live again.
-    pub(super) fn mediator_back(&mut self, reporter: &mut dyn Reporter) {
-        if !self.is_cut_off() {
+    /// A mediator that we connected to again set up no mailbox: in a run that is one more attempt that came to nothing.
+    pub(super) fn no_mailbox_again(&mut self, reporter: &mut dyn Reporter) -> Result<(), Failure> {
+        self.mailbox_by = None;
+        let own = self.own_mediator.clone();
+        if let Some(link) = self.links.remove(&own) {
+            tokio::spawn(link.close());
+        }
+        self.mediator_lost(&own, "it set up no mailbox", reporter)
+    }
+
+    /// The mailbox is live again, or the relay connected.
+    pub(super) fn mediator_back(&mut self, mediator: &str, reporter: &mut dyn Reporter) {
+        if !self.is_cut_off(mediator) {
             return;
         }
         let now = now();
-        if let Some(outage) = &mut self.outage {
+        let attempts = self.outages.get(mediator).map_or(0, Outage::attempts);
+        if let Some(outage) = self.outages.get_mut(mediator) {
             outage.over(now.instant);
         }
-        reporter.report(&Report::MediatorBack);
-        if let Some(room) = &mut self.room {
+        if !self.began || attempts >= 2 {
+            reporter.report(&Report::MediatorBack { in_run: self.began });
+        }
+        if let Some(room) = self.room.as_mut().filter(|_| mediator == self.own_mediator) {
             room.handle(Input::MediatorBack, now, &mut self.rng);
         }
     }
 
-    fn not_back(&self, why: &str) -> Failure {
-        let address = websocket_address(&self.own_mediator).unwrap_or_default();
-        let seconds = RETRY.as_secs();
+    fn relay_outage(&self) -> Option<&Outage> {
+        self.relay().and_then(|relay| self.outages.get(relay)).filter(|outage| outage.lasts())
+    }
+
+    fn not_back(&self, mediator: &str, why: &str) -> Failure {
+        let address = websocket_address(mediator).unwrap_or_default();
+        let limit = if self.began { self.patience } else { RETRY };
+        let length = self.outages.get(mediator).map_or(limit, |outage| outage.length(Instant::now()));
+        let seconds = length.min(limit).as_secs();
         let failure = lost(&format!("{address} did not come back within {seconds} s; {why}"));
         failure.hint(self.after_outage())
     }
 
     /// Returns what to try when the mediator did not come back as it was.
     pub(super) fn after_outage(&self) -> &'static str {
+        if self.began {
+            return "check that the mediator runs; then the host runs `didagent invite` again";
+        }
         match self.room.as_ref().is_some_and(|room| room.expires_in(0).is_some()) {
             true => "check that the mediator runs, then run `didagent invite` again and send the new link",
             false => "ask the host whether the room still stands, then join again",

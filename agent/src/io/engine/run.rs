@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use didagent_bridge::io::{Bridge, BridgeEvent, Mesh};
 use didagent_didcomm::protocols::room::Leave;
 use tokio::sync::mpsc;
-use tokio::time::{timeout, timeout_at};
+use tokio::time::{sleep_until, timeout};
 
 use super::connections::Connections;
 use super::vain::VainWait;
@@ -153,7 +153,9 @@ impl Engine {
         reporter: &mut dyn Reporter,
     ) -> Result<(), Failure> {
         let acquaintances = self.remember(&roster)?;
+        self.began = true;
         self.links.values().for_each(MediatorLink::watch_closely);
+        self.peers.values().for_each(|peer| peer.be_patient(self.patience));
         let m = roster.body().m;
         let ours = self.room.as_ref().and_then(|room| roster.party_of(&room.member().connection.did));
         let ours = ours
@@ -252,16 +254,18 @@ impl Engine {
 
     /// The session with a peer ended.
     pub(super) fn peer_ended(&mut self, index: usize, ended: Ended) -> Result<Option<End>, Failure> {
-        let Some(run) = &mut self.run else {
+        if self.run.is_none() {
             let why = match ended {
-                // The socket to the mediator reports its own loss.
-                Ended::Socket => return Ok(None),
                 Ended::Closed => "it closed the session".to_owned(),
                 Ended::Lost(why) => why,
             };
             return self.session_lost(index, why);
-        };
+        }
         if let Ended::Lost(why) = ended {
+            if let Some(failure) = self.relay_is_away() {
+                return Err(failure);
+            }
+            let Some(run) = &mut self.run else { return Ok(None) };
             // Its own words may come later than the end of its circuit, since they go through the mailboxes.
             let who = self.roster.as_ref().map(|roster| describe(roster, index)).unwrap_or_default();
             let is_done = run.done.contains(&index);
@@ -330,6 +334,7 @@ impl Engine {
                 (Kind::Interrupted.exit(), None, Some(interrupted()))
             }
             End::Failed(failure) => {
+                self.report_undelivered(&run, reporter);
                 self.stop(&mut run, reporter).await;
                 (if had_program { STOPPED } else { failure.kind.exit() }, None, Some(failure))
             }
@@ -374,22 +379,36 @@ impl Engine {
         }
     }
 
-    /// Waits for the next thing to happen to a connection or a peer; `false` when nothing did until the deadline.
+    /// Waits for the next thing to happen to a connection or a peer; `false` when nothing did until the deadline. Meanwhile lost
+    /// connections come back, since what MPyC wrote last may not have arrived yet.
     async fn wait_for_news(
         &mut self,
         run: &mut Run,
         deadline: tokio::time::Instant,
         reporter: &mut dyn Reporter,
     ) -> bool {
-        tokio::select! {
-            happened = timeout_at(deadline, run.next()) => happened.is_ok(),
-            Some(event) = self.from_peers.recv() => {
-                // Whatever happens to others now, our program has its result.
-                match event {
-                    (peer, FromPeer::Stream(stream)) => run.bridge.incoming(peer, stream).await,
-                    event => drop(self.on_peer(event, reporter).await),
+        loop {
+            let Ok(look) = self.keep_paths(reporter).await else { return false };
+            let look = deadline.min(look.into());
+            tokio::select! {
+                _ = run.next() => return true,
+                Some(event) = self.from_peers.recv() => {
+                    // Whatever happens to others now, our program has its result.
+                    match event {
+                        (peer, FromPeer::Stream(stream)) => run.bridge.incoming(peer, stream).await,
+                        event => drop(self.on_peer(event, reporter).await),
+                    }
+                    return true;
                 }
-                true
+                Some(event) = self.from_mediators.recv() => {
+                    drop(self.on_mediator(event, reporter).await);
+                    drop(self.drain_room(reporter).await);
+                }
+                () = sleep_until(look) => {
+                    if look == deadline {
+                        return false;
+                    }
+                }
             }
         }
     }
@@ -406,7 +425,7 @@ impl Engine {
                         Err(failure) => Err(failure),
                     }
                 }
-                () = tokio::time::sleep_until(deadline) => {
+                () = sleep_until(deadline) => {
                     let blamed = self.run.as_ref().and_then(|run| run.blame.as_ref());
                     let blamed = blamed.map(|blame| (blame.failure.clone(), blame.suspect.is_none()));
                     return match blamed {

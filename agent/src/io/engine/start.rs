@@ -8,6 +8,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::desk::{Desk, command_shown};
 use super::links::DIALS;
+use super::paths::Paths;
 use super::{Engine, Entry, MAILBOX, Plan, Role};
 use crate::core::allowance::Allowance;
 use crate::core::clock;
@@ -120,14 +121,15 @@ pub(super) async fn start(plan: Plan, reporter: &mut dyn Reporter) -> Result<Eng
         own_mediator: own_mediator.clone(),
         mailbox,
         mailbox_by: Some(Instant::now() + MAILBOX),
-        outage: None,
+        outages: HashMap::new(),
         forwards: VecDeque::new(),
         room: None,
         seen: Seen::default(),
         entry: Some(Entry { member, role: plan.role, invitation, goal, command }),
-        circuits: HashMap::new(),
+        paths: Paths::default(),
         peers: BTreeMap::new(),
         ended: BTreeSet::new(),
+        lost: BTreeSet::new(),
         rtts: BTreeMap::new(),
         early_streams: Vec::new(),
         post_quantum: BTreeSet::new(),
@@ -135,13 +137,15 @@ pub(super) async fn start(plan: Plan, reporter: &mut dyn Reporter) -> Result<Eng
         full_at: None,
         program,
         capture: plan.capture,
+        patience: plan.patience,
+        began: false,
         run: None,
         from_mediators,
         to_engine,
         from_peers,
         to_engine_from_peers,
         shown: sender,
-        standstill: Standstill::watch(),
+        standstill: Standstill::watch(plan.patience),
         notices: Vec::new(),
         desk,
         dials: Allowance::full(DIALS, Instant::now()),

@@ -255,6 +255,7 @@ fn add_facts(party: &mut PartyStatus, peer: &Peer) {
     let facts = peer.facts();
     party.session = Some(match (facts.up, facts.over) {
         (_, true) => SessionState::Ended,
+        (true, false) if facts.away => SessionState::Reconnecting,
         (true, false) => SessionState::Up,
         (false, false) => SessionState::Opening,
     });

@@ -1,4 +1,4 @@
-//! The data plane of one peer: a session over a circuit, and its streams as byte streams.
+//! The data plane of one peer: a session over one circuit after the other, and its streams as byte streams.
 //!
 //! ```text
 //! bridge --poll_write--> Session --poll--> record --credit--> circuit --> mediator --> ...
@@ -9,7 +9,13 @@
 //! the session takes no more (the peer's credit or the send buffer is used up), the session waits when the relay gives no
 //! credit, so back-pressure reaches the local socket and nothing is dropped.
 //!
-//! Not its concern: who may open what (`core::room`), MPyC (`didagent_bridge`).
+//! A session outlives its circuits (`spec/session.md`, section 12). When one is lost, or nothing is heard on it, the task says
+//! [`Path::Wanted`] and is offered circuits until one works; readers and writers just wait. It gives the peer up when its patience
+//! ends.
+//!
+//! Not its concern: who may open what (`core::room`), where circuits come from (`io::engine`), MPyC (`didagent_bridge`).
+
+mod lines;
 
 mod stream;
 mod task;
@@ -20,7 +26,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
 use std::time::{Duration, Instant};
 
-use didagent_session::{Session, StreamId};
+use didagent_session::{Role, Session, StreamId, StreamReport};
 use tokio::sync::{Notify, mpsc, oneshot};
 use tracing::Instrument as _;
 
@@ -37,12 +43,31 @@ pub(crate) enum FromPeer {
     Up,
     /// The path was measured.
     Rtt(Duration),
-    /// Nothing was heard of the peer for so long, although it is pinged. It is not lost yet.
-    Silent(Duration),
+    /// What the session needs of circuits, or knows of them.
+    Path(Path),
+    /// Nothing was heard of the peer for so long, although it is pinged. It is waited for.
+    Missing(Duration),
+    /// It was heard again, after so long.
+    Back(Duration),
     /// The peer opened a stream of our round.
     Stream(SessionStream),
     /// The session is over.
     Ended(Ended),
+}
+
+/// What a session says of its circuits, by their numbers (RL-10).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Path {
+    /// It needs one, or one more because it hears nothing.
+    Wanted,
+    /// It needs none any more; halves that waited are closed.
+    Enough,
+    /// Credit was seen on this one.
+    Paired(u32),
+    /// No partner came to this one, or the session did not take it.
+    Failed(u32),
+    /// Data flows.
+    Good,
 }
 
 /// How a session ended.
@@ -53,14 +78,13 @@ pub(crate) enum Ended {
     /// The peer is gone or broke the session, and how, for people. Its streams stay as they are, so that the program
     /// can be stopped for a reason that can be named; they fail when the bridge is shut down.
     Lost(String),
-    /// The socket to the mediator is gone, which says nothing about the peer; the socket reports it itself.
-    Socket,
 }
 
 /// A peer with a session.
 #[derive(Debug, Clone)]
 pub(crate) struct Peer {
     shared: Arc<Shared>,
+    offers: mpsc::UnboundedSender<(u32, Circuit)>,
 }
 
 struct Shared {
@@ -82,8 +106,10 @@ struct State {
     streams: HashMap<StreamId, StreamState>,
     /// Streams that the peer opened and that somebody here still holds.
     handles: usize,
-    /// We want to end; the task closes the session once everything is acknowledged.
-    closing: bool,
+    /// We want to end within so long; the task closes the session once everything is acknowledged.
+    closing: Option<Duration>,
+    /// How long the peer may be silent before it is lost.
+    patience: Duration,
     /// The path was measured, which is when the session counts as up (RM-32).
     rtt: Option<Duration>,
     /// Who waits for the next measurement, at most [`MAX_PINGERS`].
@@ -108,6 +134,15 @@ struct StreamState {
     writer: Option<Waker>,
 }
 
+/// Exporter label of a circuit's token, `spec/0-names.md` section 0.2.
+const TOKEN_LABEL: &[u8] = b"didagent-relay-token/1";
+
+/// How long a peer may be silent before the run. The room ends soon anyway.
+const PATIENCE_BEFORE_RUN: Duration = Duration::from_secs(8);
+
+/// After so long people are told that nothing is heard of a peer. It is pinged every 2 s.
+const MISSING: Duration = Duration::from_secs(4);
+
 /// Commands that may wait for one measurement; one more is told that nothing came.
 const MAX_PINGERS: usize = 16;
 
@@ -118,6 +153,8 @@ pub(crate) struct PeerFacts {
     pub(crate) up: bool,
     /// The session is over.
     pub(crate) over: bool,
+    /// Nothing is heard of it at the moment, or it has no circuit.
+    pub(crate) away: bool,
     /// The round-trip time as measured last.
     pub(crate) rtt: Option<Duration>,
     /// Time since the last record that verified.
@@ -131,10 +168,9 @@ pub(crate) struct PeerFacts {
 }
 
 impl Peer {
-    /// Starts to carry `session` over `circuit`; `tell` is called with each event, in order.
+    /// Starts to carry `session` over the circuits that are offered; its events go to `events`, in order.
     pub(crate) fn start(
         session: Session,
-        circuit: Circuit,
         round: [u8; 32],
         events: mpsc::UnboundedSender<(usize, FromPeer)>,
         index: usize,
@@ -144,7 +180,8 @@ impl Peer {
             round,
             streams: HashMap::new(),
             handles: 0,
-            closing: false,
+            closing: None,
+            patience: PATIENCE_BEFORE_RUN,
             rtt: None,
             pingers: Vec::new(),
             over: false,
@@ -154,14 +191,40 @@ impl Peer {
         let sid: String = state.session.sid().iter().take(4).map(|byte| format!("{byte:02x}")).collect();
         let span = tracing::info_span!("session", party = index, sid);
         let shared = Arc::new(Shared { state: Mutex::new(state), wake: Notify::new() });
-        tokio::spawn(Task::new(Arc::clone(&shared), circuit, events, index).run().instrument(span));
-        Self { shared }
+        let (offers, offered) = mpsc::unbounded_channel();
+        tokio::spawn(Task::new(Arc::clone(&shared), offered, events, index).run().instrument(span));
+        Self { shared, offers }
+    }
+
+    /// Waits for the peer for so long from now on, whenever it is silent.
+    pub(crate) fn be_patient(&self, patience: Duration) {
+        self.shared.lock().patience = patience;
+        self.shared.wake.notify_one();
+    }
+
+    /// Returns the token of the session's circuit with this number, and who opens it; `None` when the session is over.
+    pub(crate) fn token(&self, number: u32) -> Option<(Role, [u8; 32])> {
+        let state = self.shared.lock();
+        let mut token = [0; 32];
+        let exported = state.session.export(TOKEN_LABEL, &number.to_be_bytes(), &mut token);
+        exported.ok().filter(|()| !state.over).map(|()| (state.session.role(), token))
+    }
+
+    /// Gives the session its half of the circuit with this number. It is closed if nobody wants it any more.
+    pub(crate) fn offer(&self, number: u32, circuit: Circuit) {
+        // When the task is gone, the mediator hears so with the socket.
+        let _ = self.offers.send((number, circuit));
+    }
+
+    /// Returns what became of the bytes of each stream.
+    pub(crate) fn report(&self) -> Vec<StreamReport> {
+        self.shared.lock().session.report()
     }
 
     /// Opens a stream of this round.
     pub(crate) fn open(&self) -> io::Result<SessionStream> {
         let mut state = self.shared.lock();
-        if state.over || state.closing {
+        if state.over || state.closing.is_some() {
             return Err(io::ErrorKind::NotConnected.into());
         }
         let round = state.round;
@@ -176,11 +239,13 @@ impl Peer {
     pub(crate) fn facts(&self) -> PeerFacts {
         let state = self.shared.lock();
         let stats = state.session.stats();
+        let silent = Instant::now().saturating_duration_since(state.session.last_heard());
         PeerFacts {
             up: state.rtt.is_some() && !state.over,
             over: state.over,
             rtt: state.rtt,
-            silent: Instant::now().saturating_duration_since(state.session.last_heard()),
+            away: state.rtt.is_some() && !state.over && (!state.session.is_connected() || silent >= MISSING),
+            silent,
             streams: state.streams.len(),
             bytes_up: stats.stream_bytes_sent,
             bytes_down: stats.stream_bytes_received,
@@ -202,9 +267,9 @@ impl Peer {
         answer.await.ok()
     }
 
-    /// Ends the session once the peer has acknowledged everything.
-    pub(crate) fn close(&self) {
-        self.shared.lock().closing = true;
+    /// Ends the session once the peer has acknowledged everything, or after `limit`.
+    pub(crate) fn close(&self, limit: Duration) {
+        self.shared.lock().closing = Some(limit);
         self.shared.wake.notify_one();
     }
 }

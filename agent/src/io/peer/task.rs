@@ -1,15 +1,24 @@
-//! The task that carries one session's records over its circuit.
+//! The task that carries one session's records over its circuits.
+//!
+//! ```text
+//! offered half --credit--> Session::connected --RESUME, RESUME_RSP--> Event::Adopted: data flows
+//! circuit closed, socket gone, nothing heard for long --> Session::disconnected, Path::Wanted --> offered half
+//! ```
+
+mod ending;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use didagent_didcomm::protocols::relay::CloseCode;
 use didagent_session::{ConnectionId, Event, Input, Output, close};
+use futures_util::FutureExt as _;
 use tokio::sync::mpsc;
-use tokio::time::{sleep_until, timeout};
+use tokio::time::sleep_until;
 
+use super::lines::{Line, Lines};
 use super::stream::Opener;
-use super::{Ended, FromPeer, SessionStream, Shared, State, StreamState, wake};
+use super::{Ended, FromPeer, MISSING, Path, SessionStream, Shared, State, StreamState, wake};
 use crate::io::websocket::{Circuit, FromCircuit};
 
 /// STREAM_RESET code of a stream for another round than ours, and of one too many.
@@ -22,119 +31,118 @@ const MAX_STREAMS: usize = 8;
 /// Unread bytes are kept in pieces of at least this size where possible, since a peer may send them one by one.
 const PIECE: usize = 16 * 1024;
 
-/// How long the rest of the data may take to be acknowledged when the session ends well.
-const DRAIN: Duration = Duration::from_secs(10);
-
-/// How long the last records and the end of the circuit may take.
-const FAREWELL: Duration = Duration::from_secs(2);
-
 /// How often the path is measured, so that a dead peer behind a live mediator is noticed.
 const PING_EVERY: Duration = Duration::from_secs(2);
 
-/// A peer of which nothing is heard for so long is lost, although it is pinged. It bounds how long others wait for a party that sleeps; a
-/// longer pause needs resumption, which this version of the session does not have.
-const PEER_DEAD: Duration = Duration::from_secs(8);
+/// After so long without a word from the peer another circuit is asked for, beside the one that stands (RL-18).
+const SUSPECT: Duration = Duration::from_secs(8);
 
-/// After so long people are told that nothing is heard of a peer.
-const PEER_SILENT: Duration = Duration::from_secs(4);
+/// A circuit that the session has not adopted after so long most likely leads to a half that nobody holds any more.
+const ADOPTION: Duration = Duration::from_secs(3);
+
+/// People are told again how long a peer has been missing.
+const TELL_EVERY: Duration = Duration::from_secs(15);
+
+/// Longest pause between two looks at the clock while something is wrong.
+const LOOK: Duration = Duration::from_secs(1);
 
 /// A deadline that is noticed so much too late means that we ourselves stood still: then a peer had no chance to be heard.
 const STOOD_STILL: Duration = Duration::from_secs(2);
 
 pub(super) struct Task {
     shared: Arc<Shared>,
-    circuit: Circuit,
+    offered: mpsc::UnboundedReceiver<(u32, Circuit)>,
+    lines: Lines,
+    /// Circuits that nobody needs any more, to be closed.
+    discarded: Vec<Line>,
+    /// The connection on which data flows.
+    current: Option<ConnectionId>,
+    /// Since when there is none.
+    alone_since: Instant,
+    /// Circuits are asked for.
+    wanted: bool,
     events: mpsc::UnboundedSender<(usize, FromPeer)>,
     index: usize,
-    /// Bytes that the relay still takes from us.
-    credit: usize,
     /// A PING was not answered yet.
     pinged: bool,
+    next_ping: Instant,
     up: bool,
     /// From here on silence counts: when we last woke from a standstill.
     listening: Instant,
-    /// People were told that the peer is silent.
-    told_silent: bool,
-}
-
-/// What the session wants next.
-enum Next {
-    Send(Vec<u8>),
-    Wait(Option<Instant>),
-    Over(Ended),
+    /// Since when the peer is missing, and when people are told so again.
+    missing: Option<(Instant, Instant)>,
+    /// Since when we want to end.
+    closing_since: Option<Instant>,
+    /// When we said CLOSE.
+    said: Option<Instant>,
+    over: Option<Ended>,
 }
 
 impl Task {
     pub(super) fn new(
         shared: Arc<Shared>,
-        circuit: Circuit,
+        offered: mpsc::UnboundedReceiver<(u32, Circuit)>,
         events: mpsc::UnboundedSender<(usize, FromPeer)>,
         index: usize,
     ) -> Self {
+        let now = Instant::now();
         Self {
             shared,
-            circuit,
+            offered,
+            lines: Lines::default(),
+            discarded: Vec::new(),
+            current: None,
+            alone_since: now,
+            // Whoever starts a session asks for its first circuit.
+            wanted: true,
             events,
             index,
-            credit: 0,
             pinged: false,
+            next_ping: now,
             up: false,
-            listening: Instant::now(),
-            told_silent: false,
+            listening: now,
+            missing: None,
+            closing_since: None,
+            said: None,
+            over: None,
         }
     }
 
     pub(super) async fn run(mut self) {
-        let connected = self.shared.lock().session.connected(Instant::now());
-        match connected {
-            Ok(connection) => {
-                let ended = self.carry(connection).await;
-                self.finish(ended).await;
+        let ended = loop {
+            let mut wants = None;
+            while self.over.is_none() && self.lines.have_room() {
+                wants = match self.next() {
+                    Some(until) => until,
+                    None => continue,
+                };
+                break;
             }
-            Err(error) => self.finish(Ended::Lost(error.to_string())).await,
-        }
-    }
-
-    /// Carries records until the session ends or its circuit is lost.
-    async fn carry(&mut self, connection: ConnectionId) -> Ended {
-        let mut next_ping = Instant::now();
-        let mut drain_until = None;
-        let mut outgoing: Option<Vec<u8>> = None;
-        loop {
-            let mut deadline = None;
-            if outgoing.is_none() {
-                match self.next(&mut drain_until) {
-                    Next::Send(record) => outgoing = Some(record),
-                    Next::Wait(until) => deadline = until,
-                    Next::Over(ended) => return ended,
-                }
+            for line in std::mem::take(&mut self.discarded) {
+                line.close().await;
             }
-            if let Some(record) = outgoing.take_if(|record| record.len() <= self.credit) {
-                self.credit -= record.len();
-                tracing::trace!(bytes = record.len(), "record sent");
-                // The socket's writer always gets on or fails, so this wait is bounded.
-                if !self.circuit.send(&record).await {
-                    return Ended::Socket;
+            if let Some(ended) = self.over.take() {
+                break ended;
+            }
+            if let Some(sent) = self.lines.send().await {
+                if let Err(place) = sent {
+                    self.lose(place, None);
                 }
                 // Take in what arrived before sealing more, but do not wait for it.
-                match self.circuit.incoming.try_recv() {
-                    Ok(event) => {
-                        if let Some(over) = self.incoming(connection, event) {
-                            return over;
-                        }
-                    }
-                    Err(mpsc::error::TryRecvError::Empty) => {}
-                    Err(mpsc::error::TryRecvError::Disconnected) => return Ended::Socket,
+                if let Some((place, heard)) = self.lines.heard().now_or_never() {
+                    self.incoming(place, heard);
                 }
                 continue;
             }
-            let deadline =
-                deadline.into_iter().chain([next_ping]).chain(drain_until).min().unwrap_or(next_ping);
+            let deadline = wants.map_or(self.next_look(), |until| until.min(self.next_look()));
             tokio::select! {
-                event = self.circuit.incoming.recv() => {
-                    let Some(event) = event else { return Ended::Socket };
-                    if let Some(over) = self.incoming(connection, event) {
-                        return over;
+                (place, heard) = self.lines.heard() => self.incoming(place, heard),
+                Some((number, circuit)) = self.offered.recv() => {
+                    let half = Line::half(number, circuit);
+                    if self.wanted {
+                        self.lines.push(half);
+                    } else {
+                        self.discarded.push(half);
                     }
                 }
                 () = self.shared.wake.notified() => {}
@@ -143,52 +151,62 @@ impl Task {
                     if now.saturating_duration_since(deadline) >= STOOD_STILL {
                         self.listening = now;
                     }
-                    if let Some(over) = self.time_passed(now, &mut next_ping) {
-                        return over;
-                    }
+                    self.time_passed(now);
                 }
             }
-        }
+        };
+        self.finish(ended).await;
     }
 
-    /// Drains the session's events and returns what it wants.
-    fn next(&mut self, drain_until: &mut Option<Instant>) -> Next {
+    /// Drains the session's events and takes records from it; returns until when it has no more, or `None` if it may have.
+    fn next(&mut self) -> Option<Option<Instant>> {
         let now = Instant::now();
         let shared = Arc::clone(&self.shared);
-        let mut state = shared.lock();
+        let mut guard = shared.lock();
+        let state = &mut *guard;
         if !state.pingers.is_empty() && !self.pinged {
             state.session.ping();
             self.pinged = true;
         }
-        if state.closing {
-            let until = *drain_until.get_or_insert(now + DRAIN);
-            if state.session.is_delivered() || now >= until {
-                state.session.close(close::DONE);
-            }
-        }
-        loop {
-            match state.session.poll(now) {
-                Output::Transmit { record, .. } => return Next::Send(record.to_vec()),
-                Output::Timeout(until) => return Next::Wait(until),
-                Output::Disconnect(_) => return Next::Over(Ended::Lost("records are missing".to_owned())),
-                Output::Event(event) => {
-                    if let Some(ended) = self.event(&mut state, event, &[]) {
-                        return Next::Over(ended);
-                    }
+        self.end_if_wanted(state, now);
+        match state.session.poll(now) {
+            Output::Transmit { connection, record } => self.lines.put(connection, record),
+            Output::Disconnect(connection) => {
+                tracing::debug!(%connection, "the session drops a connection");
+                if let Some(line) = self.lines.remove_connection(connection) {
+                    self.discarded.push(line);
                 }
+                self.disconnected(state, connection, now);
             }
+            Output::Timeout(until) => return Some(until),
+            Output::Event(event) => self.event(state, event, &[]),
         }
+        None
     }
 
-    /// Acts on an event. `record` is the one that was just handed in, where stream data lies.
-    fn event(&mut self, state: &mut State, event: Event, record: &[u8]) -> Option<Ended> {
+    /// Takes one event of the session; the bytes of a stream are in `record`.
+    fn event(&mut self, state: &mut State, event: Event, record: &[u8]) {
         match event {
-            Event::Closed { code: close::DONE, .. } => return Some(Ended::Closed),
-            Event::Closed { code, by_peer } => {
-                let who = if by_peer { "it" } else { "this side" };
-                return Some(Ended::Lost(format!("{who} closed the session (code {code})")));
-            }
             Event::Confirmed => tracing::debug!("the peer holds the session's keys"),
+            Event::Adopted(connection) => {
+                tracing::debug!(%connection, "data flows on a connection");
+                self.current = Some(connection);
+                self.enough();
+                self.tell(FromPeer::Path(Path::Good));
+            }
+            Event::Suspended => {
+                self.alone();
+            }
+            // The peer must still hear it.
+            Event::Closed { code: close::DONE, by_peer: false } => self.said = Some(Instant::now()),
+            Event::Closed { code, by_peer } => {
+                self.over.get_or_insert(if code == close::DONE {
+                    Ended::Closed
+                } else {
+                    let who = if by_peer { "it" } else { "this side" };
+                    Ended::Lost(format!("{who} closed the session (code {code})"))
+                });
+            }
             Event::StreamOpened { stream, context } => {
                 tracing::debug!(%stream, "the peer opened a stream");
                 if context == state.round && state.handles < MAX_STREAMS {
@@ -241,106 +259,162 @@ impl Task {
                     self.tell(FromPeer::Up);
                 }
             }
-            Event::Adopted(_) | Event::Suspended => {}
             other => tracing::debug!(peer = self.index, ?other, "an event of a later version"),
         }
-        None
     }
 
-    fn incoming(&mut self, connection: ConnectionId, event: FromCircuit) -> Option<Ended> {
-        let lost = |why: &str| Some(Ended::Lost(why.to_owned()));
-        match event {
-            FromCircuit::Credit(bytes) => {
+    /// Takes what the circuit at this place hears; `None` means that its socket is gone.
+    fn incoming(&mut self, place: usize, heard: Option<FromCircuit>) {
+        let Some(line) = self.lines.at(place) else { return };
+        match heard {
+            Some(FromCircuit::Credit(bytes)) => {
                 tracing::trace!(bytes, "credit of the relay");
-                self.add_credit(bytes);
-                None
+                line.add_credit(bytes);
+                if line.connection.is_none() {
+                    self.paired(place);
+                }
             }
-            FromCircuit::Record(mut record) => {
+            Some(FromCircuit::Record(mut record)) => {
                 tracing::trace!(bytes = record.len(), "record received");
+                // The mediator gives credit first, so before that it is none of the peer's.
+                let Some(connection) = line.connection else { return };
+                let now = Instant::now();
                 let shared = Arc::clone(&self.shared);
-                let mut state = shared.lock();
-                let input = Input::Record { connection, record: &mut record };
-                if let Err(error) = state.session.handle(input, Instant::now()) {
+                let mut guard = shared.lock();
+                let state = &mut *guard;
+                let before = state.session.last_heard();
+                let handled = state.session.handle(Input::Record { connection, record: &mut record }, now);
+                while let Some(event) = state.session.poll_event() {
+                    self.event(state, event, &record);
+                }
+                if let Err(error) = handled {
                     // One record that does not authenticate moves nothing.
                     tracing::debug!(peer = self.index, %error, "a record was refused");
+                } else if state.session.last_heard() > before {
+                    self.heard(connection, now);
                 }
-                while let Some(event) = state.session.poll_event() {
-                    if let Some(ended) = self.event(&mut state, event, &record) {
-                        return Some(ended);
-                    }
-                }
-                None
             }
-            FromCircuit::Closed(CloseCode::PEER_GONE) => lost("its connection is gone"),
-            FromCircuit::Closed(CloseCode::NO_PARTNER) => lost("it did not come to the circuit"),
-            FromCircuit::Closed(CloseCode::GOING_AWAY) => Some(Ended::Socket),
-            FromCircuit::Closed(code) => lost(&format!("the circuit was closed (code {})", code.0)),
+            Some(FromCircuit::Closed(code)) => self.lose(place, Some(code)),
+            None => self.lose(place, None),
         }
     }
 
-    fn time_passed(&mut self, now: Instant, next_ping: &mut Instant) -> Option<Ended> {
-        let mut state = self.shared.lock();
+    /// Both ends are at the circuit at this place.
+    fn paired(&mut self, place: usize) {
+        let now = Instant::now();
+        let connected = self.shared.lock().session.connected(now);
+        let Some(line) = self.lines.at(place) else { return };
+        let number = line.number;
+        match connected {
+            Ok(connection) => {
+                tracing::debug!(%connection, number, "the peer is at a circuit");
+                line.connection = Some(connection);
+                line.since = now;
+                self.wanted = false;
+                self.discarded.extend(self.lines.remove_halves());
+                self.tell(FromPeer::Path(Path::Paired(number)));
+            }
+            Err(error) => {
+                tracing::debug!(number, %error, "a circuit is not taken");
+                self.discarded.extend(self.lines.remove(place));
+                self.tell(FromPeer::Path(Path::Failed(number)));
+            }
+        }
+    }
+
+    /// A record on this connection verified.
+    fn heard(&mut self, connection: ConnectionId, now: Instant) {
+        if self.current == Some(connection) && self.wanted {
+            self.enough();
+        }
+        if let Some((since, _)) = self.missing.take() {
+            self.tell(FromPeer::Back(now.saturating_duration_since(since)));
+        }
+    }
+
+    /// The circuit at this place is gone, or its socket is, which has no code.
+    fn lose(&mut self, place: usize, code: Option<CloseCode>) {
+        let Some(line) = self.lines.remove(place) else { return };
+        tracing::debug!(number = line.number, ?code, "a circuit is gone");
+        if let Some(connection) = line.connection {
+            let shared = Arc::clone(&self.shared);
+            let mut state = shared.lock();
+            self.disconnected(&mut state, connection, Instant::now());
+        } else if code.is_some() {
+            self.tell(FromPeer::Path(Path::Failed(line.number)));
+        }
+        if self.said.is_some() && code == Some(CloseCode::DONE) {
+            self.over.get_or_insert(Ended::Closed);
+        }
+    }
+
+    fn disconnected(&mut self, state: &mut State, connection: ConnectionId, now: Instant) {
+        state.session.disconnected(connection, now);
+        if self.current.is_none_or(|current| current == connection) {
+            self.alone();
+        }
+    }
+
+    /// There is no connection any more on which data flows.
+    fn alone(&mut self) {
+        if self.current.take().is_some() {
+            self.alone_since = Instant::now();
+        }
+        self.want();
+    }
+
+    fn want(&mut self) {
+        if !self.wanted {
+            self.wanted = true;
+            self.tell(FromPeer::Path(Path::Wanted));
+        }
+    }
+
+    fn enough(&mut self) {
+        self.wanted = false;
+        self.discarded.extend(self.lines.remove_halves());
+        self.tell(FromPeer::Path(Path::Enough));
+    }
+
+    /// Returns when to look at the clock again.
+    fn next_look(&self) -> Instant {
+        let uneasy = self.wanted || self.missing.is_some() || self.closing_since.is_some();
+        let pause = if self.said.is_some() { ending::LOOK } else { LOOK };
+        if uneasy { self.next_ping.min(Instant::now() + pause) } else { self.next_ping }
+    }
+
+    fn time_passed(&mut self, now: Instant) {
+        let shared = Arc::clone(&self.shared);
+        let mut guard = shared.lock();
+        let state = &mut *guard;
         // Any record that verified counts: a PING may queue behind a megabyte on a slow link.
-        let silence = now.saturating_duration_since(state.session.last_heard().max(self.listening));
-        if self.up && silence >= PEER_DEAD {
-            return Some(Ended::Lost(format!("it has not answered for {} s", PEER_DEAD.as_secs())));
+        let last = state.session.last_heard().max(self.listening);
+        let silence = now.saturating_duration_since(last);
+        if self.up && silence >= state.patience {
+            let seconds = state.patience.as_secs();
+            self.over.get_or_insert(Ended::Lost(format!("nothing was heard of it for {seconds} s")));
         }
-        if self.up && silence >= PEER_SILENT && !self.told_silent {
-            self.tell(FromPeer::Silent(silence));
+        if self.up && silence >= MISSING {
+            let (since, tell_at) = self.missing.unwrap_or((last, now));
+            if now >= tell_at {
+                self.missing = Some((since, now + TELL_EVERY));
+                self.tell(FromPeer::Missing(now.saturating_duration_since(since)));
+            }
         }
-        self.told_silent = silence >= PEER_SILENT;
+        let unadopted = self.lines.newest().filter(|(connection, since)| {
+            self.current != Some(*connection) && now.saturating_duration_since(*since) >= ADOPTION
+        });
+        if (self.up && silence >= SUSPECT) || unadopted.is_some() {
+            self.want();
+        }
         let _ = state.session.handle(Input::Timeout, now);
-        if now >= *next_ping {
-            *next_ping = now + PING_EVERY;
+        if now >= self.next_ping {
+            self.next_ping = now + PING_EVERY;
             if !self.pinged {
                 state.session.ping();
                 self.pinged = true;
             }
         }
-        None
-    }
-
-    /// Sends what is still to be said, then tells everybody that the session is over.
-    async fn finish(mut self, ended: Ended) {
-        tracing::debug!(?ended, "the session ends");
-        if ended == Ended::Closed {
-            // What is left is the CLOSE itself; without it the peer would take us for lost.
-            let _ = timeout(FAREWELL, self.say_rest()).await;
-        }
-        let _ = timeout(FAREWELL, self.circuit.close(CloseCode::DONE)).await;
-        let mut state = self.shared.lock();
-        state.over = true;
-        state.pingers.clear();
-        if ended == Ended::Closed {
-            state.abort();
-        }
-        drop(state);
-        self.tell(FromPeer::Ended(ended));
-    }
-
-    async fn say_rest(&mut self) {
-        loop {
-            let record = match self.shared.lock().session.poll(Instant::now()) {
-                Output::Transmit { record, .. } => record.to_vec(),
-                Output::Event(_) | Output::Disconnect(_) => continue,
-                Output::Timeout(_) => return,
-            };
-            while record.len() > self.credit {
-                match self.circuit.incoming.recv().await {
-                    Some(FromCircuit::Credit(bytes)) => self.add_credit(bytes),
-                    Some(FromCircuit::Record(_)) => {}
-                    Some(FromCircuit::Closed(_)) | None => return,
-                }
-            }
-            self.credit -= record.len();
-            if !self.circuit.send(&record).await {
-                return;
-            }
-        }
-    }
-
-    fn add_credit(&mut self, bytes: u32) {
-        self.credit = self.credit.saturating_add(usize::try_from(bytes).unwrap_or(usize::MAX));
     }
 
     fn tell(&self, event: FromPeer) {

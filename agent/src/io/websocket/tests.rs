@@ -64,6 +64,7 @@ async fn reader(
     (reader, stream, sink)
 }
 
+/// Decides RM-76.
 #[tokio::test]
 async fn a_mediator_that_falls_silent_in_a_run_is_pinged_and_given_up_soon() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
