@@ -7,7 +7,7 @@ mod support;
 use std::ffi::OsString;
 use std::time::Duration;
 
-use support::party::{Ended, Party, text};
+use support::party::{Agent, Ended, Party, text};
 use support::process::signal;
 use support::stage::Stage;
 use support::system::{is_running, processes_that_know};
@@ -15,6 +15,9 @@ use support::{average, holds_within, program, python_command, until};
 
 /// How soon the others must have stopped.
 const SOON: Duration = Duration::from_secs(10);
+
+/// How long the parties wait for one that is missing, in seconds: less than [`SOON`], and more than it takes until it is shown.
+const PATIENCE: &str = "6";
 
 /// More rounds than any of these tests waits for: a minute.
 const LONG: &str = "600";
@@ -25,7 +28,8 @@ fn rounds() -> Vec<OsString> {
 
 /// Three parties in the middle of a run, each with the process of its MPyC.
 fn three_in_a_run(stage: &Stage) -> Vec<(Party, u32)> {
-    let parties = stage.start_with((0..3).map(|_| rounds()).collect(), |agent| agent.in_own_group());
+    let change = |agent: Agent| agent.option(&["--patience", PATIENCE]).in_own_group();
+    let parties = stage.start_with((0..3).map(|_| rounds()).collect(), change);
     let mut running = Vec::new();
     for mut party in parties {
         let pid = party.wait_for_output("pid ").trim().parse().unwrap();
@@ -77,16 +81,11 @@ fn a_machine_that_stands_still_is_shown_then_lost_and_blames_nobody_when_it_wake
     let (victim, mpyc) = parties.remove(1);
     victim.process.signal_group("STOP");
     signal("STOP", &mpyc.to_string());
-    // It takes 8 s of silence until a peer counts as lost, so `SOON` does not apply.
     for (party, mpyc) in parties {
         let ended = party.finish();
         let message = ended.assert_stopped(125, "E0405");
         assert!(message.contains("party 1 (bob)"), "{message}");
-        let mut warnings = ended.events("warning").into_iter().map(|event| text(event, "message"));
-        assert!(
-            warnings.any(|warning| warning.starts_with("no contact with party 1 (bob) for ")),
-            "{ended:#?}"
-        );
+        assert_eq!(text(ended.event("peer.missing"), "name"), "bob", "{ended:#?}");
         assert!(!is_running(mpyc));
     }
     signal("CONT", &mpyc.to_string());

@@ -5,55 +5,13 @@
 mod support;
 
 use std::ffi::OsString;
-use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use support::lasting::Lasting;
 use support::mediator::Mediator;
 use support::party::{Party, text};
 use support::stage::{Stage, finish};
 use support::{average, didagent, python_command};
-
-/// A stage whose mediator can be started again as the same one.
-struct Lasting {
-    stage: Stage,
-    port: u16,
-    data: PathBuf,
-    folder: tempfile::TempDir,
-}
-
-impl Lasting {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let data = folder.path().join("mediator");
-        let mediator = Mediator::start_lasting(&didagent(), 0, &data);
-        let port = mediator.port;
-        Self { stage: Stage::with_mediator(didagent(), mediator), port, data, folder }
-    }
-
-    fn restart(&mut self, parties: &mut [&mut Party]) {
-        self.stage.kill_mediator();
-        self.come_back(parties);
-    }
-
-    /// Like `restart`, with a mediator that says goodbye.
-    fn restart_politely(&mut self, parties: &mut [&mut Party]) {
-        self.stage.mediator.take().unwrap().stop();
-        self.come_back(parties);
-    }
-
-    fn come_back(&mut self, parties: &mut [&mut Party]) {
-        // Everybody notices before it is back, so that the test cannot pass by being too quick.
-        for party in parties {
-            let lost = party.wait_for("mediator.lost");
-            assert!(!text(&lost, "message").is_empty() && lost["retry_seconds"] == 60, "{lost}");
-        }
-        self.start();
-    }
-
-    fn start(&mut self) {
-        self.stage.mediator = Some(Mediator::start_lasting(&didagent(), self.port, &self.data));
-    }
-}
 
 fn averaging(number: &str) -> Vec<OsString> {
     python_command(&average(), &[number])

@@ -4,6 +4,7 @@
 //! * [`foreigner`]: somebody who writes messages by hand.
 //! * [`mediator`]: `didagent mediator serve`.
 //! * [`clock`]: processes whose clock is wrong.
+//! * [`lasting`]: a mediator that is restarted.
 //! * [`hostile`]: something else at the address of a mediator; [`fake_mediator`]: one that speaks DIDComm.
 //! * [`party`]: `didagent invite` and `didagent join`, their events and how they ended.
 //! * [`stage`]: a folder, a mediator and the parties of one test.
@@ -28,6 +29,7 @@ pub mod demo;
 pub mod fake_mediator;
 pub mod foreigner;
 pub mod hostile;
+pub mod lasting;
 pub mod mediator;
 pub mod party;
 pub mod process;
