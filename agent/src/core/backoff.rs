@@ -60,11 +60,6 @@ impl Outage {
         self.since + self.limit
     }
 
-    /// Returns how long it has lasted.
-    pub fn length(&self, now: Instant) -> Duration {
-        now.saturating_duration_since(self.since)
-    }
-
     /// Returns when the next attempt is due; `None` while one goes on.
     pub fn next(&self) -> Option<Instant> {
         self.next

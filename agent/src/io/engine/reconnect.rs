@@ -157,9 +157,7 @@ impl Engine {
 
     fn not_back(&self, mediator: &str, why: &str) -> Failure {
         let address = websocket_address(mediator).unwrap_or_default();
-        let limit = if self.began { self.patience } else { RETRY };
-        let length = self.outages.get(mediator).map_or(limit, |outage| outage.length(Instant::now()));
-        let seconds = length.min(limit).as_secs();
+        let seconds = if self.began { self.patience } else { RETRY }.as_secs();
         let failure = lost(&format!("{address} did not come back within {seconds} s; {why}"));
         failure.hint(self.after_outage())
     }

@@ -317,6 +317,9 @@ impl Engine {
                 // It was put there two lines above.
                 let Some(taken) = self.run.take() else { return RunExited::unknown(code) };
                 run = taken;
+                if reason.is_some() {
+                    self.report_undelivered(&run, reporter);
+                }
                 (code, Some(code), reason)
             }
             End::OthersDone => (0, None, None),
