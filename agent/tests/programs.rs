@@ -6,7 +6,7 @@ mod support;
 
 use std::ffi::OsString;
 
-use support::party::{Ended, Party, text};
+use support::party::{Agent, Ended, Party, text};
 use support::stage::{Stage, finish};
 use support::system::{is_running, processes_that_know};
 use support::{program, python_command, until};
@@ -122,7 +122,8 @@ fn a_program_that_ignores_requests_is_killed_with_all_that_it_started() {
     for signal in ["TERM", "KILL"] {
         let stage = Stage::new();
         let command = || python_command(&program("family.py"), &[]);
-        let mut parties = stage.start(vec![command(), command()]);
+        let impatient = |agent: Agent| agent.option(&["--patience", "5"]);
+        let mut parties = stage.start_with(vec![command(), command()], impatient);
         let pids: Vec<_> = parties.iter_mut().map(family).collect();
         assert!(pids.iter().flatten().all(|pid| is_running(*pid)));
         parties[1].process.signal(signal);

@@ -172,7 +172,7 @@ fn people_see_who_is_missing_and_that_nothing_was_lost() {
     guest.wait_for_output("running");
     let guest = (guest, pid.trim().to_owned());
     all_of(&guest, "STOP");
-    host.process.wait_for_stderr("bob: last contact 4 s ago, reconnecting");
+    host.process.wait_for_stderr("bob: last contact ");
     all_of(&guest, "CONT");
     host.process.wait_for_stderr("bob: connected again after ");
     host.process.wait_for_stderr("nothing was lost");
@@ -226,7 +226,11 @@ fn a_party_that_is_killed_and_joins_again_ends_the_run_at_once() {
     let again = stage.join("bob", &link).program(rounds(600)).start();
     for party in parties {
         let ended = party.finish();
-        let message = ended.assert_stopped(125, "E0405");
+        // Carol hears it from alice, whose connection to her may have ended first.
+        assert!(ended.code == 125 || (ended.code == 1 && ended.name == "carol"), "{ended:#?}");
+        let reason = &ended.event("run.exited")["reason"];
+        assert_eq!(text(reason, "code"), "E0405", "{ended:#?}");
+        let message = text(reason, "message");
         assert!(message.contains("lost party 1 (bob): its didagent was started again"), "{ended:#?}");
         assert_eq!(text(ended.event("peer.undelivered"), "name"), "bob");
     }
