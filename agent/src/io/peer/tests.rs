@@ -39,7 +39,6 @@ async fn streams_of_another_round_are_reset_and_our_own_carry_the_round() {
     let (events, mut heard) = mpsc::unbounded_channel();
     let peer = Peer::start(bob, ROUND, events, 0);
     peer.offer(0, circuit);
-    let connection = alice.connected(Instant::now()).unwrap();
     to_bob.send(FromCircuit::Credit(1 << 20)).await.unwrap();
     let right = alice.open(ROUND).unwrap();
     let wrong = alice.open([8; 32]).unwrap();
