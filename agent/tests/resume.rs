@@ -8,6 +8,8 @@ mod support;
 use std::ffi::OsString;
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::{self, sleep};
 use std::time::{Duration, Instant};
 
@@ -17,7 +19,7 @@ use support::process::{Process, signal};
 use support::stage::Stage;
 use support::system::peak_memory;
 use support::wires::Wired;
-use support::{didagent, program, python_command};
+use support::{didagent, program, python_command, until};
 
 /// How long a run is disturbed again and again.
 fn disturbance() -> Duration {
@@ -185,6 +187,8 @@ fn people_see_who_is_missing_and_that_nothing_was_lost() {
 fn a_party_that_is_killed_is_waited_for_and_named_with_the_bytes_for_it() {
     let stage = Stage::new();
     let mut parties = running_with(&stage, 3, 600, &["--patience", "6"]);
+    // Whatever else happens, acknowledgements come with the answers to the PINGs of every 2 s.
+    sleep(Duration::from_secs(4));
     let (victim, _) = parties.remove(1);
     victim.process.signal("KILL");
     let killed = Instant::now();
@@ -250,28 +254,24 @@ fn twenty_megabytes_arrive_through_cuts_and_nobodys_memory_grows_with_them() {
     let mut pids: Vec<u32> = wired.parties.iter().map(|party| party.process.pid()).collect();
     pids.push(stage.mediator.as_ref().unwrap().pid());
     let before: Vec<u64> = pids.iter().map(|pid| peak_memory(*pid)).collect();
+    let pulled = Arc::new(AtomicU64::new(0));
     let transfers: Vec<_> = [(0, 1), (1, 0)]
         .into_iter()
         .flat_map(|(from, to)| {
             let (to, from) = (wired.connection(from, to), wired.connection(to, from));
-            [thread::spawn(move || push(to, EACH)), thread::spawn(move || pull(from, EACH))]
+            let pulled = Arc::clone(&pulled);
+            [thread::spawn(move || push(to, EACH)), thread::spawn(move || pull(from, EACH, &pulled))]
         })
         .collect();
-    let mut cuts = 0;
-    while !transfers.iter().all(thread::JoinHandle::is_finished) {
-        sleep(Duration::from_millis(300));
+    // Each time in the middle of something.
+    for cut in 1..8 {
+        let share = 2 * EACH * cut / 8;
+        until("more has arrived", || pulled.load(Ordering::Relaxed) >= share);
         proxy.cut();
-        cuts += 1;
-        // Once they are through with it on their own, it shows nothing.
-        if cuts > 30 {
-            break;
-        }
     }
     for transfer in transfers {
         transfer.join().unwrap();
     }
-    println!("{cuts} cuts");
-    assert!(cuts >= 2, "the transfer was over too soon");
     for (pid, before) in pids.iter().zip(before) {
         let grown = peak_memory(*pid) - before;
         println!("{pid} grew by {} KiB", grown / 1024);
@@ -291,7 +291,7 @@ fn push(mut to: TcpStream, total: u64) {
     to.shutdown(Shutdown::Write).unwrap();
 }
 
-fn pull(mut from: TcpStream, expected: u64) {
+fn pull(mut from: TcpStream, expected: u64, pulled: &AtomicU64) {
     let mut piece = vec![0; 64 * 1024];
     let mut total = 0;
     loop {
@@ -299,6 +299,7 @@ fn pull(mut from: TcpStream, expected: u64) {
         if count == 0 {
             return assert_eq!(total, expected);
         }
+        pulled.fetch_add(u64::try_from(count).unwrap(), Ordering::Relaxed);
         for byte in &piece[..count] {
             assert_eq!(u64::from(*byte), total % 256, "byte {total}");
             total += 1;
