@@ -114,7 +114,7 @@ fn sockets_that_are_cut_every_second_do_no_harm() {
     assert_result(parties, seconds);
 }
 
-/// Decides RM-76.
+/// Decides RM-76, SE-63.
 #[test]
 fn a_connection_that_swallows_everything_is_found_out_and_replaced() {
     let (stage, proxy) = Stage::behind_proxy(didagent());

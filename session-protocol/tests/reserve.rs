@@ -10,7 +10,7 @@
 
 mod pair;
 
-use didagent_session::{Event, Limits, MAX_RECORD, StreamError, StreamId};
+use didagent_session::{Event, Limits, MAX_RECORD, Padding, RECORD_OVERHEAD, StreamError, StreamId};
 use pair::Pair;
 use proptest::prelude::*;
 
@@ -114,6 +114,18 @@ fn reservations_stay_within_the_credit_and_go_on_after_it() {
     pair.settle().unwrap();
     assert!(pair.a.saw(&Event::StreamWritable { stream }));
     assert_eq!(reserve(&mut pair, stream, &bytes), Some(window));
+}
+
+/// Decides SE-40 on this way; and SE-41: what goes out by the clock cannot be made before.
+#[test]
+fn reservations_are_padded_like_other_records() {
+    let (mut pair, stream) = opened(&Limits { padding: Padding::Buckets, ..limits() });
+    let before = pair.a.session.stats().bytes_sent;
+    assert_eq!(reserve(&mut pair, stream, b"abc"), Some(3));
+    assert_eq!(pair.a.session.stats().bytes_sent - before, 64 + RECORD_OVERHEAD as u64);
+    let every = std::time::Duration::from_millis(10);
+    let (mut pair, stream) = opened(&Limits { padding: Padding::Constant { size: 2000, every }, ..limits() });
+    assert_eq!(reserve(&mut pair, stream, b"abc"), None);
 }
 
 #[test]

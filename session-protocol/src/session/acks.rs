@@ -23,6 +23,12 @@ impl Acks {
         self.deadline = self.deadline.or_else(|| now.checked_add(ACK_DELAY));
     }
 
+    /// Owes an acknowledgement at once, whether or not a record asked for it.
+    pub(super) fn owe(&mut self) {
+        self.owed_records = self.owed_records.max(1);
+        self.due = true;
+    }
+
     /// Time passed.
     pub(super) fn tick(&mut self, now: Instant) {
         self.due |= self.deadline.is_some_and(|deadline| now >= deadline);

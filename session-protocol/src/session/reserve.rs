@@ -67,6 +67,8 @@ impl Session {
         self.phase == Phase::Open
             && self.paths.current().is_some()
             && self.transmitted == self.outbox.next()
+            // A record that goes out by the clock is made when its time has come.
+            && !self.pacer.is_constant()
             && !self.confirm_due
             && self.control.is_empty()
             && !self.epochs.is_spent()
@@ -92,6 +94,7 @@ impl Reserved<'_> {
         session.stats.stream_bytes_sent = session.stats.stream_bytes_sent.saturating_add(count(length));
         let end = session.outbox.largest().saturating_sub(TAG_LEN);
         session.put_frames(&mut space, end, Urgency::Stream, self.now);
+        session.pacer.pad(&mut space);
         session.seal(space, true, self.now);
     }
 }

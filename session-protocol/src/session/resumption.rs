@@ -118,6 +118,9 @@ impl Session {
             cid
         });
         if is_other {
+            // What was opened since `rx_next` was told may have been acknowledged on a connection that is gone; sent again it is
+            // a duplicate, which asks for nothing.
+            self.acks.owe();
             self.events.push_back(Event::Adopted(connection));
         }
     }

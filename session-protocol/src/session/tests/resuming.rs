@@ -231,6 +231,37 @@ fn message_any(session: &mut Session, now: Instant) -> Option<Vec<u8>> {
     transmit(session, now)
 }
 
+/// What was opened after `rx_next` was told, and acknowledged on a connection that is gone, is acknowledged once more.
+#[test]
+fn se_62_an_adopted_connection_carries_an_acknowledgement_at_once() {
+    let (mut a, mut b, now) = pair(&Limits::default());
+    let stream = a.open([1; 32]).unwrap();
+    a.write(stream, b"late").unwrap();
+    let late = transmit(&mut a, now).unwrap();
+    let second = two_connections(&mut a, &mut b, now);
+    let (from_a, from_b) = (message(&mut a, second, now).unwrap(), message(&mut b, second, now).unwrap());
+    hand(&mut b, second, &from_a, now);
+    let answer_of_b = message(&mut b, second, now).unwrap();
+    hand(&mut a, second, &from_b, now);
+    let answer_of_a = message(&mut a, second, now).unwrap();
+    assert_eq!(hand(&mut b, FIRST, &late, now).len(), 2, "opened, and its data");
+    let _lost = message(&mut b, FIRST, now + Duration::from_millis(20)).unwrap();
+    hand(&mut a, second, &answer_of_b, now);
+    assert!(!b.acks.is_due(), "it was said");
+    hand(&mut b, second, &answer_of_a, now);
+    // Asked directly: the NEW_CID that follows an adoption would bring an acknowledgement too.
+    assert!(b.acks.is_due() && b.acks.is_owed());
+    for _ in 0..4 {
+        while let Some(record) = message(&mut a, second, now) {
+            assert_eq!(hand(&mut b, second, &record, now), [], "it has all of it");
+        }
+        while let Some(record) = message(&mut b, second, now) {
+            hand(&mut a, second, &record, now);
+        }
+    }
+    assert!(a.is_delivered());
+}
+
 /// SE-51: without a connection nothing is sealed, and everything waits.
 #[test]
 fn se_51_se_57_nothing_is_sealed_without_a_connection_and_nothing_is_lost() {
