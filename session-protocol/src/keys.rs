@@ -31,6 +31,11 @@ impl StaticSecret {
         Self { secret: self.secret.clone(), public: self.public }
     }
 
+    #[cfg(test)]
+    pub(crate) fn bytes(&self) -> [u8; 32] {
+        self.secret.to_bytes()
+    }
+
     /// A fresh ephemeral secret.
     pub(crate) fn generate(rng: &mut impl CryptoRng) -> Self {
         let mut bytes = Zeroizing::new([0; 32]);

@@ -22,6 +22,11 @@ secret! {
 pub(crate) struct Step(HmacKey);
 
 impl ChainKey {
+    /// A second copy, for who keeps the first where a move would leave its bytes behind.
+    pub(crate) fn duplicate(&self) -> Self {
+        Self(*self.expose())
+    }
+
     /// One step: the key of the next record and the chain after it.
     pub(crate) fn step(&self) -> (MessageKey, ChainKey) {
         let step = self.prepare();

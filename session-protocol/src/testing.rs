@@ -39,12 +39,16 @@ pub(crate) fn params_of<'a>(
 }
 
 pub(crate) fn established_of(suite: Suite, limits: &Limits) -> (Established, Established) {
+    seeded_established(suite, limits, 1)
+}
+
+fn seeded_established(suite: Suite, limits: &Limits, seed: u64) -> (Established, Established) {
     let (alice, bob) = (alice(), bob());
     let (alice_public, bob_public) = (alice.public(), bob.public());
     let to_bob = params_of(suite, &alice, &bob_public, limits.clone());
-    let (initiator, message1) = Initiator::start(to_bob, &mut rng(1)).unwrap();
+    let (initiator, message1) = Initiator::start(to_bob, &mut rng(seed)).unwrap();
     let to_alice = params_of(suite, &bob, &alice_public, limits.clone());
-    let (responder, message2) = Responder::answer(to_alice, &message1, &mut rng(2)).unwrap();
+    let (responder, message2) = Responder::answer(to_alice, &message1, &mut rng(seed + 1)).unwrap();
     (initiator.finish(&message2).unwrap(), responder)
 }
 
@@ -63,7 +67,22 @@ pub(crate) fn sessions(limits: &Limits, now: Instant) -> (Session, Session) {
 
 pub(crate) fn sessions_of(suite: Suite, limits: &Limits, now: Instant) -> (Session, Session) {
     let (a, b) = established_of(suite, limits);
-    let (mut a, mut b) = (a.into_session(now, rng(3)), b.into_session(now, rng(4)));
+    connect(a.into_session(now, rng(3)), b.into_session(now, rng(4)), now)
+}
+
+/// Two sessions whose generators keep nothing of what they gave.
+pub(crate) fn forgetful_sessions(
+    suite: Suite,
+    limits: &Limits,
+    seed: u64,
+    now: Instant,
+) -> (Session, Session) {
+    let (a, b) = seeded_established(suite, limits, seed);
+    let rng = |number| Forgetful { seed: seed + number, given: 0 };
+    connect(a.into_session(now, rng(2)), b.into_session(now, rng(3)), now)
+}
+
+fn connect(mut a: Session, mut b: Session, now: Instant) -> (Session, Session) {
     for session in [&mut a, &mut b] {
         assert_eq!(session.connected(now), Ok(FIRST));
         while session.poll_event().is_some() {}
@@ -106,3 +125,38 @@ impl TryRng for Given {
 }
 
 impl TryCryptoRng for Given {}
+
+/// A generator without a buffer: like the operating system's, it leaves nothing of what it gave in our memory.
+pub(crate) struct Forgetful {
+    seed: u64,
+    given: u64,
+}
+
+impl TryRng for Forgetful {
+    type Error = std::convert::Infallible;
+
+    fn try_next_u32(&mut self) -> Result<u32, Self::Error> {
+        let mut bytes = [0; 4];
+        self.try_fill_bytes(&mut bytes).map(|()| u32::from_le_bytes(bytes))
+    }
+
+    fn try_next_u64(&mut self) -> Result<u64, Self::Error> {
+        let mut bytes = [0; 8];
+        self.try_fill_bytes(&mut bytes).map(|()| u64::from_le_bytes(bytes))
+    }
+
+    fn try_fill_bytes(&mut self, out: &mut [u8]) -> Result<(), Self::Error> {
+        use sha2::Digest as _;
+        for part in out.chunks_mut(32) {
+            self.given += 1;
+            let block = sha2::Sha256::new()
+                .chain_update(self.seed.to_le_bytes())
+                .chain_update(self.given.to_le_bytes())
+                .finalize();
+            part.copy_from_slice(&block[..part.len()]);
+        }
+        Ok(())
+    }
+}
+
+impl TryCryptoRng for Forgetful {}

@@ -18,7 +18,7 @@ pub(crate) type Finished = ([u8; 32], SplitKey, SplitKey);
 pub(crate) struct Offer {
     state: SymmetricState,
     ephemeral: pattern::Ephemeral,
-    local: StaticSecret,
+    local: Box<StaticSecret>,
 }
 
 impl Offer {
@@ -26,7 +26,7 @@ impl Offer {
     pub(crate) fn start(
         binding: &Binding,
         prologue: &[u8],
-        local: StaticSecret,
+        local: Box<StaticSecret>,
         rng: &mut impl CryptoRng,
     ) -> Result<(Self, Vec<u8>), HandshakeError> {
         let ephemeral = pattern::Ephemeral::generate(binding.suite, rng);

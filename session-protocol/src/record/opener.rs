@@ -154,6 +154,16 @@ impl Opener {
     }
 
     #[cfg(test)]
+    pub(crate) fn chain(&self) -> &[u8; 32] {
+        self.chain.expose()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn pending_chain(&self) -> Option<&[u8; 32]> {
+        self.pending.as_ref().map(ChainKey::expose)
+    }
+
+    #[cfg(test)]
     pub(crate) fn chain_key(&self) -> [u8; 32] {
         *self.chain.expose()
     }

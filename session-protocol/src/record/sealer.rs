@@ -49,8 +49,8 @@ impl Sealer {
     }
 
     /// Goes on in the next epoch. The old chain key is erased; numbers go on.
-    pub(crate) fn switch(&mut self, chain: ChainKey) {
-        self.chain = chain;
+    pub(crate) fn switch(&mut self, chain: &ChainKey) {
+        self.chain = chain.duplicate();
         self.epoch = self.epoch.saturating_add(1);
         self.volume = Volume::default();
     }
@@ -94,6 +94,11 @@ impl Sealer {
         self.next = self.next.saturating_add(1);
         self.volume = self.volume.and(record_len);
         Ok(())
+    }
+
+    #[cfg(test)]
+    pub(crate) fn chain(&self) -> &[u8; 32] {
+        self.chain.expose()
     }
 
     #[cfg(test)]

@@ -225,7 +225,7 @@ fn se_22_a_pending_epoch_opens_beside_the_old_one_until_its_first_record() {
     let mut thief = Sealer::new(direction(), 9);
     (0..2).for_each(|_| drop(seal(&mut thief, b"", [0; 4])));
     let forged = [seal(&mut thief, b"2", [0; 4]), seal(&mut thief, b"3", [0; 4])];
-    sealer.switch(chain(7));
+    sealer.switch(&chain(7));
     let third = seal(&mut sealer, b"2", [0; 4]);
     let (opened, _) = opener.peek(&third).unwrap();
     assert!(opener.commit(opened).switched);
@@ -240,7 +240,7 @@ fn se_22_a_pending_epoch_opens_beside_the_old_one_until_its_first_record() {
 fn se_06_a_forged_first_record_of_the_pending_epoch_changes_nothing() {
     let (mut sealer, mut opener) = pair();
     opener.expect(chain(7));
-    sealer.switch(chain(8));
+    sealer.switch(&chain(8));
     let forged = seal(&mut sealer, b"frames", [0; 4]);
     let before = (opener.chain_key(), opener.pending_key(), opener.next(), opener.epoch());
     assert_eq!(open(&mut opener, &forged), Err(OpenError::Unverified));
@@ -285,7 +285,7 @@ fn se_04_the_header_has_the_low_byte_of_the_epoch_and_the_full_one_is_known() {
         assert_eq!(header.epoch, epoch.to_be_bytes()[3]);
         assert_eq!(open(&mut opener, &record), Ok(b"in".to_vec()));
         opener.expect(chain(7));
-        sealer.switch(chain(7));
+        sealer.switch(&chain(7));
         let record = seal(&mut sealer, b"next", [0; 4]);
         assert_eq!(open(&mut opener, &record), Ok(b"next".to_vec()));
         assert_eq!((sealer.epoch(), opener.epoch()), (epoch + 1, epoch + 1));
@@ -305,7 +305,7 @@ fn se_10_each_epoch_has_its_own_count_and_the_receiver_refuses_what_is_beyond_th
     let beyond = seal(&mut sealer, b"x", [0; 4]);
     assert_eq!(open(&mut opener, &beyond), Err(OpenError::Unverified));
     opener.expect(chain(7));
-    sealer.switch(chain(7));
+    sealer.switch(&chain(7));
     sealer.jump(1, 3, 0);
     assert_eq!(sealer.remaining(), 10);
     assert_eq!(open(&mut opener, &seal(&mut sealer, b"y", [0; 4])), Ok(b"y".to_vec()));

@@ -48,7 +48,7 @@ pub(super) struct Epochs {
     begins: u64,
     pub(super) exchange: Exchange,
     /// Initiator: the static key for a handshake that is to begin.
-    pub(super) queued: Option<StaticSecret>,
+    pub(super) queued: Option<Box<StaticSecret>>,
     /// When the static keys were last used.
     renewed: Instant,
     /// The application was told that they are due again; and that too much was forged in this epoch.
@@ -84,7 +84,8 @@ pub(super) enum Exchange {
     /// Responder: the answer waits to be sealed. After that record it seals with `send`.
     Answering {
         frame: Vec<u8>,
-        send: ChainKey,
+        /// Boxed, as every secret of a state that ends by being moved out: the bytes would stay where the state was.
+        send: Box<ChainKey>,
         /// The answer is in the record that is being built.
         placed: bool,
     },
@@ -287,7 +288,7 @@ impl Session {
     pub(super) fn epoch_sealed(&mut self, now: Instant) {
         let exchange = std::mem::replace(&mut self.epochs.exchange, Exchange::Idle);
         if let Exchange::Answering { send, placed: true, .. } = exchange {
-            self.sealer.switch(send);
+            self.sealer.switch(&send);
             self.epochs.restart(now);
         } else {
             self.epochs.exchange = exchange;
@@ -327,7 +328,7 @@ impl Session {
         self.opener.expect(receive);
         // Our fresh key is what was asked for. Who asks from now on gets another one.
         self.epochs.demanded = false;
-        self.epochs.exchange = Exchange::Answering { frame, send, placed: false };
+        self.epochs.exchange = Exchange::Answering { frame, send: Box::new(send), placed: false };
     }
 
     /// RATCHET_ACK: the offer's secrets end.
@@ -351,7 +352,7 @@ impl Session {
     pub(super) fn switch_both(&mut self, agreed: &Agreed, now: Instant) {
         let (send, receive) = self.epochs.derive(agreed);
         self.epochs.exchange = Exchange::Idle;
-        self.sealer.switch(send);
+        self.sealer.switch(&send);
         self.opener.switch(receive);
         self.epochs.begins = self.sealer.next();
         self.epochs.restart(now);

@@ -84,6 +84,11 @@ impl Offer {
         &self.frame
     }
 
+    #[cfg(test)]
+    pub(super) fn ephemeral_bytes(&self) -> [u8; 32] {
+        self.ephemeral.bytes()
+    }
+
     /// Takes the answer, whose epoch the caller compared.
     pub(super) fn finish(&self, e: &[u8; 32], ct: &[u8]) -> Result<Agreed, Refused> {
         let ss = match &self.kem {

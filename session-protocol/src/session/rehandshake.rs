@@ -42,7 +42,7 @@ impl Session {
         if self.epochs.queued.is_some() || matches!(self.epochs.exchange, Exchange::Rehandshaking { .. }) {
             return Err(RehandshakeError::UnderWay);
         }
-        self.epochs.queued = Some(local.duplicate());
+        self.epochs.queued = Some(Box::new(local.duplicate()));
         Ok(())
     }
 
@@ -76,7 +76,7 @@ impl Session {
     }
 
     /// Makes REHS 1 for the next epoch. `None` if the peer's key is of low order, which its first handshake would have shown.
-    pub(super) fn begin_rehandshake(&mut self, local: StaticSecret) -> Option<Vec<u8>> {
+    pub(super) fn begin_rehandshake(&mut self, local: Box<StaticSecret>) -> Option<Vec<u8>> {
         let epoch = self.sealer.epoch().saturating_add(1);
         let prologue = self.inner_prologue(epoch);
         let (offer, message1) =

@@ -9,6 +9,9 @@ use crate::{
     testing::{origin, rng, sessions, sessions_of},
 };
 
+#[cfg(all(target_os = "linux", not(feature = "null-cipher")))]
+mod erasure;
+
 /// Two ends and a clock. Records are handed over one by one, in order.
 pub(in crate::session) struct Two {
     pub(in crate::session) a: Session,
@@ -29,6 +32,18 @@ impl Two {
     pub(in crate::session) fn of(suite: Suite, limits: &Limits) -> Self {
         let now = origin();
         let (a, b) = sessions_of(suite, limits, now);
+        Self::settled(a, b, now)
+    }
+
+    /// With keys that no other test has.
+    #[cfg(all(target_os = "linux", not(feature = "null-cipher")))]
+    fn seeded(suite: Suite, limits: &Limits, seed: u64) -> Self {
+        let now = origin();
+        let (a, b) = crate::testing::forgetful_sessions(suite, limits, seed, now);
+        Self::settled(a, b, now)
+    }
+
+    fn settled(a: Session, b: Session, now: Instant) -> Self {
         let mut two = Self { a, b, now, sent: Default::default(), data: Vec::new() };
         two.settle();
         two

@@ -68,7 +68,7 @@ fn se_30_se_33_the_epoch_is_bound_to_session_epoch_and_root() {
     assert_eq!(*inside::prologue(binding, &two.a.sid(), 1, &split), expected);
 
     let (offer, message1) =
-        inside::Offer::start(binding, &expected, alice(), &mut crate::testing::rng(9)).unwrap();
+        inside::Offer::start(binding, &expected, Box::new(alice()), &mut crate::testing::rng(9)).unwrap();
     let (message2, (hash, k1, k2)) =
         inside::answer(&two.b.epochs.binding, &expected, &bob(), &message1, &mut crate::testing::rng(8))
             .unwrap();
