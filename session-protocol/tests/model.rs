@@ -12,7 +12,7 @@ mod pair;
 
 use std::collections::BTreeMap;
 
-use didagent_session::{Event, Limits, Session, StreamId, fuzzing};
+use didagent_session::{Event, Limits, RehandshakeError, Role, Session, StreamId, fuzzing};
 use pair::{End, Pair};
 use proptest::prelude::*;
 
@@ -24,6 +24,9 @@ enum Action {
     Reset { pick: usize },
     Read { pick: usize, length: usize },
     Ping,
+    Ratchet,
+    Rehandshake,
+    Seconds(u64),
     Step,
     Settle,
 }
@@ -37,6 +40,9 @@ fn action() -> impl Strategy<Value = (bool, Action)> {
         1 => pick.prop_map(|pick| Action::Reset { pick }),
         4 => (pick, 0_usize..5000).prop_map(|(pick, length)| Action::Read { pick, length }),
         1 => Just(Action::Ping),
+        4 => Just(Action::Ratchet),
+        2 => Just(Action::Rehandshake),
+        2 => (0_u64..200).prop_map(Action::Seconds),
         4 => Just(Action::Step),
         1 => Just(Action::Settle),
     ];
@@ -141,13 +147,18 @@ impl Model {
                 }
             }
             Action::Ping => end.session.ping(),
-            Action::Step | Action::Settle => {}
+            Action::Ratchet => end.session.ratchet(),
+            Action::Rehandshake => rehandshake(&mut end.session),
+            Action::Seconds(_) | Action::Step | Action::Settle => {}
         }
     }
 
     /// Reads everything until nothing moves; then all that was accepted has arrived.
     fn finish(&mut self, pair: &mut Pair) {
         loop {
+            pair.settle().unwrap();
+            // A handshake that nobody answers would hold the data at the hard limit.
+            rehandshake(&mut pair.b.session);
             pair.settle().unwrap();
             self.observe(true, &mut pair.a);
             self.observe(false, &mut pair.b);
@@ -170,7 +181,18 @@ impl Model {
             assert_eq!(direction.fin_arrived, direction.finished);
         }
         assert!(pair.a.session.is_delivered() && pair.b.session.is_delivered());
+        assert_eq!(pair.a.session.epoch(), pair.b.session.epoch());
     }
+}
+
+/// The initiator begins a handshake inside the session, the responder answers one if there is one.
+fn rehandshake(session: &mut Session) {
+    let (alice, bob) = pair::statics();
+    let done = match session.role() {
+        Role::Initiator => session.rehandshake(&alice, &bob.public()),
+        Role::Responder => session.answer_rehandshake(&bob, &alice.public()),
+    };
+    assert!(matches!(done, Ok(()) | Err(RehandshakeError::UnderWay | RehandshakeError::NotAsked)));
 }
 
 proptest! {
@@ -191,6 +213,7 @@ proptest! {
             match action {
                 Action::Step => { pair.step().unwrap(); }
                 Action::Settle => pair.settle().unwrap(),
+                Action::Seconds(seconds) => pair.now += std::time::Duration::from_secs(seconds),
                 _ => {}
             }
             model.observe(true, &mut pair.a);

@@ -12,6 +12,11 @@ use didagent_session::{
 };
 use rand_chacha::{ChaCha20Rng, rand_core::SeedableRng};
 
+/// The static keys of both ends.
+pub fn statics() -> (StaticSecret, StaticSecret) {
+    (StaticSecret::from_bytes([1; 32]), StaticSecret::from_bytes([2; 32]))
+}
+
 /// Runs a handshake.
 pub fn handshake(limits: &Limits, seed: u64) -> (Established, Established) {
     handshake_of(Suite::KkChaChaPoly, limits, seed)
@@ -19,7 +24,7 @@ pub fn handshake(limits: &Limits, seed: u64) -> (Established, Established) {
 
 /// Runs a handshake of this suite.
 pub fn handshake_of(suite: Suite, limits: &Limits, seed: u64) -> (Established, Established) {
-    let (alice, bob) = (StaticSecret::from_bytes([1; 32]), StaticSecret::from_bytes([2; 32]));
+    let (alice, bob) = statics();
     let mut rng = ChaCha20Rng::seed_from_u64(seed);
     let (alice_public, bob_public) = (alice.public(), bob.public());
     let to_bob = Params { suite, local: &alice, remote: &bob_public, prologue: b"p", limits: limits.clone() };
