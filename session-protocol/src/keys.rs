@@ -31,7 +31,7 @@ impl StaticSecret {
         Self { secret: self.secret.clone(), public: self.public }
     }
 
-    #[cfg(test)]
+    #[cfg(all(test, target_os = "linux"))]
     pub(crate) fn bytes(&self) -> [u8; 32] {
         self.secret.to_bytes()
     }

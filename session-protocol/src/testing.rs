@@ -70,6 +70,7 @@ pub(crate) fn sessions_of(suite: Suite, limits: &Limits, now: Instant) -> (Sessi
     connect(a.into_session(now, rng(3)), b.into_session(now, rng(4)), now)
 }
 
+#[cfg(target_os = "linux")]
 /// Two sessions whose generators keep nothing of what they gave.
 pub(crate) fn forgetful_sessions(
     suite: Suite,
@@ -126,12 +127,14 @@ impl TryRng for Given {
 
 impl TryCryptoRng for Given {}
 
+#[cfg(target_os = "linux")]
 /// A generator without a buffer: like the operating system's, it leaves nothing of what it gave in our memory.
 pub(crate) struct Forgetful {
     seed: u64,
     given: u64,
 }
 
+#[cfg(target_os = "linux")]
 impl TryRng for Forgetful {
     type Error = std::convert::Infallible;
 
@@ -159,4 +162,5 @@ impl TryRng for Forgetful {
     }
 }
 
+#[cfg(target_os = "linux")]
 impl TryCryptoRng for Forgetful {}

@@ -153,12 +153,12 @@ impl Opener {
         Committed { plaintext, flags, switched: switches }
     }
 
-    #[cfg(test)]
+    #[cfg(all(test, target_os = "linux"))]
     pub(crate) fn chain(&self) -> &[u8; 32] {
         self.chain.expose()
     }
 
-    #[cfg(test)]
+    #[cfg(all(test, target_os = "linux"))]
     pub(crate) fn pending_chain(&self) -> Option<&[u8; 32]> {
         self.pending.as_ref().map(ChainKey::expose)
     }

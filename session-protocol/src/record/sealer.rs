@@ -96,7 +96,7 @@ impl Sealer {
         Ok(())
     }
 
-    #[cfg(test)]
+    #[cfg(all(test, target_os = "linux"))]
     pub(crate) fn chain(&self) -> &[u8; 32] {
         self.chain.expose()
     }

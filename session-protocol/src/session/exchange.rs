@@ -84,7 +84,7 @@ impl Offer {
         &self.frame
     }
 
-    #[cfg(test)]
+    #[cfg(all(test, target_os = "linux"))]
     pub(super) fn ephemeral_bytes(&self) -> [u8; 32] {
         self.ephemeral.bytes()
     }

@@ -9,8 +9,12 @@ use crate::{
     testing::{origin, rng, sessions, sessions_of},
 };
 
-#[cfg(all(target_os = "linux", not(feature = "null-cipher")))]
+#[cfg(target_os = "linux")]
 mod erasure;
+#[cfg(not(feature = "null-cipher"))]
+mod late;
+mod limits;
+mod theft;
 
 /// Two ends and a clock. Records are handed over one by one, in order.
 pub(in crate::session) struct Two {
@@ -36,7 +40,7 @@ impl Two {
     }
 
     /// With keys that no other test has.
-    #[cfg(all(target_os = "linux", not(feature = "null-cipher")))]
+    #[cfg(target_os = "linux")]
     fn seeded(suite: Suite, limits: &Limits, seed: u64) -> Self {
         let now = origin();
         let (a, b) = crate::testing::forgetful_sessions(suite, limits, seed, now);
@@ -95,6 +99,17 @@ impl Two {
     pub(in crate::session) fn feed_a(&mut self, frames: &[Frame<'_>]) -> Result<(), SessionError> {
         hostile(&mut self.b, &mut self.a, frames, self.now)
     }
+
+    /// What is due now, without time.
+    pub(in crate::session) fn settle_at(&mut self) -> Vec<Event> {
+        [self.forth(), self.back(), self.forth()].concat()
+    }
+}
+
+pub(in crate::session) fn limits(change: impl FnOnce(&mut EpochLimits)) -> Limits {
+    let mut limits = Limits::default();
+    change(&mut limits.epoch);
+    limits
 }
 
 /// What both applications see, with the bytes if it is stream data.
@@ -413,240 +428,6 @@ fn se_23_the_initiator_switches_both_ways_at_the_answer() {
     assert_eq!(two.a.opener.chain_key(), two.b.sealer.chain_key());
 }
 
-/// SE-24 and S13: old records are what they were, and say nothing new.
-#[cfg(not(feature = "null-cipher"))]
-#[test]
-fn se_24_records_of_older_epochs_come_again_and_change_nothing() {
-    let mut two = Two::new(&Limits::default());
-    let stream = two.a.open([1; 32]).unwrap();
-    for byte in 0..6 {
-        two.a.write(stream, &[byte]).unwrap();
-        two.settle();
-        two.ratchet();
-    }
-    two.b.ratchet();
-    two.settle();
-    let before = (two.b.snapshot(), two.a.snapshot(), two.epochs());
-    let [from_a, from_b] = two.sent.clone();
-    for record in &from_a {
-        assert_eq!(give(&mut two.b, record, two.now), Ok(()));
-        assert!(give(&mut two.a, record, two.now).is_err());
-    }
-    for record in &from_b {
-        assert_eq!(give(&mut two.a, record, two.now), Ok(()));
-    }
-    assert_eq!((two.b.snapshot(), two.a.snapshot(), two.epochs()), before);
-    assert_eq!(two.b.stats().records_dropped, crate::wire::count(from_a.len()));
-    // Numbers go on over all epochs.
-    assert_eq!(two.a.sealer.next(), crate::wire::count(from_a.len()));
-}
-
-/// A gap that swallowed the change of epochs is a gap, or the connection would stay and say nothing any more.
-#[cfg(not(feature = "null-cipher"))]
-#[test]
-fn se_07_a_record_after_a_lost_change_of_epochs_is_a_gap() {
-    let mut two = Two::new(&Limits::default());
-    two.a.ratchet();
-    two.forth();
-    let _lost = transmit(&mut two.b, two.now).unwrap();
-    two.b.ping();
-    let next = transmit(&mut two.b, two.now).unwrap();
-    assert_eq!(give(&mut two.a, &next, two.now), Ok(()));
-    assert!(!two.a.is_connected());
-    assert_eq!(two.a.stats().records_rejected, 1);
-}
-
-#[cfg(not(feature = "null-cipher"))]
-#[test]
-fn s12_forgeries_while_an_epoch_begins_change_nothing() {
-    let mut two = Two::new(&Limits::default());
-    two.a.ratchet();
-    two.forth();
-    let answer = transmit(&mut two.b, two.now).unwrap();
-    let before = two.a.snapshot();
-    // The number is at its place 15 to 20: a gap costs the connection, as `se_07` shows.
-    for index in (1..15).chain(21..answer.len()) {
-        let mut forged = answer.clone();
-        forged[index] ^= 1;
-        let _ = give(&mut two.a, &forged, two.now);
-    }
-    assert_eq!(two.a.snapshot(), before);
-    give(&mut two.a, &answer, two.now).unwrap();
-    two.a.ping();
-    let first = transmit(&mut two.a, two.now).unwrap();
-    let (before, pending) = (two.b.snapshot(), two.b.opener.pending_key());
-    for index in (1..15).chain(21..first.len()) {
-        let mut forged = first.clone();
-        forged[index] ^= 0x80;
-        let _ = give(&mut two.b, &forged, two.now);
-    }
-    assert_eq!((two.b.snapshot(), two.b.opener.pending_key()), (before, pending));
-    give(&mut two.b, &first, two.now).unwrap();
-    assert_eq!(two.epochs(), [1; 4]);
-}
-
-#[test]
-fn se_25_offers_end_with_the_epoch_and_old_resume_keys_when_the_peer_left_it() {
-    let mut two = Two::new(&Limits::default());
-    let keys = |session: &Session, sender| -> Vec<[u8; 32]> {
-        session.epochs.resume_keys(sender).map(|key| *key.expose()).collect()
-    };
-    let own = |session: &Session| keys(session, Role::Initiator);
-    let mut all = own(&two.a);
-    for _ in 0..4 {
-        let old = *all.last().unwrap();
-        two.a.ping();
-        two.settle();
-        two.a.ratchet();
-        two.forth();
-        assert_eq!(own(&two.a), [old]);
-        let new = own(&two.b)[0];
-        assert!(!all.contains(&new));
-        assert_eq!(own(&two.b), [new, old], "its receive epoch is the old one");
-        let answer = transmit(&mut two.b, two.now).unwrap();
-        give(&mut two.a, &answer, two.now).unwrap();
-        assert!(matches!(two.a.epochs.exchange, Exchange::Idle));
-        assert_eq!(own(&two.a), [new, old], "the peer may not have heard of the new one");
-        two.a.ping();
-        let first = transmit(&mut two.a, two.now).unwrap();
-        assert_eq!(own(&two.a), [new, old]);
-        give(&mut two.b, &first, two.now).unwrap();
-        assert_eq!(own(&two.b), [new]);
-        two.settle();
-        assert_eq!(own(&two.a), [new]);
-        let peers = keys(&two.a, Role::Responder);
-        assert_eq!(keys(&two.b, Role::Responder), peers);
-        assert_ne!(peers, own(&two.a));
-        all.push(new);
-    }
-}
-
-/// A passive thief of everything that one end holds reads on until the first epoch begun after the theft, and no further.
-#[cfg(not(feature = "null-cipher"))]
-#[test]
-fn se_25_s9_a_stolen_state_reads_until_the_next_epoch_and_not_after() {
-    let mut two = Two::new(&Limits::default());
-    two.ratchet();
-    let stream = two.a.open([1; 32]).unwrap();
-    let mut thief = two.b.opener.duplicate();
-    let mut own = two.a.opener.duplicate();
-    let stolen_root = *two.b.epochs.root.expose();
-    let start = [two.sent[0].len(), two.sent[1].len()];
-
-    two.a.write(stream, b"before").unwrap();
-    two.settle();
-    two.a.ratchet();
-    two.forth();
-    two.back();
-    let before = [two.sent[0].len(), two.sent[1].len()];
-    let mut frames = Vec::new();
-    for (opener, sent, start, end) in
-        [(&mut thief, &two.sent[0], start[0], before[0]), (&mut own, &two.sent[1], start[1], before[1])]
-    {
-        for record in &sent[start..end] {
-            let (opened, copy) = opener.peek(record).unwrap();
-            frames.push(copy[opener.commit(opened).plaintext].to_vec());
-        }
-    }
-    assert!(frames.iter().any(|plaintext| plaintext.windows(6).any(|window| window == b"before")));
-
-    two.a.write(stream, b"after").unwrap();
-    two.settle();
-    for (opener, sent) in [(&thief, &two.sent[0][before[0]..]), (&own, &two.sent[1][before[1]..])] {
-        assert!(!sent.is_empty());
-        for record in sent {
-            assert!(opener.peek(record).is_err());
-        }
-    }
-    // It saw both frames and has the salt; public keys in place of the shared secret do not help.
-    let find = |kind: u8| {
-        frames.iter().flat_map(|plaintext| plaintext.windows(39)).find(|w| w[0] == kind && w[4] == 2)
-    };
-    let (ratchet, ack) = (find(6).unwrap(), find(7).unwrap());
-    let context = <sha2::Sha256 as sha2::Digest>::digest([ratchet, ack].concat()).into();
-    for guess in [&[0; 32][..], &ratchet[5..37], &ack[5..37]] {
-        let next = schedule::derive_next(&RootKey::take(&mut stolen_root.clone()), guess, &context);
-        let (_, receive, _) = next.split(Role::Responder);
-        thief.expect(receive);
-        assert!(thief.peek(&two.sent[0][before[0]]).is_err());
-    }
-}
-
-/// The other side of the claim: who steals while an exchange is outstanding has its ephemeral key, and reads on.
-#[cfg(not(feature = "null-cipher"))]
-#[test]
-fn se_25_s9_an_epoch_begun_before_the_theft_does_not_heal() {
-    let mut two = Two::new(&Limits::default());
-    two.a.ratchet();
-    let offer = transmit(&mut two.a, two.now).unwrap();
-    let (mut opener, root) = (two.a.opener.duplicate(), *two.a.epochs.root.expose());
-    let Exchange::Ratcheting(stolen) = &two.a.epochs.exchange else { panic!("an offer is outstanding") };
-
-    give(&mut two.b, &offer, two.now).unwrap();
-    let answer = transmit(&mut two.b, two.now).unwrap();
-    let plaintext = {
-        let (opened, copy) = opener.peek(&answer).unwrap();
-        copy[opener.commit(opened).plaintext].to_vec()
-    };
-    let ack = Frames::new(&plaintext).flatten().find_map(|frame| match frame {
-        Frame::RatchetAck { e, kem, .. } => Some((*e, kem)),
-        _ => None,
-    });
-    let (e, kem) = ack.unwrap();
-    let agreed = stolen.finish(&e, kem).unwrap();
-    let next = schedule::derive_next(&RootKey::take(&mut root.clone()), &agreed.ikm, &agreed.context);
-    let (_, receive, _) = next.split(Role::Initiator);
-    opener.switch(receive);
-    give(&mut two.a, &answer, two.now).unwrap();
-    two.b.ping();
-    let record = transmit(&mut two.b, two.now).unwrap();
-    assert!(opener.peek(&record).is_ok(), "the thief has all that the initiator had");
-}
-
-/// S10: no chain key begins twice, and no number comes twice, so no key and nonce do.
-#[test]
-fn s10_se_24_no_key_and_no_number_comes_twice_over_many_epochs() {
-    let mut two = Two::new(&Limits::default());
-    let stream = two.a.open([1; 32]).unwrap();
-    let back = {
-        two.settle();
-        two.b.open([1; 32]).unwrap()
-    };
-    let mut used = std::collections::HashSet::new();
-    for round in 0..200_u32 {
-        if round % 3 == 0 {
-            two.a.ratchet();
-        }
-        two.a.write(stream, &round.to_be_bytes()).unwrap();
-        two.b.write(back, &round.to_be_bytes()).unwrap();
-        for _ in 0..3 {
-            for (from, to) in [(0, 1), (1, 0)] {
-                let ends = [&mut two.a, &mut two.b];
-                let [a, b] = ends;
-                let (from, to) = if from < to { (a, b) } else { (b, a) };
-                loop {
-                    let (key, seq) = (from.sealer.chain_key(), from.sealer.next());
-                    let Some(record) = transmit(from, two.now) else { break };
-                    assert!(used.insert(key), "a chain key sealed twice");
-                    assert!(
-                        used.insert(
-                            [&[0; 23][..], &[u8::from(from.role == Role::Initiator)], &seq.to_be_bytes()]
-                                .concat()
-                                .try_into()
-                                .unwrap()
-                        )
-                    );
-                    give(to, &record, two.now).unwrap();
-                    std::iter::from_fn(|| to.poll_event()).for_each(drop);
-                }
-            }
-        }
-        two.a.consume(back, 4).unwrap();
-        two.b.consume(stream, 4).unwrap();
-    }
-    assert!(two.epochs()[0] > 60);
-}
-
 /// Only the low byte travels; both ends count on.
 #[test]
 fn se_04_epochs_go_on_beyond_one_byte() {
@@ -665,26 +446,6 @@ fn se_04_epochs_go_on_beyond_one_byte() {
 }
 
 #[test]
-fn se_10_the_last_epoch_of_all_ends_with_its_limits() {
-    let mut two = Two::new(&Limits::default());
-    for session in [&mut two.a, &mut two.b] {
-        let (sealed, opened) = (session.sealer.next(), session.opener.next());
-        session.sealer.jump(u32::MAX - 1, sealed, 3);
-        session.opener.jump(u32::MAX - 1, opened, 3);
-    }
-    two.ratchet();
-    assert_eq!(two.epochs(), [u32::MAX; 4]);
-    two.a.ratchet();
-    two.b.ratchet();
-    two.settle();
-    assert_eq!(two.epochs(), [u32::MAX; 4], "there is no next one");
-    assert!(!two.a.is_over() && !two.b.is_over());
-    two.now += Duration::from_secs(180);
-    let seen = two.settle();
-    assert!(seen.contains(&Event::Closed { code: close::RECORD_LIMIT, by_peer: true }), "{seen:?}");
-}
-
-#[test]
 fn st_10_a_record_has_one_exchange_frame_at_most() {
     let e = &ephemeral();
     let (ratchet, ack) =
@@ -694,228 +455,6 @@ fn st_10_a_record_has_one_exchange_frame_at_most() {
         let mut two = Two::new(&Limits::default());
         let error = two.feed_b(&pair);
         assert_eq!(error, Err(SessionError::Violation { code: close::FRAME_MALFORMED }), "{pair:?}");
-    }
-}
-
-pub(in crate::session) fn limits(change: impl FnOnce(&mut EpochLimits)) -> Limits {
-    let mut limits = Limits::default();
-    change(&mut limits.epoch);
-    limits
-}
-
-#[test]
-fn se_10_each_soft_limit_begins_an_epoch() {
-    // Time, idle: nothing but the clock moves.
-    let mut two = Two::new(&Limits::default());
-    let Output::Timeout(Some(deadline)) = two.a.poll(two.now) else { panic!("the epoch has an end") };
-    two.now = deadline - Duration::from_millis(1);
-    assert!(two.settle_at().is_empty());
-    two.now = deadline;
-    two.a.handle(Input::Timeout, two.now).unwrap();
-    two.settle();
-    assert_eq!(two.epochs(), [1; 4]);
-    // And again, with no word between.
-    for epoch in 2..20 {
-        two.now += Duration::from_secs(60);
-        two.settle();
-        assert_eq!(two.epochs(), [epoch; 4]);
-    }
-
-    // Records and bytes, of either direction.
-    for (limits, size) in [
-        (limits(|l| l.soft.records = 100), 1),
-        (limits(|l| (l.soft.records, l.soft.bytes) = (1 << 20, 100_000)), 1000),
-    ] {
-        for by_a in [true, false] {
-            let mut two = Two::new(&limits);
-            let stream = if by_a { two.a.open([1; 32]) } else { two.b.open([1; 32]) }.unwrap();
-            for round in 0..300 {
-                let (writer, reader) = if by_a { (&mut two.a, &mut two.b) } else { (&mut two.b, &mut two.a) };
-                writer.write(stream, &vec![7; size]).unwrap();
-                pump(writer, reader, two.now, &mut Vec::new());
-                reader.consume(stream, size).unwrap();
-                pump(reader, writer, two.now, &mut Vec::new());
-                two.now += Duration::from_millis(1);
-                assert!(two.epochs()[0] <= 4 && (round < 150 || two.epochs()[0] >= 1), "{:?}", two.epochs());
-            }
-        }
-    }
-}
-
-impl Two {
-    /// What is due now, without time.
-    pub(in crate::session) fn settle_at(&mut self) -> Vec<Event> {
-        [self.forth(), self.back(), self.forth()].concat()
-    }
-}
-
-/// Busy: data flows all the time, and no epoch gets older than the soft limit and a round trip.
-#[test]
-fn se_10_a_busy_session_changes_epochs_by_the_clock_and_loses_nothing() {
-    let mut two = Two::new(&Limits::default());
-    let stream = two.a.open([1; 32]).unwrap();
-    let mut written = 0_usize;
-    for _ in 0..700 {
-        two.a.write(stream, &written.to_be_bytes()).unwrap();
-        written += 1;
-        two.now += Duration::from_secs(1);
-        for event in two.settle_at() {
-            if let Event::StreamData { range, .. } = event {
-                two.b.consume(stream, range.len()).unwrap();
-            }
-        }
-    }
-    let expected: Vec<u8> = (0..written).flat_map(usize::to_be_bytes).collect();
-    assert_eq!(two.data, expected);
-    assert!((10..=12).contains(&two.epochs()[0]), "{:?}", two.epochs());
-}
-
-/// S14, S20: a peer that does not answer stops the data at the hard limit, and nothing is lost when it does.
-#[test]
-fn se_10_beyond_the_hard_limit_only_control_is_sealed_and_nothing_is_lost() {
-    for limits in [
-        limits(|_| {}),
-        limits(|l| (l.soft.records, l.hard.records) = (20, 40)),
-        limits(|l| (l.soft.bytes, l.hard.bytes) = (1000, 4000)),
-    ] {
-        let mut two = Two::new(&limits);
-        let stream = two.a.open([1; 32]).unwrap();
-        two.a.write(stream, b"start").unwrap();
-        two.settle();
-        // The records of `a` do not arrive any more.
-        let mut held = Vec::new();
-        let mut accepted = 0;
-        for round in 0..300_u32 {
-            two.now += Duration::from_secs(1);
-            accepted += two.a.write(stream, &round.to_be_bytes()).unwrap();
-            while let Some(record) = transmit(&mut two.a, two.now) {
-                held.push(record);
-            }
-        }
-        assert_eq!(accepted, 1200, "the send buffer has room");
-        assert!(two.a.epochs.is_spent() && two.a.streams.has_unsent() && !two.a.is_over());
-        // Control goes on.
-        two.a.ping();
-        let control = transmit(&mut two.a, two.now).unwrap();
-        held.push(control);
-        two.a.write(stream, b"more").unwrap();
-        assert_eq!(transmit(&mut two.a, two.now), None);
-        // Back-pressure: a writer is told to wait.
-        let filled = two.a.write(stream, &vec![0; 2 << 20]).unwrap();
-        assert!(filled < 1 << 20);
-
-        let before = held.len();
-        let mut data = 0;
-        let mut seen = Vec::new();
-        for record in held {
-            seen.extend(take(&mut two.b, &record, two.now).into_iter().map(|(event, _)| event));
-        }
-        assert!(before < 200);
-        for _ in 0..20 {
-            seen.extend(two.settle());
-        }
-        for event in seen {
-            if let Event::StreamData { range, .. } = event {
-                data += range.len();
-            }
-        }
-        assert!(two.epochs()[0] >= 1);
-        assert_eq!(data, accepted + 4 + filled);
-    }
-}
-
-/// The list of SE-10.
-#[test]
-fn se_10_a_spent_epoch_lets_through_what_the_list_says() {
-    let mut two = Two::new(&Limits::default());
-    two.ratchet();
-    let theirs = two.a.open([1; 32]).unwrap();
-    two.a.write(theirs, &[0; 1 << 19]).unwrap();
-    two.a.ping();
-    two.forth();
-    two.b.epochs.limits.hard.records = 0;
-    two.b.consume(theirs, 1 << 19).unwrap();
-    let own = two.b.open([1; 32]).unwrap();
-    two.b.write(own, b"x").unwrap();
-    two.b.ping();
-    two.b.ratchet();
-    let first = transmit(&mut two.b, two.now).unwrap();
-    let kinds: Vec<String> = peek(&two.a.opener, &first).iter().map(|frame| frame[..4].to_owned()).collect();
-    assert_eq!(kinds, ["Ack ", "Pong", "Ping", "Ratc"]);
-    assert!(two.b.streams.has_windows() && !two.b.control.is_empty());
-    assert_eq!(transmit(&mut two.b, two.now), None);
-    two.b.epochs.limits.hard.records = 1 << 24;
-    let record = transmit(&mut two.b, two.now).unwrap();
-    give(&mut two.a, &first, two.now).unwrap();
-    let kinds: Vec<String> = peek(&two.a.opener, &record).iter().map(|frame| frame[..8].to_owned()).collect();
-    assert_eq!(kinds, ["StreamOp", "Window {", "StreamDa"]);
-    two.b.epochs.limits.hard.records = 0;
-    two.b.close(close::DONE);
-    assert!(transmit(&mut two.b, two.now).is_some(), "the end is always said");
-}
-
-/// A responder that sends much asks before it must stop.
-#[test]
-fn se_21_a_responder_asks_halfway_to_its_hard_limit() {
-    // The initiator's limits would let the epoch last.
-    let now = origin();
-    let (a, _) = sessions(&limits(|l| (l.soft.records, l.hard.records) = (5000, 6000)), now);
-    let (_, b) = sessions(&limits(|l| (l.soft.records, l.hard.records) = (100, 300)), now);
-    let mut two = Two { a, b, now, sent: Default::default(), data: Vec::new() };
-    two.settle();
-    let stream = two.b.open([1; 32]).unwrap();
-    for _ in 0..1000 {
-        two.b.write(stream, b"x").unwrap();
-        two.back();
-        two.forth();
-        assert!(two.b.sealer.volume().records <= 202 && !two.b.epochs.is_spent());
-    }
-    assert!(two.epochs()[0] >= 4, "{:?}", two.epochs());
-}
-
-#[test]
-fn se_10_the_last_record_of_an_epoch_can_only_be_the_end() {
-    let limits = limits(|l| (l.soft.records, l.hard.records, l.last) = (8, 10, 20));
-    let mut two = Two::new(&limits);
-    // The peer answers pings but never a RATCHET: its records do not arrive, ours are pings.
-    let stream = two.a.open([1; 32]).unwrap();
-    let mut records = Vec::new();
-    for _ in 0..50 {
-        two.a.ping.outstanding = None;
-        two.a.ping();
-        let _ = two.a.write(stream, b"x");
-        while let Some(record) = transmit(&mut two.a, two.now) {
-            records.push(record);
-        }
-    }
-    assert!(two.a.is_over());
-    assert_eq!(two.a.sealer.volume().records, 20);
-    let mut seen = Vec::new();
-    for record in &records {
-        seen.extend(take(&mut two.b, record, two.now).into_iter().map(|(event, _)| event));
-    }
-    assert_eq!(seen.last(), Some(&Event::Closed { code: close::RECORD_LIMIT, by_peer: true }));
-}
-
-/// SE-32: forgeries wear an epoch out.
-#[cfg(not(feature = "null-cipher"))]
-#[test]
-fn se_32_many_forgeries_bring_a_new_epoch_and_count_anew() {
-    let limits = limits(|l| l.forgeries = 50);
-    for victim_is_a in [true, false] {
-        let mut two = Two::new(&limits);
-        for epoch in 1..4 {
-            let victim = if victim_is_a { &mut two.a } else { &mut two.b };
-            for _ in 0..49 {
-                assert_eq!(give(victim, &[0x10; 60], two.now), Err(SessionError::Rejected));
-            }
-            two.settle();
-            assert_eq!(two.epochs(), [epoch - 1; 4]);
-            let victim = if victim_is_a { &mut two.a } else { &mut two.b };
-            assert_eq!(give(victim, &[0x10; 60], two.now), Err(SessionError::Rejected));
-            two.settle();
-            assert_eq!(two.epochs(), [epoch; 4]);
-        }
     }
 }
 

@@ -207,3 +207,42 @@ fn se_41_hs_10_a_responder_begins_when_the_initiator_confirmed() {
     give(&mut b, &first[0], now).unwrap();
     assert_eq!(due(&mut b, now).len(), 1);
 }
+
+/// What is sent again on another connection takes the same times.
+#[test]
+fn se_41_records_that_are_sent_again_keep_the_pace() {
+    const EVERY: Duration = Duration::from_millis(10);
+    let start = origin();
+    let limits = with(Padding::Constant { size: 1536, every: EVERY }, 4096);
+    let (mut a, mut b) = sessions(&limits, start);
+    // Ten records that nobody gets.
+    let lost: usize = (0..10).map(|step| due(&mut a, start + EVERY * step).len()).sum();
+    assert_eq!(lost, 10);
+    let mut now = start + EVERY * 10;
+    let mut names = Vec::new();
+    for session in [&mut a, &mut b] {
+        session.disconnected(FIRST, now);
+        names.push(session.connected(now).unwrap());
+    }
+    let mut data = Vec::new();
+    for step in 0..200 {
+        now = start + Duration::from_millis(100 + step);
+        let mut sent = 0;
+        for mut record in due(&mut a, now) {
+            if record[0] == 0x10 {
+                assert_eq!(record.len(), 1536 + RECORD_OVERHEAD);
+                sent += 1;
+                data.push(step);
+            }
+            b.handle(Input::Record { connection: names[1], record: &mut record }, now).unwrap();
+        }
+        assert!(sent <= 1);
+        for mut record in due(&mut b, now) {
+            a.handle(Input::Record { connection: names[0], record: &mut record }, now).unwrap();
+        }
+        while a.poll_event().is_some() || b.poll_event().is_some() {}
+    }
+    assert!(a.stats().records_resent == 10 && data.len() >= 19, "{data:?}");
+    // The first was late, because there was no connection at its time.
+    assert!(data[1..].windows(2).all(|pair| pair[1] - pair[0] == 10), "{data:?}");
+}
