@@ -46,7 +46,7 @@ impl SymmetricState {
         let chaining_key = ChainingKey::take(&mut hash.clone());
         let mut state = Self { suite, chaining_key, hash, payload_key: None };
         if crate::NULL_CIPHER {
-            state.mix_hash(&[prologue, labels::NULL_CIPHER].concat());
+            state.mix_hash(&Zeroizing::new([prologue, labels::NULL_CIPHER].concat()));
         } else {
             state.mix_hash(prologue);
         }
