@@ -86,7 +86,8 @@ fn chacha20(key: &ChaChaKey, tag: &[u8; TAG_LEN]) -> [u8; MASKED_LEN] {
     let mut block = Block::<ChaCha20Block>::default();
     core.write_keystream_block(&mut block);
     let mask = first_bytes(&block);
-    block.as_mut_slice().zeroize();
+    block = Block::<ChaCha20Block>::default();
+    zeroize::optimization_barrier(&block);
     mask
 }
 

@@ -29,7 +29,7 @@ impl ChainKey {
 
     /// One step: the key of the next record and the chain after it.
     pub(crate) fn step(&self) -> (MessageKey, ChainKey) {
-        let step = self.prepare();
+        let mut step = self.prepare();
         (step.message_key(), step.next())
     }
 
@@ -41,21 +41,23 @@ impl ChainKey {
 
 impl Step {
     /// The key of the record.
-    pub(crate) fn message_key(&self) -> MessageKey {
-        MessageKey::take(&mut self.0.mac(labels::STEP_MESSAGE, &[]))
+    pub(crate) fn message_key(&mut self) -> MessageKey {
+        MessageKey::filled(|key| self.0.mac(labels::STEP_MESSAGE, &[], key))
     }
 
     /// The chain key after it.
-    pub(crate) fn next(&self) -> ChainKey {
-        ChainKey::take(&mut self.0.mac(labels::STEP_CHAIN, &[]))
+    pub(crate) fn next(&mut self) -> ChainKey {
+        ChainKey::filled(|key| self.0.mac(labels::STEP_CHAIN, &[], key))
     }
 
     /// The guard of a record with these frames; `header` is what the record's header says beside the guard.
-    pub(crate) fn guard(&self, kind: u8, header: [u8; 8], frames: &[u8]) -> [u8; 4] {
+    pub(crate) fn guard(&mut self, kind: u8, header: [u8; 8], frames: &[u8]) -> [u8; 4] {
         let mut label = [labels::STEP_GUARD; 10];
         let fields = [kind].into_iter().chain(header);
         label.iter_mut().skip(1).zip(fields).for_each(|(to, from)| *to = from);
-        let [g0, g1, g2, g3, ..] = *self.0.mac(&label, frames);
+        let mut mac = [0; 32];
+        self.0.mac(&label, frames, &mut mac);
+        let [g0, g1, g2, g3, ..] = mac;
         [g0, g1, g2, g3]
     }
 }
@@ -85,7 +87,7 @@ mod tests {
             hmac.update(input);
             hmac.finalize().into_bytes().into()
         };
-        let step = ChainKey::take(&mut [3; 32]).prepare();
+        let mut step = ChainKey::take(&mut [3; 32]).prepare();
         assert_eq!(step.message_key().expose(), &hmac(&[1]));
         assert_eq!(step.next().expose(), &hmac(&[2]));
         let input = [&[3, 0x10, 5, 6, 0, 0, 0, 0, 0, 9][..], &[0xaa; 100]].concat();

@@ -129,15 +129,13 @@ impl<'a> RecordIn<'a> {
 }
 
 pub(crate) fn aad(kind: u8, header: &[u8; MASKED_LEN]) -> [u8; 1 + MASKED_LEN] {
-    let mut aad = [kind; 1 + MASKED_LEN];
-    aad.iter_mut().skip(1).zip(header).for_each(|(to, from)| *to = *from);
-    aad
+    let [a, b, c, d, e, f, g, h, i, j, k, l] = *header;
+    [kind, a, b, c, d, e, f, g, h, i, j, k, l]
 }
 
 pub(crate) fn nonce(guard: [u8; 4], seq: u64) -> [u8; 12] {
-    let mut nonce = [0; 12];
-    nonce.iter_mut().zip(guard.into_iter().chain(seq.to_be_bytes())).for_each(|(to, from)| *to = from);
-    nonce
+    let ([a, b, c, d], [e, f, g, h, i, j, k, l]) = (guard, seq.to_be_bytes());
+    [a, b, c, d, e, f, g, h, i, j, k, l]
 }
 
 #[cfg(test)]

@@ -4,15 +4,33 @@
 macro_rules! secret {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
-        #[derive(zeroize::ZeroizeOnDrop)]
         pub(crate) struct $name([u8; 32]);
+
+        // In wide stores: `Zeroize` writes byte by byte, and records do this four times each.
+        impl Drop for $name {
+            fn drop(&mut self) {
+                self.0 = [0; 32];
+                zeroize::optimization_barrier(&self.0);
+            }
+        }
+
+        impl zeroize::ZeroizeOnDrop for $name {}
 
         impl $name {
             /// Takes over 32 secret bytes and erases the source.
+            #[allow(dead_code, reason = "some roles are only ever computed in place")]
             pub(crate) fn take(bytes: &mut [u8; 32]) -> Self {
                 let taken = Self(*bytes);
                 zeroize::Zeroize::zeroize(bytes);
                 taken
+            }
+
+            /// Lets `write` make the secret where it stays.
+            #[allow(dead_code, reason = "not every role is computed in place")]
+            pub(crate) fn filled(write: impl FnOnce(&mut [u8; 32])) -> Self {
+                let mut secret = Self([0; 32]);
+                write(&mut secret.0);
+                secret
             }
 
             /// The secret bytes, for a primitive that needs them.

@@ -67,7 +67,7 @@ impl Sealer {
         let record_len = record.len();
         let (start, rest) = record.split_first_chunk_mut::<HEADER_LEN>().ok_or(SealError)?;
         let (plaintext, end) = rest.split_last_chunk_mut::<TAG_LEN>().ok_or(SealError)?;
-        let step = self.chain.prepare();
+        let mut step = self.chain.prepare();
         #[cfg(test)]
         log::note(step.message_key().expose());
         let [.., epoch] = self.epoch.to_be_bytes();
@@ -87,8 +87,10 @@ impl Sealer {
         )
         .map_err(|_| SealError)?;
         header.iter_mut().zip(self.header.mask(&tag)).for_each(|(byte, mask)| *byte ^= mask);
-        let parts = [TYPE_DATA].into_iter().chain([0; 8]).chain(header);
-        start.iter_mut().zip(parts).for_each(|(to, from)| *to = from);
+        let (kind_and_cid, masked) = start.split_at_mut(HEADER_LEN - header.len());
+        kind_and_cid.fill(0);
+        kind_and_cid.iter_mut().take(1).for_each(|kind| *kind = TYPE_DATA);
+        masked.copy_from_slice(&header);
         *end = tag;
         self.chain = step.next();
         self.next = self.next.saturating_add(1);

@@ -181,8 +181,8 @@ fn se_17_clones_that_seal_different_things_use_different_nonces() {
         assert_eq!(open(&mut opener, &record).as_ref(), Ok(frames));
     }
     // The fields beside the guard belong to it: they are authenticated under the same key and nonce.
-    let step = direction().chain.prepare();
-    let guard = |kind, header| step.guard(kind, header, b"frames");
+    let mut step = direction().chain.prepare();
+    let mut guard = |kind, header| step.guard(kind, header, b"frames");
     assert_ne!(guard(TYPE_DATA, [0; 8]), guard(TYPE_DATA, [0, 1, 0, 0, 0, 0, 0, 0]));
     assert_ne!(guard(TYPE_DATA, [0; 8]), guard(0x20, [0; 8]));
 }

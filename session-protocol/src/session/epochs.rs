@@ -23,7 +23,7 @@ use crate::{
     aead::Cipher,
     frame::Frame,
     handshake::{Binding, inside},
-    limits::EpochLimits,
+    limits::{EpochLimits, EpochMark},
     ratchet::ChainKey,
     schedule::{self, Rest, ResumeKey, ResumeKeys, RootKey, SplitProof},
     wire::Sink,
@@ -61,6 +61,8 @@ pub(super) struct Epochs {
     asked: bool,
     /// The hard limit is reached.
     spent: bool,
+    /// When this end begins the next epoch, or asks for it.
+    mark: EpochMark,
     age: Stopwatch,
     /// Records that did not verify in this epoch.
     rejected: u64,
@@ -94,8 +96,14 @@ pub(super) enum Exchange {
 impl Epochs {
     pub(super) fn new(role: Role, binding: Binding, limits: EpochLimits, epoch: Rest, now: Instant) -> Self {
         let Rest { root, split, resume } = epoch;
+        // A responder leaves the first half to the initiator, so that the two do not both begin at each soft limit.
+        let mark = match role {
+            Role::Initiator => limits.soft,
+            Role::Responder => limits.soft.between(&limits.hard),
+        };
         Self {
             role,
+            mark,
             binding,
             limits,
             root,
@@ -209,12 +217,8 @@ impl Session {
     /// Looks at the limits.
     pub(super) fn tick_epoch(&mut self, now: Instant) {
         let age = self.epochs.age.elapsed(now);
-        let EpochLimits { soft, hard, forgeries, .. } = &self.epochs.limits;
-        // A responder leaves the first half to the initiator, so that the two do not both begin at each soft limit.
-        let mark = match self.role {
-            Role::Initiator => *soft,
-            Role::Responder => soft.between(hard),
-        };
+        let EpochLimits { hard, forgeries, .. } = &self.epochs.limits;
+        let mark = &self.epochs.mark;
         let (sent, received) = (self.sealer.volume(), self.opener.volume());
         self.epochs.due = age >= mark.time
             || sent.records.max(received.records) >= mark.records
@@ -239,12 +243,8 @@ impl Session {
         if self.phase != Phase::Open {
             return None;
         }
-        let Epochs { limits, age, renewed, told, .. } = &self.epochs;
-        let time = match self.role {
-            Role::Initiator => limits.soft.time,
-            Role::Responder => limits.soft.between(&limits.hard).time,
-        };
-        let left = time.checked_sub(age.elapsed(now)).filter(|left| !left.is_zero());
+        let Epochs { limits, mark, age, renewed, told, .. } = &self.epochs;
+        let left = mark.time.checked_sub(age.elapsed(now)).filter(|left| !left.is_zero());
         let due = age.since.and(left).and_then(|left| now.checked_add(left));
         let statics = renewed.checked_add(limits.rehandshake).filter(|_| !told.0);
         [due, statics.filter(|_| self.role == Role::Initiator)].into_iter().flatten().min()

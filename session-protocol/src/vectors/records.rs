@@ -37,7 +37,7 @@ fn se_04_records_piece_by_piece() {
             let mut chain = ChainKey::take(&mut array(&list(start, "records")[0], "ck"));
             for row in list(start, "records") {
                 assert_eq!(chain.expose()[..], bytes(row, "ck"));
-                let step = chain.prepare();
+                let mut step = chain.prepare();
                 let (message_key, next) = (step.message_key(), step.next());
                 assert_eq!(message_key.expose()[..], bytes(row, "mk"));
                 assert_eq!(next.expose()[..], bytes(row, "ck_next"));
