@@ -25,6 +25,7 @@ mod tests;
 
 pub use handshakes::{Between, Handshakes, Outcome};
 pub use negotiation::{Capabilities, Policy};
+pub use prologue::Statics;
 
 /// `abort` codes.
 pub mod abort {

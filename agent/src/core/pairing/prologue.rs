@@ -39,7 +39,7 @@ impl Facts {
     ) -> Result<Self, PairingError> {
         Ok(Self {
             suite,
-            local: StaticSecret::from_bytes(*identity.agreement().expose_bytes()),
+            local: static_secret(identity),
             remote: static_public(peer)?,
             prologue: prologue.encoded()?,
         })
@@ -53,6 +53,25 @@ impl Facts {
             prologue: &self.prologue,
             limits: Limits::default(),
         }
+    }
+}
+
+/// The static keys of a session with a party, for a handshake inside it (`spec/session.md`, section 10).
+#[derive(Debug)]
+pub struct Statics {
+    /// Our secret.
+    pub local: StaticSecret,
+    /// The party's key, as the roster has it.
+    pub remote: StaticPublic,
+}
+
+impl Statics {
+    /// The keys of `identity` and of `peer`.
+    ///
+    /// # Errors
+    /// [`PairingError::Malformed`] when the party's DID does not hold the key that the roster names.
+    pub fn new(identity: &Identity, peer: &Party) -> Result<Self, PairingError> {
+        Ok(Self { local: static_secret(identity), remote: static_public(peer)? })
     }
 }
 
@@ -110,6 +129,10 @@ pub(super) fn first_difference(
 /// The field that an abort names, in our own words.
 pub(super) fn known_field(name: Option<&str>) -> &'static str {
     FIELD_NAMES.into_iter().find(|known| Some(*known) == name).unwrap_or("a field that it does not name")
+}
+
+fn static_secret(identity: &Identity) -> StaticSecret {
+    StaticSecret::from_bytes(*identity.agreement().expose_bytes())
 }
 
 fn static_public(party: &Party) -> Result<StaticPublic, PairingError> {

@@ -19,6 +19,7 @@ use super::Engine;
 use crate::core::circuits::Circuits;
 use crate::core::connect::showable;
 use crate::core::invite::new_id;
+use crate::core::pairing::Statics;
 use crate::failure::{Failure, Kind};
 use crate::io::peer::{Path, Peer};
 use crate::io::{fresh_rng, random_u64};
@@ -73,10 +74,21 @@ impl Engine {
         if established.suite().is_post_quantum() {
             self.post_quantum.insert(peer);
         }
+        let statics = self.statics(peer)?;
         let session = established.into_session(Instant::now(), fresh_rng());
         let events = self.to_engine_from_peers.clone();
-        self.peers.insert(peer, Peer::start(session, round, events, peer));
+        self.peers.insert(peer, Peer::start(session, statics, round, events, peer));
         Ok(())
+    }
+
+    /// The static keys of the session with a party of the roster.
+    fn statics(&self, peer: usize) -> Result<Statics, Failure> {
+        let broken = || {
+            Failure::new(Kind::HandshakeFailed, "a session began with a party that the roster does not have")
+        };
+        let (Some(room), Some(roster)) = (&self.room, &self.roster) else { return Err(broken()) };
+        let party = roster.body().parties.get(peer).ok_or_else(broken)?;
+        Statics::new(&room.member().identity, party).map_err(|_| broken())
     }
 
     /// Asks the relay for every circuit that is due, and returns when to look again.

@@ -34,6 +34,7 @@ use stream::Opener;
 pub(crate) use stream::SessionStream;
 use task::Task;
 
+use crate::core::pairing::Statics;
 use crate::io::websocket::Circuit;
 
 /// What the engine hears from a peer.
@@ -101,6 +102,8 @@ impl std::fmt::Debug for Shared {
 
 struct State {
     session: Session,
+    /// For handshakes inside the session.
+    statics: Statics,
     /// The hash that every stream of this round carries.
     round: [u8; 32],
     streams: HashMap<StreamId, StreamState>,
@@ -171,12 +174,14 @@ impl Peer {
     /// Starts to carry `session` over the circuits that are offered; its events go to `events`, in order.
     pub(crate) fn start(
         session: Session,
+        statics: Statics,
         round: [u8; 32],
         events: mpsc::UnboundedSender<(usize, FromPeer)>,
         index: usize,
     ) -> Self {
         let state = State {
             session,
+            statics,
             round,
             streams: HashMap::new(),
             handles: 0,

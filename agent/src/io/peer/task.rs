@@ -188,6 +188,21 @@ impl Task {
     fn event(&mut self, state: &mut State, event: Event, record: &[u8]) {
         match event {
             Event::Confirmed => tracing::debug!("the peer holds the session's keys"),
+            Event::Epoch(epoch) => tracing::debug!(epoch, "a new epoch"),
+            // Once a day, and after very many forgeries; the initiator begins.
+            Event::RehandshakeDue => {
+                let State { session, statics, .. } = state;
+                if let Err(error) = session.rehandshake(&statics.local, &statics.remote) {
+                    tracing::debug!(%error, "no handshake inside the session");
+                }
+            }
+            Event::Rehandshake => {
+                let State { session, statics, .. } = state;
+                // What does not authenticate has closed the session, which tells so itself.
+                if let Err(error) = session.answer_rehandshake(&statics.local, &statics.remote) {
+                    tracing::warn!(peer = self.index, %error, "a handshake inside the session failed");
+                }
+            }
             Event::Adopted(connection) => {
                 tracing::debug!(%connection, "data flows on a connection");
                 self.current = Some(connection);

@@ -13,9 +13,17 @@ use crate::io::websocket::FromCircuit;
 /// The hash that everybody signed.
 const ROUND: [u8; 32] = [7; 32];
 
+const ALICE: [u8; 32] = [1; 32];
+const BOB: [u8; 32] = [2; 32];
+
+/// The keys with which the session of a peer began.
+fn statics() -> Statics {
+    Statics { local: StaticSecret::from_bytes(BOB), remote: StaticSecret::from_bytes(ALICE).public() }
+}
+
 /// The initiator's session, and the responder's, which a [`Peer`] carries.
 fn sessions() -> (Session, Session) {
-    let [alice, bob] = [[1; 32], [2; 32]].map(StaticSecret::from_bytes);
+    let [alice, bob] = [ALICE, BOB].map(StaticSecret::from_bytes);
     let (to_alice, to_bob) = (alice.public(), bob.public());
     let params = |local, remote| Params {
         suite: Suite::KkChaChaPoly,
@@ -37,7 +45,7 @@ async fn streams_of_another_round_are_reset_and_our_own_carry_the_round() {
     let (mut alice, bob) = sessions();
     let (circuit, to_bob, mut from_bob) = Circuit::of_test();
     let (events, mut heard) = mpsc::unbounded_channel();
-    let peer = Peer::start(bob, ROUND, events, 0);
+    let peer = Peer::start(bob, statics(), ROUND, events, 0);
     peer.offer(0, circuit);
     to_bob.send(FromCircuit::Credit(1 << 20)).await.unwrap();
     let right = alice.open(ROUND).unwrap();
@@ -77,4 +85,41 @@ async fn streams_of_another_round_are_reset_and_our_own_carry_the_round() {
         .filter(|(_, event)| matches!(event, FromPeer::Stream(_)))
         .count();
     assert_eq!(streams, 1, "{right:?} alone is one of this round");
+}
+
+/// Decides SE-31.
+#[tokio::test]
+async fn a_handshake_inside_the_session_is_answered() {
+    let (mut alice, bob) = sessions();
+    let (circuit, to_bob, mut from_bob) = Circuit::of_test();
+    let (events, _heard) = mpsc::unbounded_channel();
+    let peer = Peer::start(bob, statics(), ROUND, events, 0);
+    peer.offer(0, circuit);
+    to_bob.send(FromCircuit::Credit(1 << 20)).await.unwrap();
+    let connection = alice.connected(Instant::now()).unwrap();
+    let keys =
+        Statics { local: StaticSecret::from_bytes(ALICE), remote: StaticSecret::from_bytes(BOB).public() };
+    alice.rehandshake(&keys.local, &keys.remote).unwrap();
+    let talk = async {
+        loop {
+            match alice.poll(Instant::now()) {
+                Output::Transmit { record, .. } => {
+                    to_bob.send(FromCircuit::record_of_test(record.to_vec())).await.unwrap();
+                }
+                Output::Event(Event::Epoch(epoch)) => return epoch,
+                Output::Event(Event::Closed { code, .. }) => panic!("closed with {code}"),
+                Output::Event(_) => {}
+                Output::Disconnect(_) => panic!("the connection is in order"),
+                Output::Timeout(_) => {
+                    let Some(Message::Binary(frame)) = from_bob.recv().await else {
+                        panic!("the peer ended")
+                    };
+                    let Ok(Frame::Data { record, .. }) = Frame::decode(&frame) else { panic!("{frame:?}") };
+                    let record = &mut record.to_vec();
+                    alice.handle(Input::Record { connection, record }, Instant::now()).unwrap();
+                }
+            }
+        }
+    };
+    assert_eq!(tokio::time::timeout(Duration::from_secs(30), talk).await.unwrap(), 1);
 }
