@@ -8,6 +8,7 @@ mod support;
 use std::ffi::OsString;
 use std::io::{Read as _, Write as _};
 use std::net::{Shutdown, TcpStream};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::{self, sleep};
@@ -240,6 +241,34 @@ fn a_party_that_is_killed_and_joins_again_ends_the_run_at_once() {
     }
     assert!(begin.elapsed() < Duration::from_secs(40), "they waited for {:?}", begin.elapsed());
     assert_ne!(again.finish().code, 0);
+}
+
+/// Decides RM-79.
+#[test]
+fn a_copy_of_a_home_takes_the_mail_and_the_run_of_the_first_goes_on() {
+    let stage = Stage::new();
+    let parties = running(&stage, 2, 12);
+    copy(&stage.home("bob"), &stage.home("copy"));
+    let mut copy = stage.invite("copy", 2).start();
+    copy.wait_for("room.invitation");
+    // Nobody takes the mail back, or the copy would end: another didagent has it.
+    let ended = assert_result(parties, 12);
+    assert!(ended.iter().all(|ended| ended.events("peer.missing").is_empty()), "{ended:#?}");
+    copy.process.signal("INT");
+    assert_eq!(copy.finish().code, 130);
+}
+
+/// Copies what is a file or a folder: the socket of a running agent is neither.
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let (kind, to) = (entry.file_type().unwrap(), to.join(entry.file_name()));
+        if kind.is_dir() {
+            copy(&entry.path(), &to);
+        } else if kind.is_file() {
+            std::fs::copy(entry.path(), to).unwrap();
+        }
+    }
 }
 
 /// What an agent and the mediator may add to their memory, in bytes: for each of two peers the session's retransmission

@@ -35,7 +35,7 @@ struct Found {
 }
 
 /// Compares the table with the tree.
-pub(crate) fn check(workshop: &Workshop) -> Result {
+pub(super) fn check(workshop: &Workshop) -> Result {
     let mut found = read(workshop)?;
     found.judge();
     let table = found.table();
