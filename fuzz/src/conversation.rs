@@ -1,7 +1,7 @@
 //! Two endpoints, a link between them, and an adversary on it. The input is a script of what they do.
 //!
-//! Each step is one byte, and the argument bytes that it takes; a missing argument is 0. The low nibble chooses the step,
-//! bit 7 the side, bit 6 the second table.
+//! The length of the script chooses the cipher suite. Each step is one byte, and the argument bytes that it takes; a missing
+//! argument is 0. The low nibble chooses the step, bit 7 the side, bit 6 the second table.
 //!
 //! ```text
 //! 0 open         1 write n      2 finish     3 reset       4 read n       5 ping       6 poll       7 deliver
@@ -20,11 +20,11 @@ use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use didagent_session::{
-    ConnectionId, Event, Input, Output, RehandshakeError, Session, SessionError, Stats, StreamId,
+    ConnectionId, Event, Input, Output, RehandshakeError, Session, SessionError, Stats, StreamId, Suite,
 };
 
 use crate::Outcome;
-use crate::parties::{START, Statics, first, sessions, small_limits};
+use crate::parties::{START, Statics, first, sessions, small_limits, suite};
 
 /// Steps of one script: a longer one finds nothing that two shorter ones do not.
 const MAX_STEPS: usize = 512;
@@ -34,7 +34,7 @@ static STATICS: LazyLock<Statics> = LazyLock::new(|| Statics::new(small_limits()
 /// A script. `Accepted` means that both ends lived until its end, and all that was written arrived.
 pub(crate) fn conversation(input: &[u8]) -> Outcome {
     let mut script = Script(input);
-    let mut world = World::new();
+    let mut world = World::new(suite(input.len()));
     for _ in 0..MAX_STEPS {
         let Some(step) = script.next() else { break };
         world.step(step & 0x4f, usize::from(step >> 7), &mut script);
@@ -92,7 +92,7 @@ struct World {
 }
 
 impl World {
-    fn new() -> Self {
+    fn new(suite: Suite) -> Self {
         let end = |session| End {
             session,
             streams: BTreeMap::new(),
@@ -101,7 +101,7 @@ impl World {
             links: vec![Some(first())],
             names: vec![Some(first())],
         };
-        let (initiator, responder) = sessions(small_limits());
+        let (initiator, responder) = sessions(suite, small_limits());
         let mut world = Self { ends: [end(initiator), end(responder)], now: *START };
         (0..2).for_each(|side| world.drain(side, &[]));
         world

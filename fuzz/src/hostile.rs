@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use didagent_session::{Event, Input, Output, Session, SessionError, StreamId, fuzzing};
+use didagent_session::{Event, Input, Output, Session, SessionError, StreamId, Suite, fuzzing};
 
 use crate::Outcome;
 use crate::parties::{START, first, sessions, small_limits};
@@ -45,7 +45,7 @@ pub(crate) fn hostile_peer(input: &[u8]) -> Outcome {
 }
 
 fn victim(choice: u8) -> Session {
-    let (mut initiator, mut responder) = sessions(small_limits());
+    let (mut initiator, mut responder) = sessions(Suite::KkChaChaPoly, small_limits());
     if choice & UNCONFIRMED == 0 {
         initiator.ping();
         while pass(&mut initiator, &mut responder) {}

@@ -66,8 +66,14 @@ pub(crate) fn small_limits() -> Limits {
     }
 }
 
-/// The static keys of a session.
+/// The suite that a number chooses: where one byte of an input does, every input has one.
+pub(crate) fn suite(number: usize) -> Suite {
+    Suite::ALL[number % Suite::ALL.len()]
+}
+
+/// The suite and the static keys of a session.
 pub(crate) struct Statics {
+    suite: Suite,
     initiator: StaticSecret,
     responder: StaticSecret,
     initiator_public: StaticPublic,
@@ -76,10 +82,10 @@ pub(crate) struct Statics {
 }
 
 impl Statics {
-    pub(crate) fn new(limits: Limits) -> Self {
+    pub(crate) fn new(suite: Suite, limits: Limits) -> Self {
         let (initiator, responder) = (StaticSecret::from_bytes([1; 32]), StaticSecret::from_bytes([2; 32]));
         let (initiator_public, responder_public) = (initiator.public(), responder.public());
-        Self { initiator, responder, initiator_public, responder_public, limits }
+        Self { suite, initiator, responder, initiator_public, responder_public, limits }
     }
 
     pub(crate) fn initiators(&self) -> Params<'_> {
@@ -101,7 +107,7 @@ impl Statics {
 
     fn params<'a>(&self, local: &'a StaticSecret, remote: &'a StaticPublic) -> Params<'a> {
         let limits = self.limits.clone();
-        Params { suite: Suite::KkChaChaPoly, local, remote, prologue: b"fuzz", limits }
+        Params { suite: self.suite, local, remote, prologue: b"fuzz", limits }
     }
 
     /// Starts a handshake; always with the same ephemeral, so that message 1 is always the same.
@@ -116,8 +122,8 @@ impl Statics {
 }
 
 /// Runs the handshake and makes the first connection: the initiator's session and the responder's, which is not confirmed yet.
-pub(crate) fn sessions(limits: Limits) -> (Session, Session) {
-    let statics = Statics::new(limits);
+pub(crate) fn sessions(suite: Suite, limits: Limits) -> (Session, Session) {
+    let statics = Statics::new(suite, limits);
     let (initiator, message1) = statics.start();
     let (responder, message2) = statics.answer(&message1);
     let initiator = initiator.finish(&message2).expect("the peer's message 2");
@@ -127,7 +133,7 @@ pub(crate) fn sessions(limits: Limits) -> (Session, Session) {
 /// The first connection of any session.
 pub(crate) fn first() -> ConnectionId {
     static FIRST: LazyLock<ConnectionId> = LazyLock::new(|| {
-        let statics = Statics::new(small_limits());
+        let statics = Statics::new(Suite::KkChaChaPoly, small_limits());
         let mut session = statics.answer(&statics.start().1).0.into_session(*START, rng(5));
         session.connected(*START).expect("a first connection")
     });

@@ -4,10 +4,10 @@ use std::cell::RefCell;
 use std::sync::LazyLock;
 use std::time::Duration;
 
-use didagent_session::{Hello, Input, Output, Responder, Session, SessionError, fuzzing};
+use didagent_session::{Hello, Input, Output, Responder, Session, SessionError, Suite, fuzzing};
 
 use crate::Outcome;
-use crate::parties::{START, Statics, first, rng, sessions, small_limits};
+use crate::parties::{START, Statics, first, rng, sessions, small_limits, suite};
 
 /// The payload of messages 1 and 2. What decodes encodes to the same bytes.
 pub(crate) fn hello(input: &[u8]) -> Outcome {
@@ -21,25 +21,38 @@ pub(crate) fn frames(input: &[u8]) -> Outcome {
     Outcome::Untold
 }
 
-static STATICS: LazyLock<Statics> = LazyLock::new(|| Statics::new(small_limits()));
+static STATICS: LazyLock<[Statics; 4]> =
+    LazyLock::new(|| Suite::ALL.map(|suite| Statics::new(suite, small_limits())));
 
-/// A message 1. What the responder accepts, it answers.
+/// The first byte chooses the suite.
+fn with_suite(input: &[u8]) -> (usize, &[u8]) {
+    let (first, rest) = input.split_first().unwrap_or((&0, &[]));
+    (usize::from(*first) % STATICS.len(), rest)
+}
+
+/// A suite and a message 1. What the responder accepts, it answers.
 pub(crate) fn message1(input: &[u8]) -> Outcome {
-    let answer = Responder::answer(STATICS.responders(), input, &mut rng(2));
+    let (suite, input) = with_suite(input);
+    let answer = Responder::answer(STATICS[suite].responders(), input, &mut rng(2));
     if let Ok((_, message2)) = &answer {
         assert!(message2.len() <= didagent_session::MAX_HANDSHAKE_MESSAGE);
     }
     Outcome::of(&answer)
 }
 
-/// A message 2. One that is refused leaves the initiator as it was: the peer's real answer still completes the handshake.
+/// A suite and a message 2. One that is refused leaves the initiator as it was: the peer's real answer still completes the
+/// handshake.
 pub(crate) fn message2(input: &[u8]) -> Outcome {
-    static GENUINE: LazyLock<(Vec<u8>, [u8; 32])> = LazyLock::new(|| {
-        let (established, message2) = STATICS.answer(&STATICS.start().1);
-        (message2, established.sid())
+    static GENUINE: LazyLock<Vec<(Vec<u8>, [u8; 32])>> = LazyLock::new(|| {
+        let answer = |statics: &Statics| {
+            let (established, message2) = statics.answer(&statics.start().1);
+            (message2, established.sid())
+        };
+        STATICS.iter().map(answer).collect()
     });
-    let (genuine, sid) = &*GENUINE;
-    match STATICS.start().0.finish(input) {
+    let (suite, input) = with_suite(input);
+    let (genuine, sid) = &GENUINE[suite];
+    match STATICS[suite].start().0.finish(input) {
         Ok(established) => {
             assert_eq!(established.sid(), *sid, "the responder answered once, so there is one session");
             Outcome::Accepted
@@ -52,15 +65,17 @@ pub(crate) fn message2(input: &[u8]) -> Outcome {
     }
 }
 
-/// One record for a responder that waits for the first. A record that is refused changes nothing.
+/// A suite and one record for a responder that waits for the first. A record that is refused changes nothing.
 pub(crate) fn record(input: &[u8]) -> Outcome {
     thread_local! {
         // A handshake for each input would take most of the time. A session that refused is as good as a new one, which
         // is what the target checks; one that accepted is replaced.
-        static SESSION: RefCell<Option<Session>> = const { RefCell::new(None) };
+        static SESSION: RefCell<[Option<Session>; 4]> = const { RefCell::new([None, None, None, None]) };
     }
-    SESSION.with_borrow_mut(|kept| {
-        let mut session = kept.take().unwrap_or_else(|| sessions(small_limits()).1);
+    let (number, input) = with_suite(input);
+    SESSION.with_borrow_mut(|all| {
+        let kept = &mut all[number];
+        let mut session = kept.take().unwrap_or_else(|| sessions(suite(number), small_limits()).1);
         let before = session.stats();
         let now = *START + Duration::from_secs(1);
         let result = session.handle(Input::Record { connection: first(), record: &mut input.to_vec() }, now);
@@ -101,7 +116,7 @@ pub(crate) fn resume(input: &[u8]) -> Outcome {
         return Outcome::Refused;
     }
     SESSION.with_borrow_mut(|kept| {
-        let mut session = kept.take().unwrap_or_else(|| sessions(small_limits()).0);
+        let mut session = kept.take().unwrap_or_else(|| sessions(suite(0), small_limits()).0);
         let before = session.stats();
         let record = &mut input.to_vec();
         assert_eq!(session.handle(Input::Record { connection: first(), record }, *START), Ok(()));

@@ -1,6 +1,6 @@
 //! Seeds of the session protocol.
 
-use didagent_session::{Extension, Hello, Input, Output, Session};
+use didagent_session::{Extension, Hello, Input, Output, Session, Suite};
 
 use super::{Seeds, flipped};
 use crate::parties::{START, Statics, first, sessions, small_limits};
@@ -99,7 +99,7 @@ fn frames(seeds: &mut Seeds) {
 
 /// One end after the loss of its first connection, and the other.
 fn suspended() -> (Session, Session) {
-    let (mut initiator, mut responder) = sessions(small_limits());
+    let (mut initiator, mut responder) = sessions(Suite::KkChaChaPoly, small_limits());
     for session in [&mut initiator, &mut responder] {
         session.disconnected(first(), *START);
         session.connected(*START).expect("a second connection");
@@ -131,20 +131,33 @@ fn resumptions(seeds: &mut Seeds) {
     seeds.add(T, "bad-type-of-nobody", [0x14; 73]);
 }
 
+/// A byte for the suite in front of what is said in it.
+fn of(suite: Suite, bytes: &[u8]) -> Vec<u8> {
+    [&[suite.id() - 1], bytes].concat()
+}
+
 fn handshakes(seeds: &mut Seeds) {
-    let statics = Statics::new(small_limits());
-    let (_, message1) = statics.start();
-    let (_, message2) = statics.answer(&message1);
-    for (target, message) in [("session_message1", &message1), ("session_message2", &message2)] {
-        seeds.add(target, "valid", message);
-        seeds.add(target, "bad-ephemeral", flipped(message, 0));
-        seeds.add(target, "bad-ephemeral-of-low-order", [&[0; 32], &message[32..]].concat());
-        seeds.add(target, "bad-payload", flipped(message, 40));
-        seeds.add(target, "bad-tag", flipped(message, -1));
-        seeds.add(target, "bad-trailing-byte", [&message[..], &[0]].concat());
+    for suite in Suite::ALL {
+        let statics = Statics::new(suite, small_limits());
+        let (_, message1) = statics.start();
+        let (_, message2) = statics.answer(&message1);
+        let mut add = |target, name: &str, message: &[u8]| {
+            seeds.add(target, &format!("{name}-{}", suite.id()), of(suite, message));
+        };
+        for (target, message) in [("session_message1", &message1), ("session_message2", &message2)] {
+            add(target, "valid", message);
+            // In the hybrids this is the ML-KEM key or ciphertext.
+            add(target, "bad-after-ephemeral", &flipped(message, 40));
+            add(target, "bad-tag", &flipped(message, -1));
+            if !suite.is_post_quantum() {
+                add(target, "bad-ephemeral", &flipped(message, 0));
+                add(target, "bad-ephemeral-of-low-order", &[&[0; 32], &message[32..]].concat());
+                add(target, "bad-trailing-byte", &[&message[..], &[0]].concat());
+            }
+        }
+        add("session_message1", "bad-reflected-message2", &message2);
+        add("session_message2", "bad-reflected-message1", &message1);
     }
-    seeds.add("session_message1", "bad-reflected-message2", &message2);
-    seeds.add("session_message2", "bad-reflected-message1", &message1);
 }
 
 fn transmit(session: &mut Session) -> Vec<u8> {
@@ -158,23 +171,28 @@ fn transmit(session: &mut Session) -> Vec<u8> {
 }
 
 fn records(seeds: &mut Seeds) {
-    let (mut initiator, _) = sessions(small_limits());
-    let stream = initiator.open([7; 32]).expect("the first stream");
-    initiator.write(stream, b"share").expect("an open stream");
-    let first = transmit(&mut initiator);
-    initiator.write(stream, b"another").expect("an open stream");
-    let second = transmit(&mut initiator);
-    let (mut bare, _) = sessions(small_limits());
+    for suite in Suite::ALL {
+        let (mut initiator, _) = sessions(suite, small_limits());
+        let stream = initiator.open([7; 32]).expect("the first stream");
+        initiator.write(stream, b"share").expect("an open stream");
+        let first = transmit(&mut initiator);
+        initiator.write(stream, b"another").expect("an open stream");
+        let second = transmit(&mut initiator);
+        let (mut bare, _) = sessions(suite, small_limits());
 
-    seeds.add("session_record", "valid-confirm-open-data", &first);
-    seeds.add("session_record", "valid-confirm-alone", transmit(&mut bare));
-    seeds.add("session_record", "bad-second-before-first", &second);
-    seeds.add("session_record", "bad-unknown-type", flipped(&first, 0));
-    seeds.add("session_record", "bad-cid", flipped(&first, 1));
-    seeds.add("session_record", "bad-header", flipped(&first, 12));
-    seeds.add("session_record", "bad-ciphertext", flipped(&first, 21));
-    seeds.add("session_record", "bad-tag", flipped(&first, -1));
-    seeds.add("session_record", "bad-longer-than-a-record", [&first[..], &[0; 2048]].concat());
+        let mut add = |name: &str, record: &[u8]| {
+            seeds.add("session_record", &format!("{name}-{}", suite.id()), of(suite, record));
+        };
+        add("valid-confirm-open-data", &first);
+        add("valid-confirm-alone", &transmit(&mut bare));
+        add("bad-second-before-first", &second);
+        add("bad-unknown-type", &flipped(&first, 0));
+        add("bad-cid", &flipped(&first, 1));
+        add("bad-header", &flipped(&first, 12));
+        add("bad-ciphertext", &flipped(&first, 21));
+        add("bad-tag", &flipped(&first, -1));
+        add("bad-longer-than-a-record", &[&first[..], &[0; 2048]].concat());
+    }
 }
 
 /// A victim and records for it.
