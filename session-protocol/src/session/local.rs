@@ -20,7 +20,7 @@ impl Session {
     }
 
     /// Queues bytes on a stream and returns how many were accepted: as many as the peer's credit and the local send buffer
-    /// allow, perhaps none. If not all were, [`Event::StreamWritable`](super::Event::StreamWritable) tells when there is room again.
+    /// allow, perhaps none. If not all were, [`Event::StreamWritable`](crate::Event::StreamWritable)(super::Event::StreamWritable) tells when there is room again.
     ///
     /// # Errors
     /// [`StreamError::Unknown`], [`StreamError::Finished`] after `finish`, [`StreamError::Closed`].
