@@ -123,8 +123,14 @@ fn reservations_are_padded_like_other_records() {
     let before = pair.a.session.stats().bytes_sent;
     assert_eq!(reserve(&mut pair, stream, b"abc"), Some(3));
     assert_eq!(pair.a.session.stats().bytes_sent - before, 64 + RECORD_OVERHEAD as u64);
-    let every = std::time::Duration::from_millis(10);
+    // Longer than what `settle` waits for: such a session never rests.
+    let every = std::time::Duration::from_secs(1);
     let (mut pair, stream) = opened(&Limits { padding: Padding::Constant { size: 2000, every }, ..limits() });
+    for _ in 0..4 {
+        pair.now += every;
+        pair.step().unwrap();
+    }
+    assert!(pair.b.saw(&Event::StreamOpened { stream, context: [1; 32] }));
     assert_eq!(reserve(&mut pair, stream, b"abc"), None);
 }
 
