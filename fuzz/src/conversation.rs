@@ -29,7 +29,8 @@ use crate::parties::{START, Statics, first, sessions, small_limits, suite};
 /// Steps of one script: a longer one finds nothing that two shorter ones do not.
 const MAX_STEPS: usize = 512;
 
-static STATICS: LazyLock<Statics> = LazyLock::new(|| Statics::new(small_limits()));
+// The keys are the same in every suite.
+static STATICS: LazyLock<Statics> = LazyLock::new(|| Statics::new(Suite::KkChaChaPoly, small_limits()));
 
 /// A script. `Accepted` means that both ends lived until its end, and all that was written arrived.
 pub(crate) fn conversation(input: &[u8]) -> Outcome {
