@@ -4,13 +4,11 @@ use std::io;
 use std::ops::Range;
 use std::time::Instant;
 
+use super::Side;
+use super::outgoing::{Incoming, Outgoing};
+use crate::cost::bare::{Bare, Cipher, TAG};
 use anyhow::Context as _;
 use didagent_session::{ConnectionId, Event, Input, MAX_RECORD, Output, Session, StreamId};
-use tokio::net::TcpStream;
-
-use super::Side;
-use super::outgoing::Outgoing;
-use crate::cost::bare::{Bare, Cipher, TAG};
 
 /// Bytes of a record's length.
 pub(super) const LENGTH: usize = 3;
@@ -30,7 +28,7 @@ pub trait Carrier {
     ///
     /// # Errors
     /// Those of the socket, also that nothing is there.
-    fn take(&mut self, local: &TcpStream, to_wire: &mut Outgoing<'_>) -> io::Result<usize>;
+    fn take(&mut self, local: &mut Incoming<'_>, to_wire: &mut Outgoing<'_>) -> io::Result<usize>;
 
     /// Sends every record that is due.
     ///
@@ -81,8 +79,8 @@ impl Carrier for Plain {
         true
     }
 
-    fn take(&mut self, local: &TcpStream, to_wire: &mut Outgoing<'_>) -> io::Result<usize> {
-        let count = local.try_read(&mut self.buffer[..PIECE])?;
+    fn take(&mut self, local: &mut Incoming<'_>, to_wire: &mut Outgoing<'_>) -> io::Result<usize> {
+        let count = local.read(&mut self.buffer[..PIECE])?;
         if count > 0 {
             let record = &mut self.buffer[..count + TAG];
             self.seal.seal(self.sealed, record);
@@ -148,14 +146,14 @@ impl Carrier for Sealed {
         self.takes
     }
 
-    fn take(&mut self, local: &TcpStream, _to_wire: &mut Outgoing<'_>) -> io::Result<usize> {
+    fn take(&mut self, local: &mut Incoming<'_>, _to_wire: &mut Outgoing<'_>) -> io::Result<usize> {
         let Some(stream) = self.stream else { return Err(io::ErrorKind::WouldBlock.into()) };
         let reserved = self.session.reserve(stream, PIECE, Instant::now()).map_err(io::Error::other)?;
         let Some(mut reserved) = reserved else {
             self.takes = false;
             return Err(io::ErrorKind::WouldBlock.into());
         };
-        let count = local.try_read(reserved.bytes_mut())?;
+        let count = local.read(reserved.bytes_mut())?;
         if count > 0 {
             reserved.commit(count);
         }

@@ -8,7 +8,7 @@ use tokio::net::TcpStream;
 use tokio::time::sleep_until;
 
 use super::carrier::{Carrier, LENGTH, MOST};
-use super::outgoing::Outgoing;
+use super::outgoing::{Incoming, Outgoing};
 
 /// Room for records that are read: several of the largest, so that a piece of one is seldom moved to the front.
 const INBOX: usize = 8 * (LENGTH + MOST);
@@ -21,21 +21,25 @@ pub(super) fn run(local: StdStream, wire: StdStream, mut carrier: impl Carrier) 
             socket.set_nonblocking(true)?;
             TcpStream::from_std(socket)
         });
-        turn(&local?, &wire?, &mut carrier).await
+        turn(&mut local?, &mut wire?, &mut carrier).await
     })
 }
 
-async fn turn(local: &TcpStream, wire: &TcpStream, carrier: &mut impl Carrier) -> anyhow::Result<()> {
-    let (mut to_local, mut to_wire) = (Outgoing::new(local), Outgoing::new(wire));
+async fn turn(local: &mut TcpStream, wire: &mut TcpStream, carrier: &mut impl Carrier) -> anyhow::Result<()> {
+    let ((from_local, to_local), (from_wire, to_wire)) = (local.split(), wire.split());
+    let (mut local, mut wire) = (Incoming::new(from_local), Incoming::new(from_wire));
+    let (mut to_local, mut to_wire) = (Outgoing::new(to_local), Outgoing::new(to_wire));
     let mut inbox = Inbox::new();
-    let mut armed = Instant::now();
-    let timer = sleep_until(armed.into());
+    // A deadline that moved away is found out when the timer fires: most move with every message.
+    let mut armed = None;
+    let timer = sleep_until(Instant::now().into());
     tokio::pin!(timer);
     loop {
         carrier.send(Instant::now(), &mut to_wire)?;
-        let deadline = carrier.deadline();
-        if let Some(deadline) = deadline.filter(|deadline| *deadline != armed) {
-            armed = deadline;
+        if let Some(deadline) = carrier.deadline()
+            && armed.is_none_or(|armed| deadline < armed)
+        {
+            armed = Some(deadline);
             timer.as_mut().reset(deadline.into());
         }
         let takes = carrier.takes() && to_wire.is_empty();
@@ -43,7 +47,7 @@ async fn turn(local: &TcpStream, wire: &TcpStream, carrier: &mut impl Carrier) -
             biased;
             ready = wire.readable(), if to_local.is_empty() => {
                 ready?;
-                if !inbox.fill(wire)? {
+                if !inbox.fill(&mut wire)? {
                     return Ok(());
                 }
                 let now = Instant::now();
@@ -53,22 +57,25 @@ async fn turn(local: &TcpStream, wire: &TcpStream, carrier: &mut impl Carrier) -
             }
             ready = local.readable(), if takes => {
                 ready?;
-                match carrier.take(local, &mut to_wire) {
+                match carrier.take(&mut local, &mut to_wire) {
                     Ok(0) => return Ok(()),
                     Ok(_) => {}
                     Err(error) if error.kind() == ErrorKind::WouldBlock => {}
                     Err(error) => return Err(error.into()),
                 }
             }
-            ready = wire.writable(), if !to_wire.is_empty() => {
+            ready = to_wire.writable(), if !to_wire.is_empty() => {
                 ready?;
                 to_wire.flush()?;
             }
-            ready = local.writable(), if !to_local.is_empty() => {
+            ready = to_local.writable(), if !to_local.is_empty() => {
                 ready?;
                 to_local.flush()?;
             }
-            () = timer.as_mut(), if deadline.is_some() => carrier.tick(Instant::now()),
+            () = timer.as_mut(), if armed.is_some() => {
+                armed = None;
+                carrier.tick(Instant::now());
+            }
         }
     }
 }
@@ -86,14 +93,14 @@ impl Inbox {
     }
 
     /// Reads once; `false` if the connection ended.
-    fn fill(&mut self, wire: &TcpStream) -> io::Result<bool> {
+    fn fill(&mut self, wire: &mut Incoming<'_>) -> io::Result<bool> {
         if self.start == self.end {
             (self.start, self.end) = (0, 0);
         } else if self.bytes.len() - self.end < LENGTH + MOST {
             self.bytes.copy_within(self.start..self.end, 0);
             (self.start, self.end) = (0, self.end - self.start);
         }
-        match wire.try_read(&mut self.bytes[self.end..]) {
+        match wire.read(&mut self.bytes[self.end..]) {
             Ok(0) => Ok(false),
             Ok(count) => {
                 self.end += count;

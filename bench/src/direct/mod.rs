@@ -12,6 +12,7 @@
 
 pub mod carrier;
 pub mod hop;
+pub mod measure;
 pub mod outgoing;
 
 use std::io::{Read as _, Write as _};

@@ -13,7 +13,7 @@ use super::{Amount, BALLS, Bounce, Cpu, Processes, Way};
 const WARM_UP: usize = 500;
 
 /// Bytes of a write of bulk.
-const PIECE: usize = 64 * 1024;
+pub(crate) const PIECE: usize = 64 * 1024;
 
 /// Bytes of a message in a row: a share of 4 bytes and MPyC's header.
 const MESSAGE: usize = 16;
@@ -82,7 +82,7 @@ impl Samples {
 }
 
 /// Sends a message and waits for the same one to come back, again and again; returns the round trips in nanoseconds.
-fn bounce(processes: &mut Processes, size: usize, times: usize) -> anyhow::Result<Vec<u64>> {
+pub(crate) fn bounce(processes: &mut Processes, size: usize, times: usize) -> anyhow::Result<Vec<u64>> {
     let far = processes.far.try_clone()?;
     let echo = thread::spawn(move || echo(far, size, times));
     let mut taken = Vec::with_capacity(times);
@@ -110,7 +110,7 @@ fn echo(mut far: TcpStream, size: usize, times: usize) -> std::io::Result<()> {
 }
 
 /// Sends so many bytes one way, in writes of this size; returns the time until the other end had them all.
-fn push(processes: &mut Processes, bytes: usize, write: usize) -> anyhow::Result<Duration> {
+pub(crate) fn push(processes: &mut Processes, bytes: usize, write: usize) -> anyhow::Result<Duration> {
     let mut far = processes.far.try_clone()?;
     let reader = thread::spawn(move || {
         let mut piece = vec![0; PIECE];
@@ -149,7 +149,7 @@ fn as_f64(count: usize) -> f64 {
 }
 
 /// The value below which so many percent of sorted nanoseconds lie, in microseconds.
-fn quantile(sorted: &[u64], percent: usize) -> f64 {
+pub(crate) fn quantile(sorted: &[u64], percent: usize) -> f64 {
     let at = (sorted.len() * percent / 100).min(sorted.len().saturating_sub(1));
     // More than four seconds are as good as four.
     sorted.get(at).map_or(f64::NAN, |time| f64::from(u32::try_from(*time).unwrap_or(u32::MAX)) / 1000.0)

@@ -10,7 +10,7 @@
 //!
 //! Not its concern: what an MPyC program makes of it, and networks: everything goes over loopback.
 
-mod measure;
+pub(crate) mod measure;
 pub(crate) mod process;
 mod table;
 

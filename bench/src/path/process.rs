@@ -53,11 +53,19 @@ impl Processes {
     /// # Errors
     /// If they cannot be started or do not carry.
     pub fn relays(binary: &Path) -> anyhow::Result<Self> {
+        Self::hops([(); 2].map(|()| Command::new(binary)))
+    }
+
+    /// Two processes in a row, the far one first; each is told where to listen and where the next hop is, after the words
+    /// that it has already.
+    ///
+    /// # Errors
+    /// If they cannot be started or do not carry.
+    pub(crate) fn hops(commands: [Command; 2]) -> anyhow::Result<Self> {
         let server = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let mut next = server.local_addr()?;
         let mut ends = Vec::new();
-        for _ in 0..2 {
-            let mut command = Command::new(binary);
+        for mut command in commands {
             let (running, mut stdout) = start(command.args(["127.0.0.1:0", &next.to_string()]))?;
             let line = first_line(&mut stdout)?;
             let address = line.strip_prefix("listening on ").context("the relay does not listen")?;
