@@ -67,6 +67,11 @@ pub(crate) fn run(workshop: &Workshop) -> Result {
     let line = BENCH.cargo(workshop, "run", "--release --bin cost --")?;
     let (cost, cost_table) = measured_by("cost", line)?;
 
+    println!("\n=== two hops without a mediator");
+    workshop.run(BENCH.cargo(workshop, "build", "--release --bins")?)?;
+    let line = BENCH.cargo(workshop, "run", "--release --bin hops --")?;
+    let (hops, hops_table) = measured_by("hops", line.word("--relay").word(workshop.relay()))?;
+
     println!("\n=== programs of MPyC, over agents and over relays");
     let line = BENCH.cargo(workshop, "run", "--release --bin mpyc --")?.word("--agent").word(&agent);
     let line = line.word("--relay").word(workshop.relay()).word("--python").word(workshop.python());
@@ -86,7 +91,7 @@ pub(crate) fn run(workshop: &Workshop) -> Result {
     let wall = Spread::of(demos.iter().map(|demo| demo.wall.as_secs_f64()).collect());
     let mpyc = Spread::of(demos.iter().map(|demo| demo.mpyc_ms / 1000.0).collect());
 
-    let figures = Figure::all(wall, forming, &[&cost, &mpyc_programs])?;
+    let figures = Figure::all(wall, forming, &[&cost, &hops, &mpyc_programs])?;
     let report = Report {
         date: date::utc(SystemTime::now()),
         commit,
@@ -99,6 +104,8 @@ pub(crate) fn run(workshop: &Workshop) -> Result {
         path_table: read(&path_markdown)?,
         cost,
         cost_table,
+        hops,
+        hops_table,
         mpyc_programs,
         mpyc_table,
         bench,

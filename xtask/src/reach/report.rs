@@ -28,6 +28,10 @@ pub(super) struct Report {
     pub(super) cost: Value,
     /// The same for people.
     pub(super) cost_table: String,
+    /// The report of two hops without a mediator.
+    pub(super) hops: Value,
+    /// The same for people.
+    pub(super) hops_table: String,
     /// The report of programs of MPyC.
     pub(super) mpyc_programs: Value,
     /// The same for people.
@@ -64,6 +68,7 @@ impl Report {
             large,
             path_table,
             cost_table,
+            hops_table,
             mpyc_table,
             bench_table,
             ..
@@ -100,6 +105,8 @@ impl Report {
              made.\n\n{path_table}\n\
              ## Records, messages and handshakes\n\n\
              In turns, CPU time; load of the machine before it: {}.\n\n{cost_table}\n\
+             ## Two hops without a mediator\n\n\
+             In turns, each hop on a core of its own; load of the machine before it: {}.\n\n{hops_table}\n\
              ## Programs of MPyC\n\n\
              In pairs; load of the machine before it: {}.\n\n{mpyc_table}\n\
              ## One payload\n\n{bench_table}\n",
@@ -118,6 +125,7 @@ impl Report {
             large.forming.max,
             load(&self.path),
             load(&self.cost),
+            load(&self.hops),
             load(&self.mpyc_programs),
         );
         text
@@ -136,6 +144,7 @@ impl Report {
             },
             "path": self.path,
             "cost": self.cost,
+            "hops": self.hops,
             "mpyc": self.mpyc_programs,
             "bench": self.bench,
         });
@@ -176,6 +185,8 @@ mod tests {
             path_table: "the other table".into(),
             cost,
             cost_table: "the third table".into(),
+            hops: json!({"run": {"load": "0.10"}}),
+            hops_table: "the fifth table".into(),
             mpyc_programs: json!({"run": {"load": "0.09"}}),
             mpyc_table: "the fourth table".into(),
             bench,
@@ -186,6 +197,7 @@ mod tests {
         assert!(text.contains("| below 10 s | 12.00 s |  | NOT REACHED |"), "{text}");
         assert!(text.contains("before it: 0.07.") && text.contains("the other table"), "{text}");
         assert!(text.contains("before it: 0.08.") && text.contains("the third table"), "{text}");
+        assert!(text.contains("before it: 0.10.") && text.contains("the fifth table"), "{text}");
         assert!(text.contains("before it: 0.09.") && text.contains("the fourth table"), "{text}");
         assert!(
             text.contains("| at least 200 times | 51.25 times | 51.00 to 51.50 | NOT REACHED |"),
