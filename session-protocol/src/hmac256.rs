@@ -29,10 +29,9 @@ pub(crate) struct HmacKey {
 
 impl HmacKey {
     pub(crate) fn new(key: &[u8; 32]) -> Self {
-        let mut new = Self { inner: INITIAL, outer: INITIAL, block: [0x36; BLOCK] };
-        new.block.iter_mut().zip(key).for_each(|(byte, key)| *byte ^= key);
+        let mut new = Self { inner: INITIAL, outer: INITIAL, block: padded(key, 0x36) };
         compress256(&mut new.inner, std::slice::from_ref(&new.block));
-        new.block.iter_mut().for_each(|byte| *byte ^= 0x36 ^ 0x5c);
+        new.block = padded(key, 0x5c);
         compress256(&mut new.outer, std::slice::from_ref(&new.block));
         new
     }
@@ -42,12 +41,40 @@ impl HmacKey {
         debug_assert!(label.len() < BLOCK);
         let mut state = self.inner;
         self.absorb(&mut state, label, message);
-        let inner = to_bytes(&state);
-        state = self.outer;
-        self.absorb(&mut state, &inner, &[]);
+        self.finish(state, mac);
+    }
+
+    /// Writes the MAC of one byte to `mac`. The same as [`mac`](Self::mac), with everything known beforehand.
+    pub(crate) fn mac_of_byte(&mut self, label: u8, mac: &mut [u8; 32]) {
+        let mut state = self.inner;
+        self.absorb_all(&mut state, [label]);
+        self.finish(state, mac);
+    }
+
+    fn finish(&mut self, inner: [u32; 8], mac: &mut [u8; 32]) {
+        let mut state = self.outer;
+        self.absorb_all(&mut state, to_bytes(&inner));
         *mac = to_bytes(&state);
         // The inner hash in bytes is erased with the block, which it stands in; this is the last that depends on the key.
         state.zeroize();
+    }
+
+    /// Hashes `N` bytes to their end, where one block was hashed before. They fit into a block with what ends it.
+    fn absorb_all<const N: usize>(&mut self, state: &mut [u32; 8], message: [u8; N]) {
+        const { assert!(N < BLOCK - LENGTH) };
+        self.block = [0; BLOCK];
+        if let Some(start) = self.block.first_chunk_mut() {
+            *start = message;
+        }
+        if let Some(end) = self.block.get_mut(N) {
+            *end = 0x80;
+        }
+        // At most 2^10 bits.
+        let [.., high, low] = BLOCK.saturating_add(N).saturating_mul(8).to_be_bytes();
+        if let Some(end) = self.block.last_chunk_mut() {
+            *end = [high, low];
+        }
+        compress256(state, std::slice::from_ref(&self.block));
     }
 
     /// Hashes `label || message` to its end, where one block was hashed before.
@@ -99,6 +126,15 @@ impl Drop for HmacKey {
 
 impl zeroize::ZeroizeOnDrop for HmacKey {}
 
+/// A key in a block of padding.
+fn padded(key: &[u8; 32], pad: u8) -> [u8; BLOCK] {
+    let mut block = [pad; BLOCK];
+    if let Some(start) = block.first_chunk_mut() {
+        *start = key.map(|byte| byte ^ pad);
+    }
+    block
+}
+
 fn to_bytes(state: &[u32; 8]) -> [u8; 32] {
     let mut bytes = [0; 32];
     let (words, _) = bytes.as_chunks_mut();
@@ -128,6 +164,15 @@ mod tests {
         HmacKey::new(&key).mac(b"Hi", b" There", &mut mac);
         assert_eq!(mac[..8], [0xb0, 0x34, 0x4c, 0x61, 0xd8, 0xdb, 0x38, 0x53]);
         assert_eq!(mac[24..], [0x26, 0xe9, 0x37, 0x6c, 0x2e, 0x32, 0xcf, 0xf7]);
+    }
+
+    #[test]
+    fn one_byte_is_a_message_like_any_other() {
+        for byte in 0..=u8::MAX {
+            let mut mac = [0; 32];
+            HmacKey::new(&[byte; 32]).mac_of_byte(byte, &mut mac);
+            assert_eq!(mac, reference(&[byte; 32], &[byte]));
+        }
     }
 
     #[test]

@@ -33,9 +33,9 @@ pub(crate) const RESUME_R2I: &[u8] = b"didagent-session/1 resume r2i";
 pub(crate) const RESUME_KEY: &[u8] = b"didagent-session/1 resume key";
 
 /// Input of the chain step that yields a record's message key.
-pub(crate) const STEP_MESSAGE: &[u8] = &[0x01];
+pub(crate) const STEP_MESSAGE: u8 = 0x01;
 /// Input of the chain step that yields the next chain key.
-pub(crate) const STEP_CHAIN: &[u8] = &[0x02];
+pub(crate) const STEP_CHAIN: u8 = 0x02;
 /// First byte of the input that yields the guard of a short record.
 pub(crate) const STEP_GUARD: u8 = 0x03;
 

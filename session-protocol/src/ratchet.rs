@@ -42,19 +42,18 @@ impl ChainKey {
 impl Step {
     /// The key of the record.
     pub(crate) fn message_key(&mut self) -> MessageKey {
-        MessageKey::filled(|key| self.0.mac(labels::STEP_MESSAGE, &[], key))
+        MessageKey::filled(|key| self.0.mac_of_byte(labels::STEP_MESSAGE, key))
     }
 
     /// The chain key after it.
     pub(crate) fn next(&mut self) -> ChainKey {
-        ChainKey::filled(|key| self.0.mac(labels::STEP_CHAIN, &[], key))
+        ChainKey::filled(|key| self.0.mac_of_byte(labels::STEP_CHAIN, key))
     }
 
     /// The guard of a record with these frames; `header` is what the record's header says beside the guard.
     pub(crate) fn guard(&mut self, kind: u8, header: [u8; 8], frames: &[u8]) -> [u8; 4] {
-        let mut label = [labels::STEP_GUARD; 10];
-        let fields = [kind].into_iter().chain(header);
-        label.iter_mut().skip(1).zip(fields).for_each(|(to, from)| *to = from);
+        let [a, b, c, d, e, f, g, h] = header;
+        let label = [labels::STEP_GUARD, kind, a, b, c, d, e, f, g, h];
         let mut mac = [0; 32];
         self.0.mac(&label, frames, &mut mac);
         let [g0, g1, g2, g3, ..] = mac;

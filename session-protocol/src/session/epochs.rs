@@ -49,8 +49,6 @@ pub(super) struct Epochs {
     pub(super) exchange: Exchange,
     /// Initiator: the static key for a handshake that is to begin.
     pub(super) queued: Option<Box<StaticSecret>>,
-    /// When the static keys were last used.
-    renewed: Instant,
     /// The application was told that they are due again; and that too much was forged in this epoch.
     told: (bool, bool),
     /// The application or the peer wants an epoch that begins from now on.
@@ -64,6 +62,11 @@ pub(super) struct Epochs {
     /// When this end begins the next epoch, or asks for it.
     mark: EpochMark,
     age: Stopwatch,
+    /// While it runs: when it reaches `mark`, and when the hard limit. Each record looks at them.
+    marked_at: Option<Instant>,
+    hard_at: Option<Instant>,
+    /// When the static keys are due again.
+    statics_at: Option<Instant>,
     /// Records that did not verify in this epoch.
     rejected: u64,
 }
@@ -101,6 +104,7 @@ impl Epochs {
             Role::Initiator => limits.soft,
             Role::Responder => limits.soft.between(&limits.hard),
         };
+        let statics_at = now.checked_add(limits.rehandshake);
         Self {
             role,
             mark,
@@ -113,13 +117,15 @@ impl Epochs {
             begins: 0,
             exchange: Exchange::Idle,
             queued: None,
-            renewed: now,
             told: (false, false),
             demanded: false,
             due: false,
             asked: false,
             spent: false,
             age: Stopwatch { before: Duration::ZERO, since: None },
+            marked_at: None,
+            hard_at: None,
+            statics_at,
             rejected: 0,
         }
     }
@@ -158,6 +164,7 @@ impl Epochs {
     /// There is a current connection from now on, or none: time without one does not count.
     pub(super) fn connected(&mut self, connected: bool, now: Instant) {
         self.age.run(connected, now);
+        self.foresee();
     }
 
     /// The peer opened every record below `rx_next`. If one of the initiator's send epoch is among them, the peer has left
@@ -182,19 +189,26 @@ impl Epochs {
     /// This end seals in a new epoch from its next record on.
     fn restart(&mut self, now: Instant) {
         self.age.restart(now);
+        self.foresee();
         (self.rejected, self.due, self.asked, self.spent) = (0, false, false, false);
         self.told.1 = false;
     }
 
     /// The static keys were used.
     pub(super) fn renewed(&mut self, now: Instant) {
-        self.renewed = now;
+        self.statics_at = now.checked_add(self.limits.rehandshake);
         self.told.0 = false;
+    }
+
+    /// Works out when the age of the epoch reaches its limits.
+    fn foresee(&mut self) {
+        self.marked_at = self.age.reaches(self.mark.time);
+        self.hard_at = self.age.reaches(self.limits.hard.time);
     }
 
     /// Whether the application is to be told, now, that the static keys are due again.
     fn tell_due(&mut self, now: Instant) -> bool {
-        let old = now.saturating_duration_since(self.renewed) >= self.limits.rehandshake;
+        let old = self.statics_at.is_some_and(|due| now >= due);
         let forged = self.rejected >= self.limits.forgeries;
         let before = self.told;
         self.told = (old || before.0, forged || before.1);
@@ -216,15 +230,16 @@ impl Session {
 
     /// Looks at the limits.
     pub(super) fn tick_epoch(&mut self, now: Instant) {
-        let age = self.epochs.age.elapsed(now);
+        let reached = |at: Option<Instant>| at.is_some_and(|at| now >= at);
         let EpochLimits { hard, forgeries, .. } = &self.epochs.limits;
         let mark = &self.epochs.mark;
         let (sent, received) = (self.sealer.volume(), self.opener.volume());
-        self.epochs.due = age >= mark.time
+        self.epochs.due = reached(self.epochs.marked_at)
             || sent.records.max(received.records) >= mark.records
             || sent.bytes.max(received.bytes) >= mark.bytes
             || self.epochs.rejected >= *forgeries;
-        self.epochs.spent = age >= hard.time || sent.records >= hard.records || sent.bytes >= hard.bytes;
+        self.epochs.spent =
+            reached(self.epochs.hard_at) || sent.records >= hard.records || sent.bytes >= hard.bytes;
         if self.epochs.spent && self.sealer.epoch() == u32::MAX {
             self.end(close::RECORD_LIMIT);
         }
@@ -243,10 +258,9 @@ impl Session {
         if self.phase != Phase::Open {
             return None;
         }
-        let Epochs { limits, mark, age, renewed, told, .. } = &self.epochs;
-        let left = mark.time.checked_sub(age.elapsed(now)).filter(|left| !left.is_zero());
-        let due = age.since.and(left).and_then(|left| now.checked_add(left));
-        let statics = renewed.checked_add(limits.rehandshake).filter(|_| !told.0);
+        let Epochs { marked_at, statics_at, told, .. } = &self.epochs;
+        let due = marked_at.filter(|at| *at > now);
+        let statics = statics_at.filter(|_| !told.0);
         [due, statics.filter(|_| self.role == Role::Initiator)].into_iter().flatten().min()
     }
 
@@ -403,6 +417,11 @@ impl Stopwatch {
     fn elapsed(&self, now: Instant) -> Duration {
         let running = self.since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since));
         self.before.saturating_add(running)
+    }
+
+    /// When it reads `time`, if it runs until then; at once if it does already.
+    fn reaches(&self, time: Duration) -> Option<Instant> {
+        self.since?.checked_add(time.saturating_sub(self.before))
     }
 
     /// Starts or stops it; what it counted stays.

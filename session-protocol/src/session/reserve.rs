@@ -47,6 +47,8 @@ impl Session {
         most: usize,
         now: Instant,
     ) -> Result<Option<Reserved<'_>>, StreamError> {
+        // Time alone may have ended what may be sealed in this epoch.
+        self.tick(now);
         self.check_not_over()?;
         let stream = stream.value();
         let credit = self.streams.room_to_reserve(stream)?;

@@ -488,7 +488,7 @@ impl Epochs {
             self.resume_before.as_ref().map(keys),
             self.begins,
             self.queued.is_some(),
-            self.renewed,
+            self.statics_at,
             self.told,
             self.demanded,
             self.due,
