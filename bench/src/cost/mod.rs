@@ -232,12 +232,12 @@ impl Report {
         let snow = [("`snow`, KK, ChaChaPoly", Cipher::ChaChaPoly), ("`snow`, KK, AESGCM", Cipher::AesGcm)]
             .map(|(name, cipher)| (name, neighbours::StaticKeys::generate(cipher)));
         let ours = suites.iter().map(|(name, handshake)| {
-            Contestant::new(*name, || {
+            Contestant::new(name, || {
                 black_box(handshake.run());
             })
         });
         let theirs = snow.iter().map(|(name, keys)| {
-            Contestant::new(*name, || {
+            Contestant::new(name, || {
                 black_box(neighbours::Noise::handshake(keys));
             })
         });
