@@ -123,12 +123,11 @@ impl Pair {
             let accepted = self.sender.write(self.stream, payload).expect("an open stream");
             assert_eq!(accepted, payload.len(), "the stream is full");
         }
-        self.flush()
+        self.flush(Instant::now())
     }
 
-    /// Everything that is due goes over. The clock is read once: both ends are in one turn of one loop.
-    fn flush(&mut self) -> usize {
-        let now = Instant::now();
+    /// Everything that is due goes over. The clock is read once for each payload: both ends are in one turn of one loop.
+    fn flush(&mut self, now: Instant) -> usize {
         let mut arrived = 0;
         while transmit(&mut self.sender, now, &mut self.record) {
             arrived += self.receive(now);
@@ -148,7 +147,7 @@ impl Pair {
             let accepted = self.sender.write(self.stream, &payload[written..]).expect("an open stream");
             written += accepted;
             let before = arrived;
-            arrived += self.flush();
+            arrived += self.flush(Instant::now());
             assert!(accepted > 0 || arrived > before, "the stream stands still");
         }
         arrived
@@ -160,11 +159,12 @@ impl Pair {
     /// # Panics
     /// If they do not go into one record.
     pub fn carry_in_place(&mut self, length: usize) -> usize {
-        let reserved = self.sender.reserve(self.stream, length, Instant::now()).expect("an open stream");
+        let now = Instant::now();
+        let reserved = self.sender.reserve(self.stream, length, now).expect("an open stream");
         let mut reserved = reserved.expect("credit");
         assert_eq!(black_box(reserved.bytes_mut()).len(), length);
         reserved.commit(length);
-        self.flush()
+        self.flush(now)
     }
 
     /// The same with one copy at each end: out of the sender's buffer, into the receiver's.
@@ -172,13 +172,13 @@ impl Pair {
     /// # Panics
     /// If the bytes do not go into one record.
     pub fn carry_copied(&mut self, payload: &[u8]) -> usize {
-        let reserved =
-            self.sender.reserve(self.stream, payload.len(), Instant::now()).expect("an open stream");
+        let now = Instant::now();
+        let reserved = self.sender.reserve(self.stream, payload.len(), now).expect("an open stream");
         let mut reserved = reserved.expect("credit");
         reserved.bytes_mut().copy_from_slice(payload);
         reserved.commit(payload.len());
         self.taken.get_or_insert_default();
-        self.flush()
+        self.flush(now)
     }
 
     /// Counts the bytes of all records, both ways, since the session began.

@@ -32,7 +32,7 @@ pub(crate) const RECORDS_PER_EPOCH: u64 = (1 << 24) + (1 << 16);
 /// An acknowledgement is sent at the latest after this many records that ask for one…
 pub(crate) const ACK_RECORDS: u32 = 64;
 /// …or this many bytes of such records…
-pub(crate) const ACK_BYTES: u64 = 256 * 1024;
+pub(crate) const ACK_BYTES: u64 = 512 * 1024;
 /// …or this time after the first of them.
 pub(crate) const ACK_DELAY: Duration = Duration::from_millis(20);
 

@@ -337,11 +337,11 @@ impl Session {
                 || matches!(self.phase, Phase::Closing { .. })
                 || self.transmitted < self.outbox.next();
             let record = self.pacer.deadline().filter(|_| more);
-            return record.into_iter().chain(self.paths.deadline()).min();
+            return earlier(record, self.paths.deadline());
         }
         let talks = !self.is_over() && self.is_connected();
-        let to_say = [self.acks.deadline(), self.epoch_deadline(now)].into_iter().flatten().filter(|_| talks);
-        to_say.chain(self.paths.deadline()).min()
+        let to_say = earlier(self.acks.deadline(), self.epoch_deadline(now)).filter(|_| talks);
+        earlier(to_say, self.paths.deadline())
     }
 
     fn note_transmitted(&mut self, seq: u64) {
@@ -375,6 +375,14 @@ impl fmt::Debug for Session {
             .field("phase", &self.phase)
             .field("stats", &self.stats)
             .finish_non_exhaustive()
+    }
+}
+
+/// The earlier of two instants, if there is one.
+fn earlier(a: Option<Instant>, b: Option<Instant>) -> Option<Instant> {
+    match (a, b) {
+        (Some(a), Some(b)) => Some(a.min(b)),
+        (one, other) => one.or(other),
     }
 }
 

@@ -14,7 +14,7 @@
 use std::time::{Duration, Instant};
 
 use super::{
-    Event, Phase, Session, close,
+    Event, Phase, Session, close, earlier,
     exchange::{self, Agreed, Offer},
     outbox::Space,
 };
@@ -261,7 +261,7 @@ impl Session {
         let Epochs { marked_at, statics_at, told, .. } = &self.epochs;
         let due = marked_at.filter(|at| *at > now);
         let statics = statics_at.filter(|_| !told.0);
-        [due, statics.filter(|_| self.role == Role::Initiator)].into_iter().flatten().min()
+        earlier(due, statics.filter(|_| self.role == Role::Initiator))
     }
 
     /// Whether there is a frame of this module to seal.
