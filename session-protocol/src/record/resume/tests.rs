@@ -32,9 +32,10 @@ fn se_54_both_messages_round_trip_under_the_keys_of_both_epochs() {
             assert_eq!(open(&own, &bytes), Some((message, CID)));
         }
         let bytes = own.each_ref().map(|key| sealed(message, key));
-        assert_ne!(bytes[0][25..], bytes[1][25..]);
-        #[cfg(not(feature = "null-cipher"))]
-        assert_eq!(open(&own[..1], &bytes[1]), None);
+        if !crate::NULL_CIPHER {
+            assert_ne!(bytes[0][25..], bytes[1][25..]);
+            assert_eq!(open(&own[..1], &bytes[1]), None);
+        }
         let mut other = Message::new();
         message.seal(Cipher::AesGcm, &own[0], &CID, &[6; 16], &mut other);
         assert_eq!(Resume::open(Cipher::AesGcm, own.iter(), &other), Some((message, CID)));

@@ -469,6 +469,7 @@ fn a_closed_session_begins_nothing() {
     assert_eq!(two.a.poll(two.now + Duration::from_secs(100)), Output::Timeout(None));
 }
 
+#[cfg(not(feature = "null-cipher"))]
 impl Epochs {
     /// All of it but the count of forgeries, and the time with a connection.
     pub(in crate::session) fn state(&self) -> String {

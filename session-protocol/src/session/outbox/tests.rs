@@ -130,6 +130,7 @@ fn a_warm_ring_does_not_grow() {
     }
 }
 
+#[cfg(not(feature = "null-cipher"))]
 impl Outbox {
     /// All of it, with the kept bytes but for their cids.
     pub(in crate::session) fn state(&self) -> String {
