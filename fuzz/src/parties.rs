@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::sync::LazyLock;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use didagent_didcomm::did::peer2;
 use didagent_didcomm::keys::{Ed25519Secret, X25519Secret};
@@ -57,8 +57,8 @@ pub(crate) fn small_limits() -> Limits {
         send_buffer: 256,
         retransmission: 192 * 1024,
         epoch: EpochLimits {
-            soft: EpochMark { records: 24, bytes: 8192, ..EpochLimits::default().soft },
-            hard: EpochMark { records: 48, bytes: 20_000, ..EpochLimits::default().hard },
+            soft: EpochMark { records: 24, bytes: 8192, time: Duration::from_secs(2) },
+            hard: EpochMark { records: 48, bytes: 20_000, time: Duration::from_secs(6) },
             last: 64,
             ..EpochLimits::default()
         },
