@@ -15,6 +15,7 @@
 pub mod cost;
 pub mod direct;
 pub mod mpyc;
+pub mod output;
 pub mod path;
 pub mod report;
 pub mod run;

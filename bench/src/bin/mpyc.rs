@@ -6,9 +6,9 @@
 
 use std::path::PathBuf;
 
-use anyhow::Context as _;
 use clap::Parser;
 use didagent_bench::mpyc::{Report, Tools};
+use didagent_bench::output::Output;
 
 /// Runs programs of MPyC over agents and over plain relays, in pairs.
 #[derive(Parser)]
@@ -28,22 +28,12 @@ struct Arguments {
     /// How many pairs of each program.
     #[arg(long, default_value_t = 15)]
     pairs: usize,
-    /// A file to write, `.md` or `.json`; may be given several times.
-    #[arg(long)]
-    out: Vec<PathBuf>,
+    #[command(flatten)]
+    output: Output,
 }
 
 fn main() -> anyhow::Result<()> {
-    let Arguments { agent, relay, python, demos, pairs, out } = Arguments::parse();
+    let Arguments { agent, relay, python, demos, pairs, output } = Arguments::parse();
     let report = Report::measure(&Tools { agent, relay, python, demos }, pairs)?;
-    let markdown = report.markdown();
-    println!("{}, {} cores, load {}\n\n{markdown}", report.run.cpu, report.run.cores, report.run.load);
-    for path in out {
-        let text = match path.extension().and_then(|ending| ending.to_str()) {
-            Some("json") => serde_json::to_string_pretty(&report)? + "\n",
-            _ => markdown.clone(),
-        };
-        std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
-    }
-    Ok(())
+    output.tell(&report.run, &report.markdown(), &report)
 }

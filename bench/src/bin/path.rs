@@ -8,8 +8,8 @@
 
 use std::path::PathBuf;
 
-use anyhow::Context as _;
 use clap::Parser;
+use didagent_bench::output::Output;
 use didagent_bench::path::{Amount, Binaries, Report};
 
 /// Measures the way through two agents and a mediator beside two plain relays.
@@ -24,29 +24,13 @@ struct Arguments {
     /// Measure little: tells whether it works, and the order of magnitude.
     #[arg(long)]
     quick: bool,
-    /// A file to write, `.md` or `.json`; may be given several times.
-    #[arg(long)]
-    out: Vec<PathBuf>,
+    #[command(flatten)]
+    output: Output,
 }
 
 fn main() -> anyhow::Result<()> {
-    let Arguments { agent, relay, quick, out } = Arguments::parse();
+    let Arguments { agent, relay, quick, output } = Arguments::parse();
     let amount = if quick { Amount::QUICK } else { Amount::FULL };
     let report = Report::measure(&Binaries { agent: &agent, relay: &relay }, amount)?;
-    let markdown = report.markdown();
-    println!(
-        "{}, {} cores, load {}, commit {}\n\n{markdown}",
-        report.run.cpu,
-        report.run.cores,
-        report.run.load,
-        report.run.commit.as_deref().unwrap_or("unknown"),
-    );
-    for path in out {
-        let text = match path.extension().and_then(|ending| ending.to_str()) {
-            Some("json") => serde_json::to_string_pretty(&report)? + "\n",
-            _ => markdown.clone(),
-        };
-        std::fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))?;
-    }
-    Ok(())
+    output.tell(&report.run, &report.markdown(), &report)
 }

@@ -103,6 +103,7 @@ impl Report {
         let affinidi = affinidi::Pair::generate();
         let (mut olm, mut tunnel) = (neighbours::Olm::new(), neighbours::Tunnel::new());
         let packet = neighbours::ip_packet(64);
+        let mut random = [0; 4];
 
         let mut contestants = vec![
             Contestant::new(BARE, || {
@@ -132,6 +133,9 @@ impl Report {
         ];
         if cipher == Cipher::ChaChaPoly {
             contestants.extend([
+                Contestant::new(RANDOM, || {
+                    getrandom::fill(black_box(&mut random)).expect("a generator");
+                }),
                 Contestant::new(TUNNEL, || {
                     black_box(tunnel.carry(black_box(&packet)));
                 }),
@@ -270,6 +274,7 @@ const LEAN_STEPS: &str = "two chain steps without it";
 const SESSION: &str = "session";
 const SESSION_JOINED: &str = "session, 200 messages in a record, each";
 const NOISE: &str = "`snow` transport";
+const RANDOM: &str = "four random bytes of the operating system, which a record above 1 KiB takes";
 const TUNNEL: &str = "`boringtun` packet";
 const OLM: &str = "Olm of `vodozemac`";
 const OURS: &str = "our own envelope";
