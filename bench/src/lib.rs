@@ -18,6 +18,7 @@ pub mod mpyc;
 pub mod output;
 pub mod path;
 pub mod report;
+mod room;
 pub mod run;
 pub mod stateful;
 pub mod stateless;

@@ -1,16 +1,14 @@
 //! Both ways between three parties.
 
-use std::fs;
-use std::io::Write as _;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use anyhow::Context as _;
-use serde_json::Value;
 
 use super::PARTIES;
-use crate::path::process::{Folder, Running, event, first_line, start, taken};
+use crate::path::process::{Running, first_line, start, taken};
+use crate::room::Room;
 
 /// Two relays for each pair. They stay for all runs: a relay dials anew for each connection.
 pub(super) struct Relays {
@@ -53,48 +51,20 @@ impl Relays {
 
 /// A mediator and an agent for each party, without programs of their own; the sessions stand.
 pub(super) struct Agents {
-    agents: Vec<Running>,
-    _mediator: Running,
-    _folder: Folder,
+    room: Room,
     words: [Vec<String>; PARTIES],
 }
 
 impl Agents {
     pub(super) fn start(binary: &Path) -> anyhow::Result<Self> {
-        let folder = Folder(std::env::temp_dir().join(format!("didagent-mpyc-{}", std::process::id())));
-        fs::create_dir_all(&folder.0)?;
-        let mut serve = Command::new(binary);
-        let (mediator, mut stdout) =
-            start(serve.args(["mediator", "serve", "--listen", "127.0.0.1:0"])).context("the mediator")?;
-        let link = first_line(&mut stdout)?;
-        let party = |name: &str, words: &[&str]| {
-            let mut command = Command::new(binary);
-            command.arg("--home").arg(folder.0.join(name)).args(words).args(["--name", name, "--json"]);
-            start(command.stdin(Stdio::piped()))
-        };
-        let parties = PARTIES.to_string();
-        let (host, mut from_host) = party("p0", &["invite", "--parties", &parties, "--mediator", &link])?;
-        let invitation = event(&mut from_host, "room.invitation")?;
-        let link = invitation.get("link").and_then(Value::as_str).context("no link")?;
-        let (mut agents, mut stdouts) = (vec![host], vec![from_host]);
-        for number in 1..PARTIES {
-            let (mut guest, stdout) = party(&format!("p{number}"), &["join", "-"])?;
-            let mut stdin = guest.0.stdin.take().context("no stdin")?;
-            stdin.write_all(format!("{link}\n").as_bytes())?;
-            agents.push(guest);
-            stdouts.push(stdout);
-        }
+        let mut room = Room::of(binary, PARTIES)?;
         let mut words: [Vec<String>; PARTIES] = Default::default();
-        for stdout in &mut stdouts {
-            let ports = event(stdout, "run.ports")?;
-            let given = ports.get("arguments").and_then(Value::as_array).context("no arguments")?;
-            let given: Vec<String> =
-                given.iter().filter_map(|word| word.as_str().map(str::to_owned)).collect();
+        for given in std::mem::take(&mut room.words) {
             // A guest's number is that of its seat, not of its start.
             let index: usize = given.last().context("no index")?.parse()?;
             *words.get_mut(index).context("an index beyond the parties")? = given;
         }
-        Ok(Self { agents, _mediator: mediator, _folder: folder, words })
+        Ok(Self { room, words })
     }
 
     pub(super) fn words(&self) -> [&[String]; PARTIES] {
@@ -103,6 +73,6 @@ impl Agents {
 
     /// CPU time of all agents so far, user and system, in microseconds.
     pub(super) fn cpu(&self) -> anyhow::Result<f64> {
-        self.agents.iter().map(taken).sum()
+        self.room.agents.iter().map(taken).sum()
     }
 }

@@ -10,6 +10,7 @@ use anyhow::{Context as _, bail};
 use serde_json::Value;
 
 use super::Cpu;
+use crate::room::Room;
 
 /// The system counts CPU time in hundredths of a second, on every Linux.
 const TICK: f64 = 10_000.0;
@@ -82,26 +83,9 @@ impl Processes {
     /// # Errors
     /// If they cannot be started or do not come together.
     pub fn agents(binary: &Path) -> anyhow::Result<Self> {
-        let folder = Folder(std::env::temp_dir().join(format!("didagent-bench-{}", std::process::id())));
-        fs::create_dir_all(&folder.0)?;
-        let mut serve = Command::new(binary);
-        let (mediator, mut stdout) =
-            start(serve.args(["mediator", "serve", "--listen", "127.0.0.1:0"])).context("the mediator")?;
-        let link = first_line(&mut stdout)?;
-        let party = |name: &str, words: &[&str]| {
-            let mut command = Command::new(binary);
-            command.arg("--home").arg(folder.0.join(name)).args(words).args(["--name", name, "--json"]);
-            start(command.stdin(Stdio::piped()))
-        };
-        let (host, mut from_host) = party("near", &["invite", "--parties", "2", "--mediator", &link])?;
-        let invitation = event(&mut from_host, "room.invitation")?;
-        let (mut guest, mut from_guest) = party("far", &["join", "-"])?;
-        let link = invitation.get("link").and_then(Value::as_str).context("no link")?;
-        let mut stdin = guest.0.stdin.take().context("no stdin")?;
-        stdin.write_all(format!("{link}\n").as_bytes())?;
-        let near_ports = ports(&event(&mut from_host, "run.ports")?)?;
-        let far_ports = ports(&event(&mut from_guest, "run.ports")?)?;
-        // Their stdout is read no more, and they write nothing more until they end.
+        let Room { agents, words, mediator, folder } = Room::of(binary, 2)?;
+        let [near_ports, far_ports] = words.as_slice() else { bail!("not two parties") };
+        let (near_ports, far_ports) = (ports(near_ports)?, ports(far_ports)?);
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, far_ports[1]))?;
         let mut near = TcpStream::connect((Ipv4Addr::LOCALHOST, near_ports[1]))?;
         // As MPyC begins: with its own index.
@@ -110,7 +94,7 @@ impl Processes {
         let mut pid = [1; 2];
         far.read_exact(&mut pid)?;
         anyhow::ensure!(pid == [0, 0], "the connection begins with {pid:?}");
-        prepared(Self { near, far, ends: vec![host, guest], mediator: Some(mediator), folder: Some(folder) })
+        prepared(Self { near, far, ends: agents, mediator: Some(mediator), folder: Some(folder) })
     }
 
     /// CPU time that the processes have taken, in microseconds.
@@ -167,9 +151,8 @@ pub(crate) fn event(stdout: &mut BufReader<ChildStdout>, wanted: &str) -> anyhow
 }
 
 /// The ports in `-P 127.0.0.1:PORT ... -I INDEX`, by party index.
-fn ports(event: &Value) -> anyhow::Result<[u16; 2]> {
-    let words = event.get("arguments").and_then(Value::as_array).context("no arguments")?;
-    let ports = words.iter().filter_map(|word| word.as_str()?.strip_prefix("127.0.0.1:")?.parse().ok());
+fn ports(words: &[String]) -> anyhow::Result<[u16; 2]> {
+    let ports = words.iter().filter_map(|word| word.strip_prefix("127.0.0.1:")?.parse().ok());
     let ports: Vec<u16> = ports.collect();
     ports.try_into().ok().context("not two ports")
 }
@@ -202,9 +185,8 @@ mod tests {
 
     #[test]
     fn reads_ports_in_order() {
-        let event =
-            serde_json::json!({"arguments": ["-P", "127.0.0.1:25055", "-P", "127.0.0.1:1", "-I", "0"]});
-        assert_eq!(ports(&event).unwrap(), [25055, 1]);
-        assert!(ports(&serde_json::json!({"arguments": ["-P", "127.0.0.1:25055"]})).is_err());
+        let words = ["-P", "127.0.0.1:25055", "-P", "127.0.0.1:1", "-I", "0"].map(str::to_owned);
+        assert_eq!(ports(&words).unwrap(), [25055, 1]);
+        assert!(ports(&words[..2]).is_err());
     }
 }
