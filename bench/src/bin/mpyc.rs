@@ -1,7 +1,7 @@
-//! Runs programs of MPyC over agents and over plain relays, in pairs, and prints one table.
+//! Runs programs of MPyC over agents and over plain relays, in turns, and prints one table.
 //!
 //! ```text
-//! mpyc --agent didagent --relay didagent-baseline --python target/xtask/python/bin/python3 [--demos FOLDER] [--pairs 15]
+//! mpyc --agent didagent --relay didagent-baseline --python target/xtask/python/bin/python3 [--demos FOLDER] [--rounds 15]
 //! ```
 
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ use clap::Parser;
 use didagent_bench::mpyc::{Report, Tools};
 use didagent_bench::output::Output;
 
-/// Runs programs of MPyC over agents and over plain relays, in pairs.
+/// Runs programs of MPyC over agents and over plain relays, in turns.
 #[derive(Parser)]
 struct Arguments {
     /// The `didagent` to measure, a release build.
@@ -19,21 +19,28 @@ struct Arguments {
     /// The `didagent-baseline` to measure it against, a release build.
     #[arg(long)]
     relay: PathBuf,
+    /// The program of one hop with a session, a release build of `direct`; without it the one beside this program.
+    #[arg(long)]
+    hop: Option<PathBuf>,
     /// A Python with MPyC.
     #[arg(long)]
     python: PathBuf,
     /// The folder of MPyC's public demos.
     #[arg(long, env = "DIDAGENT_MPYC_DEMOS")]
     demos: Option<PathBuf>,
-    /// How many pairs of each program.
+    /// How many rounds of each program.
     #[arg(long, default_value_t = 15)]
-    pairs: usize,
+    rounds: usize,
     #[command(flatten)]
     output: Output,
 }
 
 fn main() -> anyhow::Result<()> {
-    let Arguments { agent, relay, python, demos, pairs, output } = Arguments::parse();
-    let report = Report::measure(&Tools { agent, relay, python, demos }, pairs)?;
+    let Arguments { agent, relay, hop, python, demos, rounds, output } = Arguments::parse();
+    let hop = match hop {
+        Some(hop) => hop,
+        None => std::env::current_exe()?.with_file_name("direct"),
+    };
+    let report = Report::measure(&Tools { agent, relay, hop, python, demos }, rounds)?;
     output.tell(&report.run, &report.markdown(), &report)
 }

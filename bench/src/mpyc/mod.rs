@@ -1,12 +1,16 @@
-//! What agents and a mediator add to a program of MPyC, against two plain relays on each connection.
+//! What sessions, agents and a mediator add to a program of MPyC, against plain relays on each connection.
 //!
 //! ```text
-//! relays   party --TCP--> baseline --TCP--> baseline --TCP--> party          for each of the three pairs
-//! agents   party --TCP--> didagent --WS--> mediator --WS--> didagent --TCP--> party
+//! two relays      party --TCP--> baseline --TCP--> baseline --TCP--> party        for each of the three pairs
+//! two hops        party --TCP--> direct ==session, TCP==> direct --TCP--> party
+//! three relays    party --TCP--> baseline --TCP--> baseline --TCP--> baseline --TCP--> party
+//! agents          party --TCP--> didagent ==session, WS==> mediator ==WS==> didagent --TCP--> party
 //! ```
 //!
-//! Runs in pairs, one of each, in changing order; a difference is made within a pair. The agents' sessions stand before the
-//! clock starts: what is measured is a program, from its start to the end of its last party.
+//! Rounds of one run each, in changing order; a difference is made within a round. A mediator is a hop more than two relays,
+//! which a program pays for in time whatever the hop does: so there are three relays to judge by. All sessions but those of
+//! two hops, which shake hands with MPyC's first connection, stand before the clock starts: what is measured is a program,
+//! from its start to the end of its last party.
 //!
 //! Not its concern: how long a room takes to form.
 
@@ -22,7 +26,7 @@ use serde::Serialize;
 use crate::cost::figure::{Figure, Limit, markdown};
 use crate::cost::paired::Middle;
 use crate::run::Run;
-use ways::{Agents, Relays};
+use ways::{Agents, Hops, Words};
 
 /// Parties of every program.
 const PARTIES: usize = 3;
@@ -37,6 +41,8 @@ pub struct Tools {
     pub agent: PathBuf,
     /// `didagent-baseline`, a release build.
     pub relay: PathBuf,
+    /// `direct`, a release build.
+    pub hop: PathBuf,
     /// A Python with MPyC.
     pub python: PathBuf,
     /// The folder of MPyC's public demos, if there is one.
@@ -67,7 +73,7 @@ impl Report {
     ///
     /// # Errors
     /// Whatever keeps a program from ending well.
-    pub fn measure(tools: &Tools, pairs: usize) -> anyhow::Result<Self> {
+    pub fn measure(tools: &Tools, count: usize) -> anyhow::Result<Self> {
         let mut report = Self { run: Run::begin()?, figures: Vec::new(), missing: Vec::new() };
         let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("programs");
         let rounds = Program {
@@ -75,65 +81,77 @@ impl Report {
             file: own.join("rounds.py"),
             arguments: &["1000"],
         };
-        report.compare(tools, &rounds, pairs).with_context(|| rounds.name)?;
+        report.compare(tools, &rounds, count).with_context(|| rounds.name)?;
         let aes = tools.demos.as_ref().map(|folder| folder.join("aes.py")).filter(|file| file.is_file());
         match aes {
             Some(file) => {
                 let aes = Program { name: "MPyC's `aes.py -1`", file, arguments: &["-1"] };
-                report.compare(tools, &aes, pairs).with_context(|| aes.name)?;
+                report.compare(tools, &aes, count).with_context(|| aes.name)?;
             }
             None => report.missing.push("MPyC's `aes.py -1`: no folder of demos".to_owned()),
         }
         Ok(report)
     }
 
-    fn compare(&mut self, tools: &Tools, program: &Program, pairs: usize) -> anyhow::Result<()> {
-        let relays = Relays::start(&tools.relay)?;
-        let messages = count(tools, program, &relays)?;
-        let (mut slowdowns, mut cpu, mut walls) = (Vec::new(), Vec::new(), [Vec::new(), Vec::new()]);
-        for pair in 0..pairs {
+    fn compare(&mut self, tools: &Tools, program: &Program, rounds: usize) -> anyhow::Result<()> {
+        let relays = [2, 3].map(|hops| Hops::relays(&tools.relay, hops));
+        let [two, three] = relays.map(|relays| relays.context("plain relays"));
+        let (two, three) = (two?, three?);
+        let messages = count(tools, program, two.words())?;
+        let mut walls = [(); 4].map(|()| Vec::new());
+        let mut cpu = [(); 4].map(|()| Vec::new());
+        for round in 0..rounds {
+            let hops = Hops::sessions(&tools.hop)?;
             let agents = Agents::start(&tools.agent)?;
-            let mut walls_of = [Duration::ZERO; 2];
-            for turn in 0..2 {
-                let way = (pair + turn) % 2;
-                walls_of[way] = match way {
-                    0 => run(tools, program, relays.words())?,
-                    _ => {
-                        let before = agents.cpu()?;
-                        let wall = run(tools, program, agents.words())?;
-                        cpu.push((agents.cpu()? - before) / f64::from(messages));
-                        wall
-                    }
+            for turn in 0..4 {
+                let way = (round + turn) % 4;
+                let (words, taken): (_, &dyn Fn() -> anyhow::Result<f64>) = match way {
+                    0 => (two.words(), &|| two.cpu()),
+                    1 => (hops.words(), &|| hops.cpu()),
+                    2 => (three.words(), &|| three.cpu()),
+                    _ => (agents.words(), &|| agents.cpu()),
                 };
+                let before = taken()?;
+                let wall = run(tools, program, words)?;
+                cpu[way].push((taken()? - before) / f64::from(messages));
+                walls[way].push(wall.as_secs_f64());
             }
-            let [plain, sealed] = walls_of.map(|wall| wall.as_secs_f64());
-            walls[0].push(plain);
-            walls[1].push(sealed);
-            slowdowns.push((sealed - plain) / plain);
         }
-        let [plain, sealed] = walls.map(Middle::of);
-        let Program { name, .. } = program;
-        let seconds = |what: &str, value| Figure {
-            what: format!("{name}: {what}"),
-            value,
-            unit: "s".to_owned(),
-            limit: Limit::None,
+        let name = program.name;
+        let mut slower = |what: &str, way: usize, than: usize, limit| {
+            let both = walls[way].iter().zip(&walls[than]);
+            let ratios = both.map(|(wall, plain)| (wall - plain) / plain).collect();
+            let what = format!("{name}: {what}, {rounds} rounds");
+            self.figures.push(Figure::percent(what, Middle::of(ratios), limit));
         };
-        self.figures.extend([
-            Figure::percent(
-                format!("{name}: slower over agents than over relays, {pairs} pairs"),
-                Middle::of(slowdowns),
-                Limit::IntervalAtMost(SLOWDOWN),
-            ),
-            seconds("over relays", plain),
-            seconds("over agents", sealed),
-            Figure {
-                what: format!("{name}: CPU of the agents for each of {messages} messages"),
-                value: Middle::of(cpu),
-                unit: "us".to_owned(),
+        slower(
+            "slower over two hops with sessions than over two relays",
+            1,
+            0,
+            Limit::IntervalAtMost(SLOWDOWN),
+        );
+        slower(
+            "slower over agents and a mediator than over three relays",
+            3,
+            2,
+            Limit::IntervalAtMost(SLOWDOWN),
+        );
+        slower("slower over agents and a mediator than over two relays", 3, 0, Limit::None);
+        slower("slower over three relays than over two", 2, 0, Limit::None);
+        let names = ["two relays", "two hops with sessions", "three relays", "agents and a mediator"];
+        for ((name_of_way, walls), cpu) in names.into_iter().zip(walls).zip(cpu) {
+            let figure = |what: String, value, unit: &str| Figure {
+                what: format!("{name}: {what}"),
+                value,
+                unit: unit.to_owned(),
                 limit: Limit::None,
-            },
-        ]);
+            };
+            let who = if name_of_way == names[3] { "the agents" } else { name_of_way };
+            self.figures.extend([
+                figure(format!("over {name_of_way}"), Middle::of(walls), "s"),
+                figure(format!("CPU of {who} for each of {messages} messages"), Middle::of(cpu), "us"),
+            ]);
+        }
         Ok(())
     }
 
@@ -145,7 +163,7 @@ impl Report {
 }
 
 /// Runs all parties; returns the time until the last ended.
-fn run(tools: &Tools, program: &Program, words: [&[String]; PARTIES]) -> anyhow::Result<Duration> {
+fn run(tools: &Tools, program: &Program, words: &Words) -> anyhow::Result<Duration> {
     let begun = Instant::now();
     let outputs = play(tools, program, &[], words)?;
     let wall = begun.elapsed();
@@ -155,10 +173,10 @@ fn run(tools: &Tools, program: &Program, words: [&[String]; PARTIES]) -> anyhow:
 }
 
 /// How many messages all parties send together.
-fn count(tools: &Tools, program: &Program, relays: &Relays) -> anyhow::Result<u32> {
+fn count(tools: &Tools, program: &Program, words: &Words) -> anyhow::Result<u32> {
     let count = Path::new(env!("CARGO_MANIFEST_DIR")).join("programs").join("count.py");
     let mut sent = 0;
-    for (_, stderr) in play(tools, program, &[&count], relays.words())? {
+    for (_, stderr) in play(tools, program, &[&count], words)? {
         let line = stderr.lines().find_map(|line| line.strip_prefix("messages sent: "));
         sent += line.context("the count is missing")?.parse::<u32>()?;
     }
@@ -171,10 +189,10 @@ fn play(
     tools: &Tools,
     program: &Program,
     before: &[&Path],
-    words: [&[String]; PARTIES],
+    words: &Words,
 ) -> anyhow::Result<Vec<(String, String)>> {
     let mut parties = Vec::new();
-    for (index, words) in words.into_iter().enumerate().rev() {
+    for (index, words) in words.iter().enumerate().rev() {
         let mut party = start(tools, program, before, words)?;
         if index > 0 {
             let own = words.get(2 * index + 1).and_then(|address| address.rsplit_once(':'));

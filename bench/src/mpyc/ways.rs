@@ -10,14 +10,34 @@ use super::PARTIES;
 use crate::path::process::{Running, first_line, start, taken};
 use crate::room::Room;
 
-/// Two relays for each pair. They stay for all runs: a relay dials anew for each connection.
-pub(super) struct Relays {
-    _running: Vec<Running>,
-    words: [Vec<String>; PARTIES],
+/// What MPyC is told where its connections go.
+pub(super) type Words = [Vec<String>; PARTIES];
+
+/// Hops in a row for each pair, one after the other on the way to the party that is dialled.
+pub(super) struct Hops {
+    running: Vec<Running>,
+    words: Words,
 }
 
-impl Relays {
-    pub(super) fn start(binary: &Path) -> anyhow::Result<Self> {
+impl Hops {
+    /// Plain relays, so many in a row.
+    pub(super) fn relays(binary: &Path, hops: usize) -> anyhow::Result<Self> {
+        let commands = || std::iter::repeat_with(|| Command::new(binary)).take(hops).collect();
+        Self::start(commands)
+    }
+
+    /// Two hops with a session between them, each for one connection.
+    pub(super) fn sessions(binary: &Path) -> anyhow::Result<Self> {
+        let hop = |side: &str| {
+            let mut command = Command::new(binary);
+            command.args([side, "session", "aes"]);
+            command
+        };
+        Self::start(|| vec![hop("far"), hop("near")])
+    }
+
+    /// `commands` gives those of one way, the one that dials the party first.
+    fn start(commands: impl Fn() -> Vec<Command>) -> anyhow::Result<Self> {
         // All at once, so that no two are the same; MPyC takes them again as soon as they are free here.
         let listeners = [(); PARTIES].map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)));
         let mut own = Vec::new();
@@ -25,40 +45,44 @@ impl Relays {
             own.push(listener?.local_addr()?.to_string());
         }
         let mut running = Vec::new();
-        let mut words: [Vec<String>; PARTIES] = Default::default();
+        let mut words = Words::default();
         for (party, words) in words.iter_mut().enumerate() {
             for (peer, address) in own.iter().enumerate() {
                 let mut next = address.clone();
                 // MPyC dials the parties after it.
-                for _ in 0..if peer > party { 2 } else { 0 } {
-                    let (relay, mut stdout) = start(Command::new(binary).args(["127.0.0.1:0", &next]))?;
+                for mut command in if peer > party { commands() } else { Vec::new() } {
+                    let (hop, mut stdout) = start(command.args(["127.0.0.1:0", &next]))?;
                     let line = first_line(&mut stdout)?;
-                    next =
-                        line.strip_prefix("listening on ").context("the relay does not listen")?.to_owned();
-                    running.push(relay);
+                    next = line.strip_prefix("listening on ").context("a hop does not listen")?.to_owned();
+                    running.push(hop);
                 }
                 words.extend(["-P".to_owned(), next]);
             }
             words.extend(["-I".to_owned(), party.to_string()]);
         }
-        Ok(Self { _running: running, words })
+        Ok(Self { running: running, words })
     }
 
-    pub(super) fn words(&self) -> [&[String]; PARTIES] {
-        self.words.each_ref().map(Vec::as_slice)
+    pub(super) fn words(&self) -> &Words {
+        &self.words
+    }
+
+    /// CPU time of all hops so far, user and system, in microseconds.
+    pub(super) fn cpu(&self) -> anyhow::Result<f64> {
+        self.running.iter().map(taken).sum()
     }
 }
 
 /// A mediator and an agent for each party, without programs of their own; the sessions stand.
 pub(super) struct Agents {
     room: Room,
-    words: [Vec<String>; PARTIES],
+    words: Words,
 }
 
 impl Agents {
     pub(super) fn start(binary: &Path) -> anyhow::Result<Self> {
         let mut room = Room::of(binary, PARTIES)?;
-        let mut words: [Vec<String>; PARTIES] = Default::default();
+        let mut words = Words::default();
         for given in std::mem::take(&mut room.words) {
             // A guest's number is that of its seat, not of its start.
             let index: usize = given.last().context("no index")?.parse()?;
@@ -67,8 +91,8 @@ impl Agents {
         Ok(Self { room, words })
     }
 
-    pub(super) fn words(&self) -> [&[String]; PARTIES] {
-        self.words.each_ref().map(Vec::as_slice)
+    pub(super) fn words(&self) -> &Words {
+        &self.words
     }
 
     /// CPU time of all agents so far, user and system, in microseconds.
