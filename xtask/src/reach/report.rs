@@ -108,7 +108,7 @@ impl Report {
              ## Two hops without a mediator\n\n\
              In turns, each hop on a core of its own; load of the machine before it: {}.\n\n{hops_table}\n\
              ## Programs of MPyC\n\n\
-             In pairs; load of the machine before it: {}.\n\n{mpyc_table}\n\
+             In turns; load of the machine before it: {}.\n\n{mpyc_table}\n\
              ## One payload\n\n{bench_table}\n",
             wall.min,
             wall.median,
