@@ -1,6 +1,7 @@
 //! The only clocks, random generators, sockets, files, tasks and processes of the agent.
 #![expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "this is the io module")]
 
+pub(crate) mod alarm;
 pub(crate) mod demo;
 mod dial;
 pub mod engine;

@@ -15,7 +15,7 @@ use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt as _, StreamExt as _};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio::task::JoinHandle;
-use tokio::time::{sleep_until, timeout};
+use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::error::ProtocolError;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Bytes, Error, Message};
@@ -25,6 +25,7 @@ use crate::core::connect::showable;
 use crate::core::post::websocket_address;
 use crate::core::status::host_of;
 use crate::failure::{Failure, Kind};
+use crate::io::alarm::Alarm;
 use crate::io::dial::{Socket, dial};
 use crate::io::metered::Meter;
 
@@ -339,8 +340,9 @@ impl Reader {
     /// Reads until the socket is gone, then tells everybody.
     async fn run(self, mut stream: SplitStream<Socket>) {
         let unread = Arc::new(Semaphore::new(UNREAD));
+        let mut alarm = Alarm::new();
         let reason = loop {
-            let message = match self.next(&mut stream).await {
+            let message = match self.next(&mut stream, &mut alarm).await {
                 Ok(message) => message,
                 Err(why) => break why,
             };
@@ -373,12 +375,12 @@ impl Reader {
     }
 
     /// Waits for the next message; an error says why there is none any more.
-    async fn next(&self, stream: &mut SplitStream<Socket>) -> Result<Message, String> {
+    async fn next(&self, stream: &mut SplitStream<Socket>, alarm: &mut Alarm) -> Result<Message, String> {
         // What came in while a full queue kept us from reading does not count as silence.
         let mut since = Instant::now();
         loop {
-            let look = Instant::now() + LOOK;
-            tokio::select! {
+            alarm.set(Instant::now() + LOOK);
+            let look = tokio::select! {
                 biased;
                 message = stream.next() => return match message {
                     Some(Ok(message)) => Ok(message),
@@ -388,8 +390,8 @@ impl Reader {
                     }
                     Some(Err(error)) => Err(showable(&error.to_string())),
                 },
-                () = sleep_until(look.into()) => {}
-            }
+                look = alarm.rings() => look,
+            };
             let now = Instant::now();
             if now.saturating_duration_since(look) >= STOOD_STILL {
                 since = now;

@@ -14,11 +14,11 @@ use didagent_didcomm::protocols::relay::CloseCode;
 use didagent_session::{ConnectionId, Event, Input, Output, close};
 use futures_util::FutureExt as _;
 use tokio::sync::mpsc;
-use tokio::time::sleep_until;
 
 use super::lines::{Line, Lines};
 use super::stream::Opener;
 use super::{Ended, FromPeer, MISSING, Path, SessionStream, Shared, State, StreamState, wake};
+use crate::io::alarm::Alarm;
 use crate::io::websocket::{Circuit, FromCircuit};
 
 /// STREAM_RESET code of a stream for another round than ours, and of one too many.
@@ -109,6 +109,7 @@ impl Task {
     }
 
     pub(super) async fn run(mut self) {
+        let mut alarm = Alarm::new();
         let ended = loop {
             let mut wants = None;
             while self.over.is_none() && self.lines.have_room() {
@@ -134,7 +135,7 @@ impl Task {
                 }
                 continue;
             }
-            let deadline = wants.map_or(self.next_look(), |until| until.min(self.next_look()));
+            alarm.set(wants.map_or(self.next_look(), |until| until.min(self.next_look())));
             tokio::select! {
                 (place, heard) = self.lines.heard() => self.incoming(place, heard),
                 Some((number, circuit)) = self.offered.recv() => {
@@ -146,7 +147,7 @@ impl Task {
                     }
                 }
                 () = self.shared.wake.notified() => {}
-                () = sleep_until(deadline.into()) => {
+                deadline = alarm.rings() => {
                     let now = Instant::now();
                     if now.saturating_duration_since(deadline) >= STOOD_STILL {
                         self.listening = now;
