@@ -46,10 +46,22 @@ impl Issued {
             self.cids.push(cid);
             self.due.push_back(cid);
         }
+        // A peer that goes on and back between its tokens takes ever new ones and lets none be retired. The newest are enough
+        // for an honest one; those that it was never told go unsaid.
+        while self.cids.len() > MAX_HELD_CIDS {
+            let oldest = usize::from(self.cids.first() == Some(&cid));
+            let retired = self.cids.remove(oldest);
+            self.due.retain(|due| *due != retired);
+        }
     }
 
     pub(super) fn is_due(&self) -> bool {
         !self.due.is_empty()
+    }
+
+    #[cfg(all(test, not(feature = "null-cipher")))]
+    pub(super) fn due_len(&self) -> usize {
+        self.due.len()
     }
 
     /// The next token for a NEW_CID.

@@ -1,6 +1,9 @@
 //! What a hostile but authenticated peer can do, and what a rejected input must not: the inside of a session.
 
 mod boundaries;
+// Messages of a resumption are forged with the keys of the peer.
+#[cfg(not(feature = "null-cipher"))]
+mod bounds;
 // Without a cipher every record verifies, so nothing is refused.
 #[cfg(not(feature = "null-cipher"))]
 mod refusal;
