@@ -59,6 +59,10 @@ pub(crate) const MAX_ANSWERS: usize = 8;
 /// STREAM_OPEN and STREAM_RESET frames that may wait to be sealed. Only the local caller adds them, so it is told to wait.
 pub(crate) const MAX_QUEUED_CONTROL: usize = 1024;
 
+/// Streams of the peer that were reset here while nothing could be sealed that says so. To an honest peer they are among its
+/// [`MAX_STREAMS`] open ones, but for as many more whose FIN went out before.
+pub(crate) const MAX_UNSAID_RESETS: usize = 2 * MAX_STREAMS;
+
 /// Fewest bytes kept for sending again: the reserve, and one of the largest records with its bookkeeping.
 const MIN_RETRANSMISSION: usize = CONTROL_RESERVE + 2 * MAX_RECORD;
 /// Most bytes kept for sending again.

@@ -140,6 +140,12 @@ enum Control {
     Reset { stream: u32, code: u32 },
 }
 
+impl Control {
+    fn is_reset_of(&self, id: u32) -> bool {
+        matches!(self, Self::Reset { stream, .. } if *stream == id)
+    }
+}
+
 impl Session {
     pub(crate) fn new(start: Start, now: Instant, guards: Box<dyn CryptoRng + Send>) -> Self {
         let Start { role, sid, exporter, epoch, binding, send, receive, local, peer, limits } = start;

@@ -194,6 +194,9 @@ impl Session {
             Frame::StreamReset { stream, code } => {
                 if self.streams.peer_reset(stream)? == Target::Live {
                     self.events.push_back(Event::StreamReset { stream: StreamId::new(stream), code });
+                } else if self.streams.reset_settled(stream) {
+                    // Ours would say nothing new.
+                    self.control.retain(|control| !control.is_reset_of(stream));
                 }
             }
             Frame::Window { stream, limit } => {

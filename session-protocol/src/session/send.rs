@@ -164,7 +164,9 @@ impl Session {
                 return false;
             }
             frame.encode(out);
-            self.control.pop_front();
+            if let Some(Control::Reset { stream, .. }) = self.control.pop_front() {
+                self.streams.reset_settled(stream);
+            }
         }
         true
     }

@@ -1,11 +1,12 @@
 //! All streams of a session: ids, limits and turns. Specification: `spec/streams.md`, section 2.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::{Event, StreamError, StreamId, close, outbox::Space, report::Past, stream::Stream};
 use crate::{
     Limits, MAX_STREAMS, Role,
     frame::{DATA_OVERHEAD, Frame},
+    limits::MAX_UNSAID_RESETS,
     wire::{Sink, count},
 };
 
@@ -26,6 +27,8 @@ pub(super) struct Streams {
     pub(super) past: BTreeMap<u32, Past>,
     local: Opened,
     remote: Opened,
+    /// The peer's streams that were reset here, as long as the peer cannot know.
+    refused: BTreeSet<u32>,
     /// Streams with something to send, in turn.
     ready: VecDeque<u32>,
     /// Streams that owe the peer a WINDOW.
@@ -67,6 +70,7 @@ impl Streams {
             past: BTreeMap::new(),
             local: Opened { next: first(role), open: 0 },
             remote: Opened { next: first(peer), open: 0 },
+            refused: BTreeSet::new(),
             ready: VecDeque::new(),
             windows: VecDeque::new(),
         }
@@ -109,10 +113,18 @@ impl Streams {
     pub(super) fn reset(&mut self, id: u32) -> Result<(), StreamError> {
         if self.streams.contains_key(&id) {
             self.remove(id);
+            if !self.is_local(id) {
+                self.refused.insert(id);
+            }
             Ok(())
         } else {
             Err(StreamError::Unknown)
         }
+    }
+
+    /// Our RESET of a stream was sealed, or the peer's came first. Returns whether it was waited for.
+    pub(super) fn reset_settled(&mut self, id: u32) -> bool {
+        self.refused.remove(&id)
     }
 
     pub(super) fn consume(&mut self, id: u32, n: usize) -> Result<(), StreamError> {
@@ -131,7 +143,7 @@ impl Streams {
         if self.remote.next != Some(id) {
             return Err(close::STREAM_ID);
         }
-        if self.remote.open >= MAX_STREAMS {
+        if self.remote.open >= MAX_STREAMS || self.refused.len() >= MAX_UNSAID_RESETS {
             return Err(close::STREAM_LIMIT);
         }
         self.remote.next = id.checked_add(2);

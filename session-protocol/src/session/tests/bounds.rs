@@ -29,3 +29,47 @@ fn s18_se_50_a_peer_that_goes_back_and_forth_between_tokens_costs_no_more_than_s
         drain(&mut b);
     }
 }
+
+/// ST-05, S18: the peer opens streams, the application resets them at once, and the peer acknowledges nothing.
+#[test]
+fn s18_st_05_refused_streams_cost_no_more_than_a_queue_however_little_the_peer_takes() {
+    let (mut a, mut b, now) = pair(&Limits::default());
+    let mut id = 1;
+    let result = loop {
+        let result = hostile(&mut a, &mut b, &[Frame::StreamOpen { stream: id, context: &[1; 32] }], now);
+        a.outbox.acknowledge(a.outbox.next(), |_, _| {});
+        if result.is_err() || id > 20_000 {
+            break result;
+        }
+        while let Some(event) = b.poll_event() {
+            if let Event::StreamOpened { stream, .. } = event {
+                b.reset(stream, 2).unwrap();
+            }
+        }
+        // Nothing is polled: as if the outbox were full or the connection took nothing.
+        id += 2;
+    };
+    assert_eq!(b.control.len(), crate::limits::MAX_UNSAID_RESETS);
+    assert_eq!(result, Err(SessionError::Violation { code: close::STREAM_LIMIT }));
+}
+
+/// The same by a peer that gives up each stream itself before it hears of the reset: nothing piles up, nothing is closed.
+#[test]
+fn s18_st_07_resets_that_cross_leave_nothing_to_say() {
+    let (mut a, mut b, now) = pair(&Limits::default());
+    for id in (1..4001).step_by(2) {
+        hostile(&mut a, &mut b, &[Frame::StreamOpen { stream: id, context: &[1; 32] }], now).unwrap();
+        drain(&mut b);
+        b.reset(StreamId::new(id), 2).unwrap();
+        hostile(&mut a, &mut b, &[Frame::StreamReset { stream: id, code: 3 }], now).unwrap();
+        a.outbox.acknowledge(a.outbox.next(), |_, _| {});
+        assert!(b.control.is_empty());
+    }
+    // One that is said is no longer waited for.
+    hostile(&mut a, &mut b, &[Frame::StreamOpen { stream: 4001, context: &[1; 32] }], now).unwrap();
+    drain(&mut b);
+    b.reset(StreamId::new(4001), 2).unwrap();
+    while transmit(&mut b, now).is_some() {}
+    assert!(b.control.is_empty());
+    assert!(!b.streams.reset_settled(4001));
+}
