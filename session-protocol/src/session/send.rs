@@ -99,7 +99,12 @@ impl Session {
         if self.outbox.is_too_quiet() {
             // Nobody waits for the answer: what counts is that the record is acknowledged.
             asks = true;
-            Frame::Ping { id: self.ping.take_id() }.encode(out);
+            let id = self.ping.take_id();
+            // A peer may answer the latest only: whoever waits for the one before now waits for this one.
+            if let Some((outstanding, _)) = &mut self.ping.outstanding {
+                *outstanding = id;
+            }
+            Frame::Ping { id }.encode(out);
         }
         if urgency == Urgency::Ack {
             return asks;

@@ -73,3 +73,24 @@ fn s18_st_07_resets_that_cross_leave_nothing_to_say() {
     assert!(b.control.is_empty());
     assert!(!b.streams.reset_settled(4001));
 }
+
+/// Decides ST-09: of several PINGs the peer may answer the latest only, also when that is one that nobody waits for.
+#[test]
+fn st_09_a_ping_that_replaces_another_still_ends_the_wait() {
+    let (mut a, mut b, now) = pair(&Limits::default());
+    a.ping();
+    pump(&mut a, &mut b, now);
+    assert!(a.ping.outstanding.is_some() && b.ping.pong_due.is_some());
+    // The record is acknowledged, by a RESUME_RSP or an ACK that had no room for the PONG; then too much is kept that asks
+    // for nothing.
+    a.outbox.acknowledge(a.outbox.next(), |_, _| {});
+    for _ in 0..crate::limits::QUIET_RECORDS {
+        a.ping.pong_due = Some(5);
+        pump(&mut a, &mut b, now);
+    }
+    a.ping.pong_due = Some(5);
+    let record = transmit(&mut a, now).unwrap();
+    give(&mut b, &record, now).unwrap();
+    assert!(pump(&mut b, &mut a, now).iter().any(|event| matches!(event, Event::Pong { .. })));
+    assert!(a.ping.outstanding.is_none(), "nobody would ever be asked again");
+}
