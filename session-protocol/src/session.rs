@@ -63,6 +63,8 @@ use streams::Streams;
 /// [`poll`](Session::poll) until it returns [`Output::Timeout`]; then wait for a record, for the local application, or for
 /// that instant, and call `handle` again. `poll` gives all events before the next record, so a caller whose socket is full
 /// keeps the one record it holds, stops calling `poll`, and goes on with `handle` and [`poll_event`](Session::poll_event).
+/// While there is another connection beside that one it must go on with `poll`, and queue what is for the full one: else the
+/// answers that move the session to the other never come. The queue then holds no more than the session keeps.
 ///
 /// Memory is bounded: unsent bytes by `Limits::send_buffer` per stream, sealed ones by `Limits::retransmission` and the two
 /// largest records more that let the ring of them turn over, undelivered events by what one record can hold if

@@ -10,9 +10,6 @@ use tokio::time::timeout;
 
 use crate::io::websocket::{Circuit, FromCircuit};
 
-/// Records for one circuit that may wait for its credit while another circuit has something more urgent to carry.
-const MAX_WAITING: usize = 64;
-
 /// How long a circuit's end may wait for room in the socket's queue.
 const CLOSE: Duration = Duration::from_secs(1);
 
@@ -106,11 +103,14 @@ impl Lines {
         }
     }
 
-    /// Says whether the session may be asked for the next record. One circuit without credit must not hold up another one.
+    /// Says whether the session may be asked for the next record.
+    ///
+    /// With more than one circuit always: the next may be the answer that moves the session to the other one, or the word to
+    /// drop the one whose records wait. Those are records that the session keeps, so they are no more than it may keep.
     pub(super) fn have_room(&self) -> bool {
-        let standing = self.0.iter().filter(|line| line.connection.is_some());
-        let limit = if standing.clone().count() > 1 { MAX_WAITING } else { 1 };
-        standing.clone().all(|line| line.waiting.len() < limit)
+        let mut standing = self.0.iter().filter(|line| line.connection.is_some());
+        let first = standing.next();
+        standing.next().is_some() || first.is_none_or(|line| line.waiting.is_empty())
     }
 
     /// Says whether no record waits to be sent.

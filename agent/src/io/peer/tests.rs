@@ -2,10 +2,11 @@
 
 use didagent_didcomm::protocols::relay::Frame;
 use didagent_session::{
-    Event, Initiator, Input, Limits, Output, Params, Responder, Session, StaticSecret, Suite,
+    ConnectionId, Event, Initiator, Input, Limits, Output, Params, Responder, Session, StaticSecret, Suite,
 };
 use tokio_tungstenite::tungstenite::Message;
 
+use super::lines::{Line, Lines};
 use super::*;
 use crate::core::test_rng;
 use crate::io::websocket::FromCircuit;
@@ -122,4 +123,89 @@ async fn a_handshake_inside_the_session_is_answered() {
         }
     };
     assert_eq!(tokio::time::timeout(Duration::from_secs(30), talk).await.unwrap(), 1);
+}
+
+/// One end of a conversation over circuits that the test holds.
+struct End {
+    session: Session,
+    lines: Lines,
+    /// What each circuit sends, and its connection.
+    sent: Vec<(ConnectionId, mpsc::Receiver<Message>)>,
+    adopted: usize,
+}
+
+impl End {
+    fn new(session: Session) -> Self {
+        Self { session, lines: Lines::default(), sent: Vec::new(), adopted: 0 }
+    }
+
+    fn connect(&mut self, credit: u32) {
+        let connection = self.session.connected(Instant::now()).unwrap();
+        let (circuit, _, sent) = Circuit::of_test();
+        let mut line = Line::half(0, circuit);
+        line.connection = Some(connection);
+        line.add_credit(credit);
+        self.lines.push(line);
+        self.sent.push((connection, sent));
+    }
+
+    /// What the task does before it waits; returns what went out.
+    async fn turn(&mut self) -> Vec<(ConnectionId, Vec<u8>)> {
+        while self.lines.have_room() {
+            match self.session.poll(Instant::now()) {
+                Output::Transmit { connection, record } => self.lines.put(connection, record),
+                Output::Event(Event::Adopted(_)) => self.adopted += 1,
+                Output::Event(_) => {}
+                Output::Disconnect(connection) => drop(self.lines.remove_connection(connection)),
+                Output::Timeout(_) => break,
+            }
+        }
+        while self.lines.send().await.is_some() {}
+        let mut out = Vec::new();
+        for (connection, sent) in &mut self.sent {
+            while let Ok(Message::Binary(frame)) = sent.try_recv() {
+                let Ok(Frame::Data { record, .. }) = Frame::decode(&frame) else { panic!("{frame:?}") };
+                out.push((*connection, record.to_vec()));
+            }
+        }
+        out
+    }
+
+    fn take(&mut self, records: Vec<(ConnectionId, Vec<u8>)>) {
+        for (connection, mut record) in records {
+            self.session.handle(Input::Record { connection, record: &mut record }, Instant::now()).unwrap();
+            while let Some(event) = self.session.poll_event() {
+                self.adopted += usize::from(matches!(event, Event::Adopted(_)));
+            }
+        }
+    }
+}
+
+/// S20: both ends are full of data for a circuit that takes nothing any more, and nobody says so.
+#[tokio::test]
+async fn s20_a_circuit_that_stands_still_does_not_keep_the_next_one_from_being_adopted() {
+    let (alice, bob) = sessions();
+    let mut ends = [End::new(alice), End::new(bob)];
+    // Enough for the CONFIRM, and no record of data.
+    ends.iter_mut().for_each(|end| end.connect(200));
+    for turn in 0..4 {
+        let records = ends[turn % 2].turn().await;
+        ends[1 - turn % 2].take(records);
+    }
+    for end in &mut ends {
+        for _ in 0..2 {
+            let stream = end.session.open(ROUND).unwrap();
+            end.session.write(stream, &vec![7; 1 << 20]).unwrap();
+        }
+        let _ = end.turn().await;
+        end.connect(1 << 20);
+    }
+    for turn in 0..20 {
+        let records = ends[turn % 2].turn().await;
+        // What is sent on the old circuit never arrives.
+        let second = |(connection, _): &(ConnectionId, _)| *connection == ends[0].sent[1].0;
+        let records = records.into_iter().filter(second).collect();
+        ends[1 - turn % 2].take(records);
+    }
+    assert_eq!(ends.map(|end| end.adopted), [2, 2]);
 }
