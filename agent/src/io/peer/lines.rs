@@ -119,9 +119,12 @@ impl Lines {
     }
 
     /// Sends one record for which there is credit; `None` if there is none. An error names the circuit whose socket is gone.
+    /// The shortest queue goes first: that is the messages of a circuit that is to be adopted, before the data on the one that it
+    /// replaces.
     pub(super) async fn send(&mut self) -> Option<Result<(), usize>> {
         let ready = |line: &Line| line.waiting.front().is_some_and(|(size, _)| *size <= line.credit);
-        let place = self.0.iter().position(ready)?;
+        let ready = self.0.iter().enumerate().filter(|(_, line)| ready(line));
+        let (place, _) = ready.min_by_key(|(_, line)| line.waiting.len())?;
         let line = self.0.get_mut(place)?;
         let (size, frame) = line.waiting.pop_front()?;
         line.credit -= size;

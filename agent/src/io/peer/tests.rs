@@ -209,3 +209,25 @@ async fn s20_a_circuit_that_stands_still_does_not_keep_the_next_one_from_being_a
     }
     assert_eq!(ends.map(|end| end.adopted), [2, 2]);
 }
+
+/// The next circuit need not wait until a slow one has taken all that is queued for it.
+#[tokio::test]
+async fn the_shortest_queue_goes_first() {
+    let (alice, _) = sessions();
+    let mut end = End::new(alice);
+    end.connect(1 << 20);
+    end.connect(1 << 20);
+    let [(first, _), (second, _)] = &end.sent[..] else { panic!("two circuits") };
+    let (first, second) = (*first, *second);
+    for number in 0..5 {
+        end.lines.put(first, &[0, number]);
+    }
+    end.lines.put(second, &[1]);
+    end.lines.send().await.unwrap().unwrap();
+    assert!(end.sent[0].1.try_recv().is_err());
+    assert!(end.sent[1].1.try_recv().is_ok());
+    for _ in 0..5 {
+        end.lines.send().await.unwrap().unwrap();
+    }
+    assert!(end.lines.send().await.is_none() && end.lines.are_empty());
+}
