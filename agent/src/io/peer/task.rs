@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use didagent_didcomm::protocols::relay::CloseCode;
 use didagent_session::{ConnectionId, Event, Input, Output, close};
 use futures_util::FutureExt as _;
-use tokio::sync::mpsc;
+use tokio::sync::mpsc::{self, error::SendError};
 
 use super::lines::{Line, Lines};
 use super::stream::Opener;
@@ -55,6 +55,8 @@ pub(super) struct Task {
     lines: Lines,
     /// Circuits that nobody needs any more, to be closed.
     discarded: Vec<Line>,
+    /// Streams of the peer that nobody took. To drop one takes the session's lock, which who finds that out may hold.
+    untaken: Vec<SessionStream>,
     /// The connection on which data flows.
     current: Option<ConnectionId>,
     /// Since when there is none.
@@ -91,6 +93,7 @@ impl Task {
             offered,
             lines: Lines::default(),
             discarded: Vec::new(),
+            untaken: Vec::new(),
             current: None,
             alone_since: now,
             // Whoever starts a session asks for its first circuit.
@@ -112,6 +115,7 @@ impl Task {
         let mut alarm = Alarm::new();
         let ended = loop {
             let mut wants = None;
+            self.untaken.clear();
             while self.over.is_none() && self.lines.have_room() {
                 wants = match self.next() {
                     Some(until) => until,
@@ -433,8 +437,10 @@ impl Task {
         }
     }
 
-    fn tell(&self, event: FromPeer) {
+    fn tell(&mut self, event: FromPeer) {
         // The engine may be gone already when the process ends.
-        let _ = self.events.send((self.index, event));
+        if let Err(SendError((_, FromPeer::Stream(stream)))) = self.events.send((self.index, event)) {
+            self.untaken.push(stream);
+        }
     }
 }

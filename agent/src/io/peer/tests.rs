@@ -231,3 +231,43 @@ async fn the_shortest_queue_goes_first() {
     }
     assert!(end.lines.send().await.is_none() && end.lines.are_empty());
 }
+
+/// The peer opens a stream when nobody is left to take it: the task goes on, and whoever asks for the session gets it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stream_that_nobody_takes_is_reset_and_holds_nothing_up() {
+    let (mut alice, bob) = sessions();
+    let (circuit, to_bob, mut from_bob) = Circuit::of_test();
+    let (events, heard) = mpsc::unbounded_channel();
+    let peer = Peer::start(bob, statics(), ROUND, events, 0);
+    drop(heard);
+    peer.offer(0, circuit);
+    to_bob.send(FromCircuit::Credit(1 << 20)).await.unwrap();
+    let connection = alice.connected(Instant::now()).unwrap();
+    let stream = alice.open(ROUND).unwrap();
+    let talk = async {
+        loop {
+            match alice.poll(Instant::now()) {
+                Output::Transmit { record, .. } => {
+                    to_bob.send(FromCircuit::record_of_test(record.to_vec())).await.unwrap();
+                }
+                Output::Event(Event::StreamReset { stream, .. }) => return stream,
+                Output::Event(_) | Output::Disconnect(_) => {}
+                Output::Timeout(_) => {
+                    let Some(Message::Binary(frame)) = from_bob.recv().await else {
+                        panic!("the peer ended")
+                    };
+                    let Ok(Frame::Data { record, .. }) = Frame::decode(&frame) else { panic!("{frame:?}") };
+                    let record = &mut record.to_vec();
+                    alice.handle(Input::Record { connection, record }, Instant::now()).unwrap();
+                }
+            }
+        }
+    };
+    let reset = tokio::time::timeout(Duration::from_secs(10), talk).await;
+    // A test that waited for the task to end would hang with it.
+    let Ok(reset) = reset else {
+        eprintln!("the session is stuck");
+        std::process::abort()
+    };
+    assert_eq!(reset, stream);
+}
