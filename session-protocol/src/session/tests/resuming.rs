@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::{world::World, *};
-use crate::record::sealer::log;
+use crate::{EpochLimits, EpochMark, Padding, Suite, record::sealer::log};
 
 /// Steps of one of eight runs, a million in all; `DIDAGENT_SOAK` makes it long.
 fn steps() -> usize {
@@ -30,6 +30,38 @@ fn s11_se_54_se_55_every_byte_arrives_once_under_any_cut_loss_delay_and_forgery(
         assert!(log::count() > steps() / 100, "S10 saw {} seals", log::count());
         assert!(world.ends.iter().all(|end| end.stats().records_resent > 100));
         assert!(world.ends.iter().all(|end| end.epoch() > 0));
+    }
+}
+
+/// The same for every suite and padding, epochs that end all the time, a window of one byte, and the largest records in the
+/// smallest buffer.
+#[test]
+fn s11_s20_every_byte_arrives_once_whatever_the_limits() {
+    let mark =
+        |records, time| EpochMark { records, bytes: records * 2000, time: Duration::from_millis(time) };
+    let (soft, hard) = (mark(30, 400), mark(90, 2000));
+    let epoch = EpochLimits { soft, hard, last: 1 << 20, forgeries: 5, ..EpochLimits::default() };
+    let constant = |size, every| Padding::Constant { size, every: Duration::from_millis(every) };
+    let short = Limits { epoch, ..limits() };
+    let variants = [
+        short.clone(),
+        Limits { padding: Padding::Buckets, ..short.clone() },
+        Limits { padding: constant(1536, 2), ..short.clone() },
+        Limits { padding: constant(12_500, 3), stream_window: 3_000_000, ..limits() },
+        Limits { stream_window: 1, ..limits() },
+        Limits { stream_window: 3_000_000, record_size: crate::MAX_RECORD, ..short },
+    ];
+    for (limits, seed) in variants.iter().zip(100..) {
+        for suite in Suite::ALL {
+            let mut world = World::of(suite, limits, seed);
+            for round in 0..15_000 {
+                world.step();
+                if round % 3000 == 2999 {
+                    world.heal();
+                }
+            }
+            assert!(world.adopted > 20 && world.written() > 100, "{} {}", world.adopted, world.written());
+        }
     }
 }
 
