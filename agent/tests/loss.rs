@@ -158,6 +158,36 @@ fn ctrl_c_in_a_run_ends_with_130_and_the_others_name_who_it_was() {
     }
 }
 
+/// Decides RM-55.
+#[test]
+fn who_leaves_is_named_before_the_connections_of_its_program_fall() {
+    let stage = Stage::new();
+    let falls = python_command(&program("falls.py"), &[]);
+    let mut parties = stage.start(vec![rounds(), falls, rounds()]);
+    parties.iter_mut().for_each(|party| drop(party.wait_for_output("running")));
+    let leaving = parties.remove(1);
+    leaving.process.signal("TERM");
+    for other in parties {
+        let ended = other.finish();
+        let message = ended.assert_stopped(125, "E0405");
+        assert!(message.contains("party 1 (bob) was interrupted"), "{message}");
+    }
+    assert_eq!(leaving.finish().code, 130);
+}
+
+/// Decides RM-55.
+#[test]
+fn who_leaves_in_the_moment_in_which_its_connection_breaks_says_so_again() {
+    let (stage, proxy) = Stage::behind_proxy(support::didagent());
+    let mut parties = stage.start(vec![rounds(), rounds()]);
+    parties.iter_mut().for_each(|party| drop(party.wait_for_output("running")));
+    proxy.cut();
+    parties[1].process.signal("TERM");
+    let mut ended = support::stage::finish(parties);
+    assert_eq!(ended.pop().unwrap().code, 130);
+    assert!(ended[0].assert_stopped(125, "E0405").contains("party 1 (bob) was interrupted"));
+}
+
 #[test]
 fn a_signal_to_the_agent_alone_stops_its_mpyc_too() {
     for name in ["INT", "TERM", "HUP"] {

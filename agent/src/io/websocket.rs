@@ -88,7 +88,7 @@ pub(crate) struct FromMediator {
 }
 
 /// One socket of this process.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct SocketId(u64);
 
 impl SocketId {

@@ -10,6 +10,7 @@
 
 mod connections;
 mod desk;
+mod explanation;
 mod farewell;
 mod links;
 mod mail;

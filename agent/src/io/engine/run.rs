@@ -21,10 +21,6 @@ use crate::io::websocket::MediatorLink;
 use crate::io::{random_u64, stdout, unix_now};
 use crate::report::{Report, Reporter, RunExited};
 
-/// A program that fails because another party failed often ends before the news of that party arrives. So long we wait for
-/// an explanation before we blame our own program.
-const EXPLANATION: Duration = Duration::from_millis(1500);
-
 /// A party that stopped because it lost another one is not the culprit. So long we wait for the news of who is.
 const CULPRIT: Duration = Duration::from_secs(2);
 
@@ -47,7 +43,7 @@ const LAST_LINE: Duration = Duration::from_secs(1);
 const STOP: Duration = Duration::from_secs(8);
 
 /// Exit code of a run that we stopped.
-const STOPPED: u8 = 125;
+pub(super) const STOPPED: u8 = 125;
 
 /// A run in progress.
 pub(super) struct Run {
@@ -59,19 +55,19 @@ pub(super) struct Run {
     /// Parties that said that they are done.
     pub(super) done: BTreeSet<usize>,
     /// Who seems to be to blame.
-    blame: Option<Blame>,
+    pub(super) blame: Option<Blame>,
     pub(super) vain: VainWait,
 }
 
 /// A suspicion: something points at a party, but better news may be on its way.
-struct Blame {
+pub(super) struct Blame {
     /// When it becomes certain.
     until: Instant,
     /// The party, if what it says itself can clear it.
-    suspect: Option<usize>,
+    pub(super) suspect: Option<usize>,
     /// It is one only if connections still stand then: a party that was done has left nothing else to miss.
     needs_connections: bool,
-    failure: Failure,
+    pub(super) failure: Failure,
 }
 
 /// What happens in a run.
@@ -135,6 +131,11 @@ impl Run {
         let blame = self.blame.take_if(|blame| blame.until <= now)?;
         (!blame.needs_connections || self.connections.stand())
             .then_some((blame.failure, blame.suspect.is_none()))
+    }
+
+    /// Says whether MPyC was started by hand and is through: then ending the command by hand is no interruption.
+    pub(super) fn is_complete_by_hand(&self) -> bool {
+        self.program.is_none() && !self.connections.stand() && self.connections.finished() > 0
     }
 }
 
@@ -214,12 +215,18 @@ impl Engine {
     /// A party said that it leaves.
     pub(super) fn peer_left(&mut self, index: usize, body: &Leave) -> Result<Option<End>, Failure> {
         let who = self.roster.as_ref().map(|roster| describe(roster, index)).unwrap_or_default();
+        let has_closed = self.ended.contains(&index) && !self.lost.contains(&index);
+        if body.code == leave::DONE && has_closed {
+            self.abort(index);
+        }
         let Some(run) = &mut self.run else { return Ok(None) };
         let why = describe_leave(&who, body);
         match body.code.as_str() {
             leave::DONE => {
                 run.done.insert(index);
-                if let Some(blame) = run.blame.as_mut().filter(|blame| blame.suspect == Some(index)) {
+                if has_closed {
+                    drop(run.blame.take_if(|blame| blame.suspect == Some(index)));
+                } else if let Some(blame) = run.blame.as_mut().filter(|blame| blame.suspect == Some(index)) {
                     blame.until = now().instant + LAST_BYTES;
                     blame.needs_connections = true;
                 }
@@ -254,29 +261,41 @@ impl Engine {
 
     /// The session with a peer ended.
     pub(super) fn peer_ended(&mut self, index: usize, ended: Ended) -> Result<Option<End>, Failure> {
+        let is_closed = ended == Ended::Closed;
+        let why = match ended {
+            Ended::Closed => "it closed the session".to_owned(),
+            Ended::Lost(why) => why,
+        };
         if self.run.is_none() {
-            let why = match ended {
-                Ended::Closed => "it closed the session".to_owned(),
-                Ended::Lost(why) => why,
-            };
+            if is_closed {
+                self.abort(index);
+            }
             return self.session_lost(index, why);
         }
-        if let Ended::Lost(why) = ended {
-            if let Some(failure) = self.relay_is_away() {
-                return Err(failure);
-            }
-            let Some(run) = &mut self.run else { return Ok(None) };
-            // Its own words may come later than the end of its circuit, since they go through the mailboxes.
-            let who = self.roster.as_ref().map(|roster| describe(roster, index)).unwrap_or_default();
-            let is_done = run.done.contains(&index);
-            run.blame.get_or_insert(Blame {
-                until: now().instant + if is_done { LAST_BYTES } else { LAST_WORDS },
-                suspect: Some(index),
-                needs_connections: is_done,
-                failure: Failure::new(Kind::PeerLost, format!("lost {who}: {why}")),
-            });
+        if !is_closed && let Some(failure) = self.relay_is_away() {
+            return Err(failure);
         }
+        let Some(run) = &mut self.run else { return Ok(None) };
+        let is_done = run.done.contains(&index);
+        if is_closed && is_done {
+            self.abort(index);
+            return Ok(None);
+        }
+        // Its own words may come later than the end of its session, since they go through the mailboxes.
+        let who = self.roster.as_ref().map(|roster| describe(roster, index)).unwrap_or_default();
+        run.blame.get_or_insert(Blame {
+            until: now().instant + if is_done { LAST_BYTES } else { LAST_WORDS },
+            suspect: Some(index),
+            needs_connections: is_done || is_closed,
+            failure: Failure::new(Kind::PeerLost, format!("lost {who}: {why}")),
+        });
         Ok(None)
+    }
+
+    fn abort(&self, index: usize) {
+        if let Some(peer) = self.peers.get(&index) {
+            peer.abort();
+        }
     }
 
     /// Puts a loss down to this machine's own standstill, if there was one: the others went on without us, and whichever news of
@@ -323,12 +342,7 @@ impl Engine {
                 (code, Some(code), reason)
             }
             End::OthersDone => (0, None, None),
-            // Who starts MPyC by hand ends the command by hand; after a complete run that is no interruption.
-            End::Interrupted
-                if !had_program && !run.connections.stand() && run.connections.finished() > 0 =>
-            {
-                (0, None, None)
-            }
+            End::Interrupted if run.is_complete_by_hand() => (0, None, None),
             End::Interrupted => {
                 if had_program {
                     reporter.report(&Report::RunStopping);
@@ -412,33 +426,6 @@ impl Engine {
                         return false;
                     }
                 }
-            }
-        }
-    }
-
-    /// Waits a moment for news of another party that explain why our program failed.
-    async fn explanation(&mut self, reporter: &mut dyn Reporter) -> Option<Failure> {
-        let deadline = tokio::time::Instant::now() + EXPLANATION;
-        loop {
-            let happened = tokio::select! {
-                Some(event) = self.from_peers.recv() => self.on_peer(event, reporter).await.map(drop),
-                Some(event) = self.from_mediators.recv() => {
-                    match self.on_mediator(event, reporter).await {
-                        Ok(_) => self.drain_room(reporter).await.map(drop),
-                        Err(failure) => Err(failure),
-                    }
-                }
-                () = sleep_until(deadline) => {
-                    let blamed = self.run.as_ref().and_then(|run| run.blame.as_ref());
-                    let blamed = blamed.map(|blame| (blame.failure.clone(), blame.suspect.is_none()));
-                    return match blamed {
-                        Some((failure, false)) => Some(failure),
-                        hearsay => self.ended_early().or(hearsay.map(|(failure, _)| failure)),
-                    };
-                }
-            };
-            if let Err(failure) = happened {
-                return Some(failure);
             }
         }
     }

@@ -74,7 +74,8 @@ pub(crate) enum Path {
 /// How a session ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Ended {
-    /// One side said CLOSE after everything was acknowledged: nothing is missing.
+    /// One side said CLOSE after everything was acknowledged: nothing is missing. If it was the peer, its streams stay as they
+    /// are until [`Peer::abort`], as below.
     Closed,
     /// The peer is gone or broke the session, and how, for people. Its streams stay as they are, so that the program
     /// can be stopped for a reason that can be named; they fail when the bridge is shut down.
@@ -119,9 +120,13 @@ struct State {
     pingers: Vec<oneshot::Sender<Duration>>,
     /// The session is over.
     over: bool,
-    /// Streams may fail now. When a peer is lost they first stay as they are, so that the program can be stopped for a
-    /// reason that can be named, instead of failing by itself for one that cannot.
+    /// Streams may fail now. When a peer is lost or has closed the session they first stay as they are, so that the program can
+    /// be stopped for a reason that can be named, instead of failing by itself for one that cannot.
     aborted: bool,
+    /// Ends of our streams are kept from the peer, for the same reason on its side.
+    mute: bool,
+    /// The peer ended a stream before we did.
+    fell_first: bool,
 }
 
 #[derive(Default)]
@@ -162,6 +167,8 @@ pub(crate) struct PeerFacts {
     pub(crate) rtt: Option<Duration>,
     /// Time since the last record that verified.
     pub(crate) silent: Duration,
+    /// It ended a stream before this side did, so what fails here may have failed there first.
+    pub(crate) fell_first: bool,
     /// Streams that stand.
     pub(crate) streams: usize,
     /// Bytes of streams that were sent.
@@ -191,6 +198,8 @@ impl Peer {
             pingers: Vec::new(),
             over: false,
             aborted: false,
+            mute: false,
+            fell_first: false,
         };
         // Both sides have the same session id, so the logs of two parties can be laid side by side. It is not secret.
         let sid: String = state.session.sid().iter().take(4).map(|byte| format!("{byte:02x}")).collect();
@@ -251,6 +260,7 @@ impl Peer {
             rtt: state.rtt,
             away: state.rtt.is_some() && !state.over && (!state.session.is_connected() || silent >= MISSING),
             silent,
+            fell_first: state.fell_first,
             streams: state.streams.len(),
             bytes_up: stats.stream_bytes_sent,
             bytes_down: stats.stream_bytes_received,
@@ -270,6 +280,17 @@ impl Peer {
         }
         self.shared.wake.notify_one();
         answer.await.ok()
+    }
+
+    /// Keeps from the peer how our streams end from now on: it is told in words that we leave, and what our program does while it
+    /// is stopped says less. The end of the session ends them.
+    pub(crate) fn mute(&self) {
+        self.shared.lock().mute = true;
+    }
+
+    /// Lets the streams of a session that is over fail.
+    pub(crate) fn abort(&self) {
+        self.shared.lock().abort();
     }
 
     /// Ends the session once the peer has acknowledged everything, or after `limit`.
@@ -306,6 +327,13 @@ impl State {
         if let Some(open) = self.streams.get_mut(&stream) {
             change(open);
         }
+    }
+
+    /// The same for a FIN or RESET of the peer.
+    fn ended_by_peer(&mut self, stream: StreamId, change: impl FnOnce(&mut StreamState)) {
+        // One that was dropped here is not in the table any more.
+        self.fell_first |= self.streams.get(&stream).is_some_and(|open| !open.closed_here);
+        self.with(stream, change);
     }
 }
 

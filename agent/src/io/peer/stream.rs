@@ -5,7 +5,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use didagent_session::StreamId;
+use didagent_session::{StreamError, StreamId};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
 use super::{Shared, State};
@@ -93,6 +93,11 @@ impl AsyncWrite for SessionStream {
                 self.shared.wake.notify_one();
                 Poll::Ready(Ok(count))
             }
+            // The peer said CLOSE. `aborted` comes when the reason for that is known.
+            Err(StreamError::Closed) => {
+                open.writer = Some(cx.waker().clone());
+                Poll::Pending
+            }
             Err(error) => Poll::Ready(Err(io::Error::new(io::ErrorKind::BrokenPipe, error))),
         }
     }
@@ -103,9 +108,10 @@ impl AsyncWrite for SessionStream {
 
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut state = self.shared.lock();
-        let State { session, streams, .. } = &mut *state;
+        let State { session, streams, mute, .. } = &mut *state;
         if let Some(open) = streams.get_mut(&self.id)
             && !open.closed_here
+            && !*mute
         {
             open.closed_here = true;
             let _ = session.finish(self.id);
@@ -122,10 +128,11 @@ impl Drop for SessionStream {
         if self.opener == Opener::Peer {
             state.handles = state.handles.saturating_sub(1);
         }
-        let State { session, streams, .. } = &mut *state;
+        let State { session, streams, mute, .. } = &mut *state;
         if let Some(open) = streams.remove(&self.id)
             && (!open.closed_here || !open.finished)
             && !open.reset
+            && !*mute
         {
             let _ = session.reset(self.id, RESET_ABORTED);
         }

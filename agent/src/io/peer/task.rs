@@ -255,11 +255,11 @@ impl Task {
                     }
                 }
             }
-            Event::StreamFinished { stream } => state.with(stream, |open| {
+            Event::StreamFinished { stream } => state.ended_by_peer(stream, |open| {
                 open.finished = true;
                 wake(&mut open.reader);
             }),
-            Event::StreamReset { stream, .. } => state.with(stream, |open| {
+            Event::StreamReset { stream, .. } => state.ended_by_peer(stream, |open| {
                 open.reset = true;
                 wake(&mut open.reader);
                 wake(&mut open.writer);

@@ -1,5 +1,7 @@
 //! A peer whose other end is a session in the test's hands.
 
+mod ends;
+
 use didagent_didcomm::protocols::relay::Frame;
 use didagent_session::{
     ConnectionId, Event, Initiator, Input, Limits, Output, Params, Responder, Session, StaticSecret, Suite,

@@ -70,7 +70,8 @@ impl Task {
         let mut state = self.shared.lock();
         state.over = true;
         state.pingers.clear();
-        if ended == Ended::Closed {
+        // If the peer closed it, the engine knows better when.
+        if ended == Ended::Closed && state.closing.is_some() {
             state.abort();
         }
         drop(state);
