@@ -43,7 +43,7 @@ pub enum PostError {
     /// The recipient's DID cannot be resolved.
     #[error("the DID of the recipient cannot be read: {0}")]
     Did(#[from] did::DidError),
-    /// The recipient's document has no X25519 key agreement or no mediator.
+    /// The recipient's document has no X25519 key agreement, or not the one that was asked for, or no mediator.
     #[error("the DID of the recipient has no {what}")]
     Incomplete {
         /// What is missing.
@@ -64,10 +64,11 @@ pub struct Post<'a> {
 }
 
 impl Post<'_> {
-    /// Seals `message` for the party `to` and wraps it for its mediator. `now` is in UTC seconds.
+    /// Seals `message` for one key of a party and wraps it for the party's mediator. `to` is the absolute id of the key (HS-03), or the
+    /// party's DID: then it is the X25519 key that its document names first. `now` is in UTC seconds.
     ///
     /// # Errors
-    /// [`PostError`] when the DID of the party is not usable.
+    /// [`PostError`] when the DID of the party is not usable, or the key is no X25519 key agreement of it.
     pub fn to_party(
         &self,
         message: Message,
@@ -75,8 +76,13 @@ impl Post<'_> {
         now: u64,
         rng: &mut impl CryptoRng,
     ) -> Result<Parcel, PostError> {
-        let document = did::resolve_offline(to)?;
-        let kid = document.key_agreement.first().ok_or(PostError::Incomplete { what: "key agreement" })?;
+        let (kid, to) = match did::did_of(to) {
+            did if did == to => (&*key_agreement_kid(did)?, did),
+            did => (to, did),
+        };
+        if did::resolve_offline(to)?.x25519(kid).is_none() {
+            return Err(PostError::Incomplete { what: "X25519 key agreement of that name" });
+        }
         let mediator = mediator_of(to)?;
         let mediator_kid = key_agreement_kid(&mediator)?;
 
@@ -167,11 +173,9 @@ pub fn websocket_address(mediator: &str) -> Result<String, PostError> {
 }
 
 fn key_agreement_kid(of: &str) -> Result<String, PostError> {
-    did::resolve_offline(of)?
-        .key_agreement
-        .into_iter()
-        .next()
-        .ok_or(PostError::Incomplete { what: "key agreement" })
+    let document = did::resolve_offline(of)?;
+    let kid = document.key_agreement_kids().next().map(str::to_owned);
+    kid.ok_or(PostError::Incomplete { what: "X25519 key agreement" })
 }
 
 fn text(envelope: Vec<u8>) -> String {
@@ -220,6 +224,41 @@ mod tests {
             let inner = opened(&them, &theirs, &forward.payloads[0]);
             assert_eq!(inner.sender.unwrap().did, ours.did);
             assert_eq!(inner.message.expires_time, Some(NOW + 180));
+        }
+    }
+
+    /// Decides HS-03.
+    #[test]
+    fn what_is_for_one_key_is_for_no_other_and_a_key_that_is_none_is_refused() {
+        let [us, them, other] = [1, 2, 3].map(|seed| Identity::generate(&mut test_rng(seed)));
+        let mediator = us.connection("did:peer:2.Ez6LSx");
+        let [ours, theirs, more] = [&us, &them, &other].map(|identity| identity.connection(&mediator.did));
+        // Their DID with the other's X25519 key in front of their own.
+        let key = more.did.split('.').find(|element| element.starts_with('E')).unwrap();
+        let did = theirs.did.replacen(".E", &format!(".{key}.E"), 1);
+        let theirs = ConnectionDid { kid: format!("{did}#key-3"), did, mediator: mediator.did.clone() };
+        let post = Post { identity: &us, connection: &ours };
+        let message = || Message::new("m", "https://example.org/x/1.0/y", serde_json::json!({}));
+        for (to, name) in [(&theirs.did, "#key-2"), (&theirs.kid, "#key-3")] {
+            let parcel = post.to_party(message(), to, NOW, &mut test_rng(9)).unwrap();
+            let forward = Forward::try_from(&opened(&us, &mediator, &parcel.text).message).unwrap();
+            assert_eq!(forward.next, theirs.did);
+            let header: serde_json::Value = serde_json::from_str(&forward.payloads[0]).unwrap();
+            let recipients = header["recipients"].as_array().unwrap();
+            let kid = format!("{}{name}", theirs.did);
+            assert_eq!((recipients.len(), &recipients[0]["header"]["kid"]), (1, &kid.into()));
+            if name == "#key-3" {
+                let inner = opened(&them, &theirs, &forward.payloads[0]);
+                assert_eq!(
+                    (inner.sender.unwrap().did, inner.message.to),
+                    (ours.did.clone(), Some(vec![theirs.did.clone()]))
+                );
+            }
+        }
+        // One that signs, one that is not there, one without a name.
+        for name in ["#key-1", "#key-4", "#"] {
+            let refused = post.to_party(message(), &format!("{}{name}", theirs.did), NOW, &mut test_rng(9));
+            assert!(matches!(refused, Err(PostError::Incomplete { .. })), "{name}: {refused:?}");
         }
     }
 }

@@ -71,7 +71,7 @@ impl Forming {
         for peer in ours + 1..forming.roster.body().m {
             let Some(between) = between(&forming.roster, ours, context, peer) else { continue };
             let begun = forming.handshakes.begin(&member.identity, &between, rng);
-            let to = between.peer.did.clone();
+            let to = between.peer.kid.clone();
             let message = begun.map_err(|error| forming.handshake_failure(peer, &error))?;
             outputs.push_back(Output::send(to, message));
         }
@@ -132,7 +132,7 @@ impl Forming {
             index: u32::try_from(self.ours).unwrap_or(u32::MAX),
             signature: self.roster.sign(&member.identity).to_vec(),
         };
-        for to in super::others(&self.roster, &member.connection.did) {
+        for to in super::keys_of_others(&self.roster, &member.connection.did) {
             outputs.push_back(Output::send(to, body.message(new_id(rng)).pthid(room)));
         }
     }
@@ -210,7 +210,7 @@ impl Forming {
         }
         let (member, _) = context;
         let Some(between) = between(&self.roster, self.ours, context, peer) else { return };
-        let to = between.peer.did.clone();
+        let to = between.peer.kid.clone();
         match self.handshakes.handle(&member.identity, &between, message, now, rng) {
             Outcome::Nothing => {}
             Outcome::Send(message) => outputs.push_back(Output::Send { to, message }),

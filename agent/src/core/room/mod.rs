@@ -362,7 +362,12 @@ impl Room {
     }
 
     fn leave(&mut self, body: &Leave, rng: &mut impl CryptoRng) {
-        for to in self.dids() {
+        let to_all = match &self.phase {
+            Phase::Forming(forming) => keys_of_others(forming.roster(), &self.member.connection.did),
+            Phase::Running(roster) => keys_of_others(roster, &self.member.connection.did),
+            _ => self.dids(),
+        };
+        for to in to_all {
             let message = body.message(new_id(rng)).pthid(self.invitation.room());
             self.outputs.push_back(Output::send(to, message));
         }
@@ -376,6 +381,11 @@ impl Room {
 
 fn others(roster: &Roster, ours: &str) -> Vec<String> {
     roster.body().parties.iter().map(|party| party.did.clone()).filter(|did| did != ours).collect()
+}
+
+/// The keys of the others with which their sessions begin, as the roster names them.
+fn keys_of_others(roster: &Roster, ours: &str) -> Vec<String> {
+    roster.body().parties.iter().filter(|party| party.did != ours).map(|party| party.kid.clone()).collect()
 }
 
 /// Describes a party in a sentence: `party 2 (carol)`.

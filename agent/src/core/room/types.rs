@@ -82,9 +82,10 @@ pub enum Input<'a> {
 /// What a room wants done.
 #[derive(Debug)]
 pub enum Output {
-    /// Send the message to the party with this DID.
+    /// Send the message to a party.
     Send {
-        /// The party's DID.
+        /// The absolute id of the key that it is for, which is the party's Noise static key (HS-03); as long as nobody has said which
+        /// one that is, the party's DID.
         to: String,
         /// The message.
         message: Box<Message>,

@@ -10,6 +10,7 @@
 use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
+use didagent_didcomm::did;
 use didagent_didcomm::message::Message;
 use didagent_didcomm::protocols::room::Leave;
 use futures_util::future::join_all;
@@ -43,7 +44,7 @@ const GOODBYE: Duration = Duration::from_secs(12);
 /// What the others are told when we go.
 #[derive(Default)]
 struct Words {
-    /// For each of them, by its DID.
+    /// For each of them, by its DID or key.
     messages: Vec<(String, Message)>,
     /// The sockets that there were when they were told last.
     sockets: BTreeSet<SocketId>,
@@ -165,8 +166,8 @@ impl Engine {
     }
 
     /// Says whether the session with this party still has to end.
-    fn is_in_session(&self, did: &str) -> bool {
-        let party = self.roster.as_ref().and_then(|roster| roster.party_of(did));
+    fn is_in_session(&self, to: &str) -> bool {
+        let party = self.roster.as_ref().and_then(|roster| roster.party_of(did::did_of(to)));
         party.is_some_and(|party| self.peers.contains_key(&party.index) && !self.ended.contains(&party.index))
     }
 }

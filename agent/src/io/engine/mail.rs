@@ -1,5 +1,6 @@
 //! Messages: from a mediator's websocket to the mailbox and the room, and back.
 
+use didagent_didcomm::did;
 use didagent_didcomm::message::Message;
 use didagent_didcomm::protocols::relay::{Opened, Refused};
 use didagent_didcomm::protocols::report_problem::ProblemReport;
@@ -306,7 +307,7 @@ impl Engine {
         Ok(format!("http{}", address.trim_start_matches("ws")))
     }
 
-    /// Seals a message for a party and sends it to that party's mediator. Somebody's unusable DID or full queue is not our
+    /// Seals a message for a party, named by its DID or by one key of it, and sends it to that party's mediator. Somebody's unusable DID or full queue is not our
     /// failure: whoever it is misses the message, and is missed at the deadline.
     ///
     /// # Errors
@@ -319,7 +320,7 @@ impl Engine {
                 if self.forwards.len() >= MAX_FORWARDS {
                     self.forwards.pop_front();
                 }
-                self.forwards.push_back((parcel.thread, to.to_owned()));
+                self.forwards.push_back((parcel.thread, did::did_of(to).to_owned()));
                 link.send(parcel.text).await;
             }
             Some(link) if link.send_if_room(parcel.text) => {}

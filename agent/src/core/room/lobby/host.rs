@@ -253,7 +253,9 @@ impl HostLobby {
     ) {
         let seats = u32::try_from(self.seats).unwrap_or(u32::MAX);
         let body = Seats { seats, names: self.parties.iter().map(|party| party.name.clone()).collect() };
-        for to in guests {
+        for did in guests {
+            let key = self.parties.iter().find(|party| party.did == did).map(|party| party.kid.clone());
+            let to = key.unwrap_or(did);
             outputs.push_back(Output::send(to, body.message(new_id(rng)).pthid(invitation.room())));
         }
     }
@@ -307,7 +309,7 @@ pub(in crate::core::room) fn send_roster(
         RosterMessage { roster: roster.bytes().to_vec(), signature: roster.sign(&host.identity).to_vec() };
     for party in roster.body().parties.iter().skip(1) {
         let message = body.message(new_id(rng)).pthid(room);
-        outputs.push_back(Output::send(party.did.clone(), message));
+        outputs.push_back(Output::send(party.kid.clone(), message));
     }
 }
 
