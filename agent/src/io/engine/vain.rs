@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use super::run::Run;
 use super::{Engine, describe};
 use crate::failure::{Failure, Kind};
+use crate::io::peer::Peer;
 use crate::report::{Report, Reporter};
 
 /// So long nothing may happen to a program that needs a party that is done. Between the last bytes of that party and the end of
@@ -19,14 +20,18 @@ const VAIN: Duration = Duration::from_secs(10);
 /// After so long people are told whose program has sent nothing yet. It may still be computing, so nothing is stopped.
 const NOTHING_YET: Duration = Duration::from_secs(15);
 
+/// For so long before that, nothing may have passed at all. In many programs some party never has anything to send to some other, and
+/// then what passes between others shows that all have started.
+const QUIET: Duration = Duration::from_secs(10);
+
 /// Pause between two looks.
 const LOOK: Duration = Duration::from_secs(1);
 
 /// What is known of a wait.
 #[derive(Debug)]
 pub(super) struct VainWait {
-    /// When to say whose program has sent nothing; `None` once that was done.
-    nothing_yet: Option<Instant>,
+    /// When to see whether a program has sent nothing, and how many bytes had passed [`QUIET`] before; `None` once that was done.
+    nothing_yet: Option<(Instant, Option<u64>)>,
     look: Option<Instant>,
     /// Since when the program seems to wait, and how many bytes had passed.
     since: Option<(Instant, u64)>,
@@ -35,13 +40,27 @@ pub(super) struct VainWait {
 
 impl VainWait {
     pub(super) fn new(started: Instant) -> Self {
-        Self { nothing_yet: Some(started + NOTHING_YET), look: None, since: None, told: false }
+        Self {
+            nothing_yet: Some((started + (NOTHING_YET - QUIET), None)),
+            look: None,
+            since: None,
+            told: false,
+        }
     }
 
     /// Returns when to look again.
     pub(super) fn next_look(&self, somebody_is_done: bool) -> Option<Instant> {
         let look = somebody_is_done.then(|| self.look.unwrap_or_else(Instant::now));
-        [look, self.nothing_yet].into_iter().flatten().min()
+        [look, self.nothing_yet.map(|(at, _)| at)].into_iter().flatten().min()
+    }
+
+    /// Says whether it is time to look whose program has sent nothing, and nothing at all has passed for long.
+    fn is_all_quiet(&mut self, bytes: u64, now: Instant) -> bool {
+        let due = self.nothing_yet.take_if(|(at, _)| *at <= now);
+        if let Some((_, None)) = due {
+            self.nothing_yet = Some((now + QUIET, Some(bytes)));
+        }
+        due.is_some_and(|(_, before)| before == Some(bytes))
     }
 
     /// Notes whether the program seems to wait; returns whether it has done so for long, without a byte that passed.
@@ -67,10 +86,15 @@ impl Engine {
     pub(super) fn look_for_vain_wait(&mut self, now: Instant) -> Result<(), Failure> {
         let waits = self.is_in_mpyc();
         let Some(run) = &mut self.run else { return Ok(()) };
-        if run.vain.nothing_yet.is_some_and(|at| at <= now) {
-            run.vain.nothing_yet = None;
-            let silent: Vec<_> =
-                self.peers.keys().copied().filter(|peer| run.bridge.counts(*peer).bytes_down == 0).collect();
+        let counts = self.peers.keys().map(|peer| run.bridge.counts(*peer));
+        let bytes = counts.map(|counts| counts.bytes_up + counts.bytes_down).sum();
+        if run.vain.is_all_quiet(bytes, now) {
+            // Of one that is missing people are told anyway.
+            let is_silent = |(index, peer): (&usize, &Peer)| {
+                let has_sent = run.bridge.counts(*index).bytes_down > 0;
+                (!has_sent && !peer.facts().away).then_some(*index)
+            };
+            let silent: Vec<_> = self.peers.iter().filter_map(is_silent).collect();
             if waits && !silent.is_empty() {
                 self.notices.push(format!(
                     "nothing has come from the program of {} for {} s; has it started MPyC?",
@@ -83,8 +107,6 @@ impl Engine {
         if run.done.is_empty() {
             return Ok(());
         }
-        let counts = self.peers.keys().map(|peer| run.bridge.counts(*peer));
-        let bytes = counts.map(|counts| counts.bytes_up + counts.bytes_down).sum();
         if !run.vain.note(waits, bytes, now) || run.vain.told {
             return Ok(());
         }
@@ -161,10 +183,28 @@ mod tests {
     }
 
     #[test]
+    fn nobody_is_said_to_have_sent_nothing_while_bytes_pass_between_others() {
+        let start = Instant::now();
+        let first = start + (NOTHING_YET - QUIET);
+        for (later, is_quiet) in [(7, true), (8, false)] {
+            let mut wait = VainWait::new(start);
+            assert!(!wait.is_all_quiet(0, start));
+            // Each program greets the next, also one that has not started.
+            assert!(!wait.is_all_quiet(7, first));
+            assert_eq!(wait.next_look(false), Some(start + NOTHING_YET));
+            assert_eq!(wait.is_all_quiet(later, start + NOTHING_YET), is_quiet);
+            assert_eq!(
+                (wait.next_look(false), wait.is_all_quiet(later, start + 9 * NOTHING_YET)),
+                (None, false)
+            );
+        }
+    }
+
+    #[test]
     fn it_looks_only_when_somebody_is_done_or_was_never_heard() {
         let start = Instant::now();
         let mut wait = VainWait::new(start);
-        assert_eq!(wait.next_look(false), Some(start + NOTHING_YET));
+        assert_eq!(wait.next_look(false), Some(start + (NOTHING_YET - QUIET)));
         wait.nothing_yet = None;
         assert_eq!(wait.next_look(false), None);
         wait.note(false, 0, start);
