@@ -19,20 +19,22 @@ const LENGTH: usize = 8;
 const INITIAL: [u32; 8] =
     [0x6a09_e667, 0xbb67_ae85, 0x3c6e_f372, 0xa54f_f53a, 0x510e_527f, 0x9b05_688c, 0x1f83_d9ab, 0x5be0_cd19];
 
-/// The key, as the two states that its padded block leads to, and one block in which everything is laid out: it is erased
-/// once, at the end.
+/// The key, as the two states that its padded block leads to, and two blocks in which everything is laid out: they are
+/// erased once, at the end.
 pub(crate) struct HmacKey {
     inner: [u32; 8],
     outer: [u32; 8],
     block: [u8; BLOCK],
+    other: [u8; BLOCK],
 }
 
 impl HmacKey {
+    #[inline]
     pub(crate) fn new(key: &[u8; 32]) -> Self {
-        let mut new = Self { inner: INITIAL, outer: INITIAL, block: padded(key, 0x36) };
+        let (block, other) = (padded(key, 0x36), padded(key, 0x5c));
+        let mut new = Self { inner: INITIAL, outer: INITIAL, block, other };
         compress256(&mut new.inner, std::slice::from_ref(&new.block));
-        new.block = padded(key, 0x5c);
-        compress256(&mut new.outer, std::slice::from_ref(&new.block));
+        compress256(&mut new.outer, std::slice::from_ref(&new.other));
         new
     }
 
@@ -44,37 +46,39 @@ impl HmacKey {
         self.finish(state, mac);
     }
 
-    /// Writes the MAC of one byte to `mac`. The same as [`mac`](Self::mac), with everything known beforehand.
-    pub(crate) fn mac_of_byte(&mut self, label: u8, mac: &mut [u8; 32]) {
-        let mut state = self.inner;
-        self.absorb_all(&mut state, [label]);
-        self.finish(state, mac);
+    /// Writes the MACs of two messages of one byte. The same as [`mac`](Self::mac), with everything known beforehand, and side by
+    /// side: the processor hashes two blocks that do not depend on each other in two thirds of the time.
+    pub(crate) fn macs_of_bytes(&mut self, labels: [u8; 2], macs: [&mut [u8; 32]; 2]) {
+        let mut states = [self.inner; 2];
+        self.absorb_both(&mut states, &labels.map(|label| [label]));
+        let mut inner = states.each_ref().map(to_bytes);
+        states = [self.outer; 2];
+        self.absorb_both(&mut states, &inner);
+        for (mac, state) in macs.into_iter().zip(&states) {
+            *mac = to_bytes(state);
+        }
+        // As in `drop`, in a few wide stores.
+        (states, inner) = ([[0; 8]; 2], [[0; 32]; 2]);
+        zeroize::optimization_barrier(&(&states, &inner));
     }
 
     fn finish(&mut self, inner: [u32; 8], mac: &mut [u8; 32]) {
         let mut state = self.outer;
-        self.absorb_all(&mut state, to_bytes(&inner));
+        self.block = last_block(&to_bytes(&inner));
+        compress256(&mut state, std::slice::from_ref(&self.block));
         *mac = to_bytes(&state);
         // The inner hash in bytes is erased with the block, which it stands in; this is the last that depends on the key.
         state.zeroize();
     }
 
-    /// Hashes `N` bytes to their end, where one block was hashed before. They fit into a block with what ends it.
-    fn absorb_all<const N: usize>(&mut self, state: &mut [u32; 8], message: [u8; N]) {
-        const { assert!(N < BLOCK - LENGTH) };
-        self.block = [0; BLOCK];
-        if let Some(start) = self.block.first_chunk_mut() {
-            *start = message;
-        }
-        if let Some(end) = self.block.get_mut(N) {
-            *end = 0x80;
-        }
-        // At most 2^10 bits.
-        let [.., high, low] = BLOCK.saturating_add(N).saturating_mul(8).to_be_bytes();
-        if let Some(end) = self.block.last_chunk_mut() {
-            *end = [high, low];
-        }
-        compress256(state, std::slice::from_ref(&self.block));
+    /// Hashes two messages to their end, where one block was hashed before each.
+    fn absorb_both<const N: usize>(&mut self, states: &mut [[u32; 8]; 2], messages: &[[u8; N]; 2]) {
+        let [one, other] = states;
+        let [message, next] = messages;
+        self.block = last_block(message);
+        self.other = last_block(next);
+        compress256(one, std::slice::from_ref(&self.block));
+        compress256(other, std::slice::from_ref(&self.other));
     }
 
     /// Hashes `label || message` to its end, where one block was hashed before.
@@ -119,12 +123,31 @@ impl HmacKey {
 /// one record took as long as hashing a block.
 impl Drop for HmacKey {
     fn drop(&mut self) {
-        (self.inner, self.outer, self.block) = ([0; 8], [0; 8], [0; BLOCK]);
+        (self.inner, self.outer) = ([0; 8], [0; 8]);
+        (self.block, self.other) = ([0; BLOCK], [0; BLOCK]);
         zeroize::optimization_barrier(self);
     }
 }
 
 impl zeroize::ZeroizeOnDrop for HmacKey {}
+
+/// `N` bytes in a block with what ends a hash, where one block was hashed before.
+fn last_block<const N: usize>(message: &[u8; N]) -> [u8; BLOCK] {
+    const { assert!(N < BLOCK - LENGTH) };
+    let mut block = [0; BLOCK];
+    if let Some(start) = block.first_chunk_mut() {
+        *start = *message;
+    }
+    if let Some(end) = block.get_mut(N) {
+        *end = 0x80;
+    }
+    // At most 2^10 bits.
+    let [.., high, low] = BLOCK.saturating_add(N).saturating_mul(8).to_be_bytes();
+    if let Some(end) = block.last_chunk_mut() {
+        *end = [high, low];
+    }
+    block
+}
 
 /// A key in a block of padding.
 fn padded(key: &[u8; 32], pad: u8) -> [u8; BLOCK] {
@@ -169,9 +192,10 @@ mod tests {
     #[test]
     fn one_byte_is_a_message_like_any_other() {
         for byte in 0..=u8::MAX {
-            let mut mac = [0; 32];
-            HmacKey::new(&[byte; 32]).mac_of_byte(byte, &mut mac);
+            let (mut mac, mut other) = ([0; 32], [0; 32]);
+            HmacKey::new(&[byte; 32]).macs_of_bytes([byte, 1], [&mut mac, &mut other]);
             assert_eq!(mac, reference(&[byte; 32], &[byte]));
+            assert_eq!(other, reference(&[byte; 32], &[1]));
         }
     }
 

@@ -29,25 +29,24 @@ impl ChainKey {
 
     /// One step: the key of the next record and the chain after it.
     pub(crate) fn step(&self) -> (MessageKey, ChainKey) {
-        let mut step = self.prepare();
-        (step.message_key(), step.next())
+        self.prepare().keys()
     }
 
     /// The same, and the guard, in parts.
+    #[inline]
     pub(crate) fn prepare(&self) -> Step {
         Step(HmacKey::new(self.expose()))
     }
 }
 
 impl Step {
-    /// The key of the record.
-    pub(crate) fn message_key(&mut self) -> MessageKey {
-        MessageKey::filled(|key| self.0.mac_of_byte(labels::STEP_MESSAGE, key))
-    }
-
-    /// The chain key after it.
-    pub(crate) fn next(&mut self) -> ChainKey {
-        ChainKey::filled(|key| self.0.mac_of_byte(labels::STEP_CHAIN, key))
+    /// The key of the record, and the chain key after it.
+    #[inline]
+    pub(crate) fn keys(&mut self) -> (MessageKey, ChainKey) {
+        let mut next = ChainKey::filled(|_| ());
+        let labels = [labels::STEP_MESSAGE, labels::STEP_CHAIN];
+        let message = MessageKey::filled(|key| next.write(|next| self.0.macs_of_bytes(labels, [key, next])));
+        (message, next)
     }
 
     /// The guard of a record with these frames; `header` is what the record's header says beside the guard.
@@ -87,8 +86,9 @@ mod tests {
             hmac.finalize().into_bytes().into()
         };
         let mut step = ChainKey::take(&mut [3; 32]).prepare();
-        assert_eq!(step.message_key().expose(), &hmac(&[1]));
-        assert_eq!(step.next().expose(), &hmac(&[2]));
+        let (message, next) = step.keys();
+        assert_eq!(message.expose(), &hmac(&[1]));
+        assert_eq!(next.expose(), &hmac(&[2]));
         let input = [&[3, 0x10, 5, 6, 0, 0, 0, 0, 0, 9][..], &[0xaa; 100]].concat();
         assert_eq!(step.guard(0x10, [5, 6, 0, 0, 0, 0, 0, 9], &[0xaa; 100]), hmac(&input)[..4]);
     }

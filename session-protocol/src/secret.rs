@@ -33,6 +33,12 @@ macro_rules! secret {
                 secret
             }
 
+            /// Lets `write` replace the secret where it is.
+            #[allow(dead_code, reason = "few roles are made beside another")]
+            pub(crate) fn write(&mut self, write: impl FnOnce(&mut [u8; 32])) {
+                write(&mut self.0);
+            }
+
             /// The secret bytes, for a primitive that needs them.
             #[allow(dead_code, reason = "who only keeps a key for others does not look into it")]
             pub(crate) fn expose(&self) -> &[u8; 32] {

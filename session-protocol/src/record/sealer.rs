@@ -68,19 +68,20 @@ impl Sealer {
         let (start, rest) = record.split_first_chunk_mut::<HEADER_LEN>().ok_or(SealError)?;
         let (plaintext, end) = rest.split_last_chunk_mut::<TAG_LEN>().ok_or(SealError)?;
         let mut step = self.chain.prepare();
-        #[cfg(test)]
-        log::note(step.message_key().expose());
         let [.., epoch] = self.epoch.to_be_bytes();
         let mut header = Header { guard: [0; 4], epoch, flags: 0, seq_low: self.next };
         let guard = match guard.into() {
             Guard::Fresh(guard) => guard,
             Guard::Derived => step.guard(TYPE_DATA, header.without_guard(), plaintext),
         };
+        let (message_key, next_chain) = step.keys();
+        #[cfg(test)]
+        log::note(message_key.expose());
         header.guard = guard;
         let mut header = header.encode();
         let tag = RecordAead::seal(
             self.cipher,
-            step.message_key().expose(),
+            message_key.expose(),
             &nonce(guard, self.next),
             &aad(TYPE_DATA, &header),
             plaintext,
@@ -92,7 +93,7 @@ impl Sealer {
         kind_and_cid.iter_mut().take(1).for_each(|kind| *kind = TYPE_DATA);
         masked.copy_from_slice(&header);
         *end = tag;
-        self.chain = step.next();
+        self.chain = next_chain;
         self.next = self.next.saturating_add(1);
         self.volume = self.volume.and(record_len);
         Ok(())

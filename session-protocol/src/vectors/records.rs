@@ -38,7 +38,7 @@ fn se_04_records_piece_by_piece() {
             for row in list(start, "records") {
                 assert_eq!(chain.expose()[..], bytes(row, "ck"));
                 let mut step = chain.prepare();
-                let (message_key, next) = (step.message_key(), step.next());
+                let (message_key, next) = step.keys();
                 assert_eq!(message_key.expose()[..], bytes(row, "mk"));
                 assert_eq!(next.expose()[..], bytes(row, "ck_next"));
                 chain = next;
