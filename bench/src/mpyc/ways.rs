@@ -60,7 +60,7 @@ impl Hops {
             }
             words.extend(["-I".to_owned(), party.to_string()]);
         }
-        Ok(Self { running: running, words })
+        Ok(Self { running, words })
     }
 
     pub(super) fn words(&self) -> &Words {
