@@ -4,7 +4,7 @@
 //! around them fills and erases a buffer for each; here that took as long as the hashing again. Only the compression
 //! function is called, from `sha2`: its choice of instructions holds here too.
 //!
-//! The blocks and states that depend on the key are erased: the block in which they are laid out once, when the key goes.
+//! The blocks and states that depend on the key are erased: the two blocks in which they are laid out once, when the key goes.
 
 use sha2::block_api::compress256;
 use zeroize::Zeroize;
