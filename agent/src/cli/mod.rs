@@ -48,8 +48,6 @@ pub fn main() -> ExitCode {
                 stdout::flushed().await;
                 code
             });
-            // A blocked read of stdin would hold the process for ever.
-            runtime.shutdown_background();
             ExitCode::from(code)
         }
         Err(failure) => ExitCode::from(fail(&failure)),

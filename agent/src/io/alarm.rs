@@ -9,7 +9,9 @@
 use std::pin::Pin;
 use std::time::Instant;
 
-use tokio::time::{Sleep, sleep_until};
+use tokio::time::Sleep;
+
+use super::clock::sleep_until;
 
 /// Rings once after each time that it was set.
 pub(crate) struct Alarm {
@@ -20,7 +22,7 @@ pub(crate) struct Alarm {
 impl Alarm {
     /// An alarm that is not set.
     pub(crate) fn new() -> Self {
-        Self { sleep: Box::pin(sleep_until(Instant::now().into())), at: None }
+        Self { sleep: Box::pin(sleep_until(Instant::now())), at: None }
     }
 
     /// Sets it so that it rings at `deadline` at the latest.

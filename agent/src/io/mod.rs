@@ -2,6 +2,7 @@
 #![expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "this is the io module")]
 
 pub(crate) mod alarm;
+mod clock;
 pub(crate) mod demo;
 mod dial;
 pub mod engine;
@@ -15,6 +16,7 @@ mod peer;
 pub(crate) mod ping;
 mod program;
 mod python_env;
+mod runtime;
 mod standstill;
 pub(crate) mod stdout;
 pub(crate) mod supervise;
@@ -67,16 +69,10 @@ pub(crate) fn has_aes_instructions() -> bool {
 ///
 /// # Errors
 /// [`Kind::Other`] when the system gives no threads or no poller.
-pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
+pub(crate) fn runtime() -> Result<runtime::Runtime, Failure> {
     // wss needs a provider; the choice is a decision record, not a feature flag of a dependency.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    // One worker for what carries bytes, beside the main thread for what decides. A message passes several tasks one after the
-    // other, never at once; with more workers most of its cost is waking another thread for each.
-    tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::new(Kind::Other, format!("the system gives no threads: {error}")))
+    runtime::Runtime::start()
 }
 
 /// Ends this process with the demo that started it, if one did.

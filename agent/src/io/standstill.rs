@@ -7,6 +7,8 @@
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant, SystemTime};
 
+use super::clock::sleep_until;
+
 /// Pause between two looks.
 const LOOK: Duration = Duration::from_millis(500);
 
@@ -75,7 +77,7 @@ async fn keep_looking(clocks: Weak<Mutex<Clocks>>) {
     while let Some(clocks) = clocks.upgrade() {
         clocks.lock().unwrap_or_else(PoisonError::into_inner).look(Instant::now(), SystemTime::now());
         drop(clocks);
-        tokio::time::sleep(LOOK).await;
+        sleep_until(Instant::now() + LOOK).await;
     }
 }
 

@@ -28,7 +28,7 @@ use std::time::{Duration, Instant};
 use didagent_bridge::io::BridgeEvent;
 use futures_util::FutureExt as _;
 use tokio::sync::{mpsc, watch};
-use tokio::time::{sleep_until, timeout};
+use tokio::time::timeout;
 use tracing::Instrument as _;
 
 use crate::core::allowance::Allowance;
@@ -41,6 +41,7 @@ use crate::core::room::roster::Roster;
 use crate::core::room::{self, Input, Now, Output, Room, describe};
 use crate::core::seen::Seen;
 use crate::failure::{Failure, Kind};
+use crate::io::clock::sleep_until;
 use crate::io::home::{EngineLock, Home, RunDir};
 use crate::io::local_api::{Serving, Shown};
 use crate::io::os::EndRequests;
@@ -293,7 +294,7 @@ impl Engine {
                     changed = !matches!(happened, Happened::Line(_));
                     Ok(self.on_run(happened, reporter))
                 }
-                () = sleep_until(deadline.into()) => self.deadline_passed(reporter).await,
+                () = sleep_until(deadline) => self.deadline_passed(reporter).await,
             };
             match happened {
                 Ok(None) => {}
