@@ -2,9 +2,11 @@
 
 use std::io::Write as _;
 use std::net::SocketAddr;
+use std::num::NonZero;
 use std::path::PathBuf;
 
 use clap::Args;
+use tokio::runtime::{Builder, Runtime};
 
 use super::server::{Config, ServeError, Server};
 use super::{KeyError, os};
@@ -32,6 +34,9 @@ pub struct ServeArgs {
     /// Directory for its keys; without it the mediator is another one after each start.
     #[arg(long, value_name = "DIR", env = "DIDAGENT_MEDIATOR_DATA")]
     pub data: Option<PathBuf>,
+    /// Threads that carry bytes [default: one for every two cores, since the system's network needs the other]
+    #[arg(long, value_name = "N", env = "DIDAGENT_MEDIATOR_THREADS", value_parser = clap::value_parser!(u16).range(1..=256))]
+    pub threads: Option<u16>,
 }
 
 /// Runs a mediator until SIGTERM or Ctrl-C and returns the exit code: 0 when stopped, 1 for other errors, 2 for unusable
@@ -62,9 +67,7 @@ pub fn serve_command(args: &ServeArgs) -> u8 {
 }
 
 fn run(args: &ServeArgs) -> Result<(), ServeError> {
-    let runtime =
-        tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(ServeError::Runtime)?;
-    runtime.block_on(async {
+    runtime(args.threads.map(usize::from)).map_err(ServeError::Runtime)?.block_on(async {
         let config =
             Config { listen: args.listen, public_url: args.public_url.clone(), data: args.data.clone() };
         // Before the link is out: whoever reads it may stop us at once.
@@ -75,4 +78,13 @@ fn run(args: &ServeArgs) -> Result<(), ServeError> {
         server.run(stop).await;
         Ok(())
     })
+}
+
+/// One thread is not one worker of many: a runtime that knows only one wakes nobody, and carries a message for a fifth less.
+fn runtime(threads: Option<usize>) -> std::io::Result<Runtime> {
+    let cores = || std::thread::available_parallelism().map_or(1, NonZero::get);
+    match threads.unwrap_or_else(|| cores() / 2) {
+        0 | 1 => Builder::new_current_thread().enable_all().build(),
+        workers => Builder::new_multi_thread().worker_threads(workers).enable_all().build(),
+    }
 }
