@@ -5,6 +5,7 @@ use std::net::TcpStream as StdStream;
 use std::time::Instant;
 
 use tokio::net::TcpStream;
+use tokio::runtime::{Builder, Handle};
 use tokio::time::sleep_until;
 
 use super::carrier::{Carrier, LENGTH, MOST};
@@ -15,24 +16,36 @@ const INBOX: usize = 8 * (LENGTH + MOST);
 
 /// Runs until one of the sockets ends.
 pub(super) fn run(local: StdStream, wire: StdStream, mut carrier: impl Carrier) -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let runtime = Builder::new_current_thread().enable_io().build()?;
+    // Timers of this loop's own runtime would cost it a timer of the kernel for each message; an agent's stand apart too.
+    let timers = Builder::new_current_thread().enable_time().build()?;
+    let clock = timers.handle().clone();
+    std::thread::spawn(move || timers.block_on(std::future::pending::<()>()));
     runtime.block_on(async {
         let [local, wire] = [local, wire].map(|socket| {
             socket.set_nonblocking(true)?;
             TcpStream::from_std(socket)
         });
-        turn(&mut local?, &mut wire?, &mut carrier).await
+        turn(&mut local?, &mut wire?, &mut carrier, &clock).await
     })
 }
 
-async fn turn(local: &mut TcpStream, wire: &mut TcpStream, carrier: &mut impl Carrier) -> anyhow::Result<()> {
+async fn turn(
+    local: &mut TcpStream,
+    wire: &mut TcpStream,
+    carrier: &mut impl Carrier,
+    clock: &Handle,
+) -> anyhow::Result<()> {
     let ((from_local, to_local), (from_wire, to_wire)) = (local.split(), wire.split());
     let (mut local, mut wire) = (Incoming::new(from_local), Incoming::new(from_wire));
     let (mut to_local, mut to_wire) = (Outgoing::new(to_local), Outgoing::new(to_wire));
     let mut inbox = Inbox::new();
     // A deadline that moved away is found out when the timer fires: most move with every message.
     let mut armed = None;
-    let timer = sleep_until(Instant::now().into());
+    let timer = {
+        let _entered = clock.enter();
+        sleep_until(Instant::now().into())
+    };
     tokio::pin!(timer);
     loop {
         carrier.send(Instant::now(), &mut to_wire)?;

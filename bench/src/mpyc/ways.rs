@@ -3,6 +3,7 @@
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 use std::process::Command;
+use std::sync::atomic::{AtomicU16, Ordering};
 
 use anyhow::Context as _;
 
@@ -38,17 +39,12 @@ impl Hops {
 
     /// `commands` gives those of one way, the one that dials the party first.
     fn start(commands: impl Fn() -> Vec<Command>) -> anyhow::Result<Self> {
-        // All at once, so that no two are the same; MPyC takes them again as soon as they are free here.
-        let listeners = [(); PARTIES].map(|()| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)));
-        let mut own = Vec::new();
-        for listener in listeners {
-            own.push(listener?.local_addr()?.to_string());
-        }
+        let own = [(); PARTIES].map(|()| free_port().map(|port| format!("127.0.0.1:{port}")));
         let mut running = Vec::new();
         let mut words = Words::default();
         for (party, words) in words.iter_mut().enumerate() {
             for (peer, address) in own.iter().enumerate() {
-                let mut next = address.clone();
+                let mut next = address.clone().context("no port is free")?;
                 // MPyC dials the parties after it.
                 for mut command in if peer > party { commands() } else { Vec::new() } {
                     let (hop, mut stdout) = start(command.args(["127.0.0.1:0", &next]))?;
@@ -71,6 +67,18 @@ impl Hops {
     pub(super) fn cpu(&self) -> anyhow::Result<f64> {
         self.running.iter().map(taken).sum()
     }
+}
+
+/// A port that MPyC can take. None of those that the system gives to whoever connects, or one might do so before MPyC listens.
+fn free_port() -> Option<u16> {
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    const BELOW: u16 = 32_768;
+    const FROM: u16 = 16_384;
+    // Another one of these programs starts elsewhere.
+    let first = u16::try_from(std::process::id() * 97 % u32::from(BELOW - FROM)).ok()?;
+    let any = || FROM + first.wrapping_add(NEXT.fetch_add(1, Ordering::Relaxed)) % (BELOW - FROM);
+    let is_free = |port: &u16| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok();
+    std::iter::repeat_with(any).take(1000).find(is_free)
 }
 
 /// A mediator and an agent for each party, without programs of their own; the sessions stand.
