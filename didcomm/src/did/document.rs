@@ -2,6 +2,8 @@
 //!
 //! DID Core 1.0 sections 5.2 to 5.4; DIDComm Messaging v2.1, "DID Document Service Endpoint". All ids are absolute.
 
+use super::public_key::PublicKey;
+
 /// A resolved DID document.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 #[non_exhaustive]
@@ -31,16 +33,6 @@ pub struct VerificationMethod {
     pub key: PublicKey,
 }
 
-/// A public key of a kind that is used here.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum PublicKey {
-    /// A compressed Edwards point.
-    Ed25519([u8; 32]),
-    /// A Montgomery u-coordinate.
-    X25519([u8; 32]),
-}
-
 /// Where and how the subject takes DIDComm v2 messages.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Service {
@@ -64,7 +56,7 @@ impl DidDocument {
     pub fn x25519(&self, kid: &str) -> Option<[u8; 32]> {
         match self.listed(&self.key_agreement, kid)?.key {
             PublicKey::X25519(key) => Some(key),
-            PublicKey::Ed25519(_) => None,
+            _ => None,
         }
     }
 
@@ -72,7 +64,7 @@ impl DidDocument {
     pub fn ed25519(&self, kid: &str) -> Option<[u8; 32]> {
         match self.listed(&self.authentication, kid)?.key {
             PublicKey::Ed25519(key) => Some(key),
-            PublicKey::X25519(_) => None,
+            _ => None,
         }
     }
 

@@ -20,7 +20,7 @@ pub fn encode_ed25519(public: &[u8; 32]) -> String {
 /// [`DidError::Malformed`] when `did` is not a did:key, or is one of another kind of key.
 pub fn decode_ed25519(did: &str) -> Result<[u8; 32], DidError> {
     match decode(did)? {
-        Some((_, PublicKey::Ed25519(key))) => Ok(key),
+        (_, PublicKey::Ed25519(key)) => Ok(key),
         _ => Err(DidError::malformed("not an Ed25519 did:key")),
     }
 }
@@ -31,20 +31,22 @@ pub(crate) fn kid(did: &str) -> String {
 }
 
 pub(super) fn resolve(did: &str) -> Result<DidDocument, DidError> {
-    let (multibase, key) = decode(did)?.ok_or(DidError::malformed("unknown kind of key"))?;
+    let (multibase, key) = decode(did)?;
     let id = format!("{did}#{multibase}");
     let mut document = DidDocument::new(did);
-    match key {
-        PublicKey::Ed25519(_) => document.authentication.push(id.clone()),
-        PublicKey::X25519(_) => document.key_agreement.push(id.clone()),
+    if key.verifies() {
+        document.authentication.push(id.clone());
+    }
+    if key.agrees() {
+        document.key_agreement.push(id.clone());
     }
     document.verification_methods.push(VerificationMethod { id, alias: None, key });
     Ok(document)
 }
 
-fn decode(did: &str) -> Result<Option<(&str, PublicKey)>, DidError> {
+fn decode(did: &str) -> Result<(&str, PublicKey), DidError> {
     let multibase = did.strip_prefix(PREFIX).ok_or(DidError::malformed("not a did:key"))?;
-    Ok(multikey::decode(multibase)?.map(|key| (multibase, key)))
+    Ok((multibase, multikey::decode(multibase)?))
 }
 
 #[cfg(test)]
@@ -76,6 +78,31 @@ mod tests {
         assert!(decode_ed25519(X25519).is_err());
     }
 
+    /// Decides CN-01.
+    #[test]
+    fn resolves_points_for_what_they_are_used_for() {
+        // From the did:key draft: P-256, P-384, P-521, secp256k1.
+        for (did, agrees, authenticates) in [
+            ("did:key:zDnaerDaTF5BXEavCrfRZEk316dpbLsfPDZ3WJ5hRTPFU2169", 1, 1),
+            ("did:key:z82Lm1MpAkeJcix9K8TMiLd5NMAhnwkjjCBeWHXyu3U4oT2MVJJKXkcVBgjGhnLBn2Kaau9", 1, 0),
+            (
+                "did:key:z2J9gaYxrKVpdoG9A4gRnmpnRCcxU6agDtFVVBVdn1JedouoZN7SzcyREXXzWgt3gGiwpoHq7K68X4m32D8HgzG8wv3sY5j7",
+                1,
+                0,
+            ),
+            ("did:key:zQ3shokFTS3brHcDQrn82RUDfCZESWL1ZdCEJwekUDPQiYBme", 0, 1),
+        ] {
+            let document = resolve_offline(did).unwrap();
+            assert_eq!(document.key_agreement.len(), agrees, "{did}");
+            assert_eq!(document.authentication.len(), authenticates, "{did}");
+        }
+        // No point of the curve has this x: its square root does not exist.
+        let off = (0..=u8::MAX).map(|x| [[2; 32].as_slice(), &[x]].concat().try_into().unwrap());
+        let off = off.map(|point| crate::did::multikey::encode(&crate::did::PublicKey::P256(point)));
+        let resolved = off.filter(|key| resolve_offline(&format!("did:key:{key}")).is_ok()).count();
+        assert!((64..192).contains(&resolved), "half of all x, not {resolved}");
+    }
+
     #[test]
     fn rejects_each_truncation_and_extension() {
         for end in 0..ED25519.len() {
@@ -88,13 +115,7 @@ mod tests {
 
     #[test]
     fn rejects_other_kinds_and_bases() {
-        for did in [
-            "did:key:",
-            "did:key:z",
-            "did:key:f6MkhaXgBZDvotDkL5257faiztiGiC2QtKLGpbnnEGta2doK",
-            // P-256, from the did:key draft.
-            "did:key:zDnaerDaTF5BXEavCrfRZEk316dpbLsfPDZ3WJ5hRTPFU2169",
-        ] {
+        for did in ["did:key:", "did:key:z", "did:key:f6MkhaXgBZDvotDkL5257faiztiGiC2QtKLGpbnnEGta2doK"] {
             assert!(matches!(resolve_offline(did), Err(DidError::Malformed { .. })), "{did}");
         }
     }

@@ -15,10 +15,12 @@ mod document;
 pub mod key;
 mod multikey;
 pub mod peer2;
+mod public_key;
 
 use std::collections::HashMap;
 
-pub use document::{DidDocument, PublicKey, Service, VerificationMethod};
+pub use document::{DidDocument, Service, VerificationMethod};
+pub use public_key::{KeyError, PublicKey};
 
 /// Longest DID that is read, in bytes. A did:peer:2 with two keys and a service behind two did:peer:2 routing keys
 /// takes about 1300; a longer one would only make every envelope header that repeats it more costly.

@@ -2,6 +2,7 @@
 //!
 //! Controlled Identifiers 1.0, "Multikey"; the multicodec table for the prefixes, which are unsigned varints.
 
+use super::public_key::CurveOfPoints;
 use super::{DidError, PublicKey};
 
 /// Longest text that is decoded, in bytes. A P-521 key takes 97; base58 costs quadratic time.
@@ -10,21 +11,29 @@ const MAX_TEXT_BYTES: usize = 128;
 const ED25519: [u8; 2] = [0xed, 0x01];
 /// `x25519-pub`, 0xec as a varint.
 const X25519: [u8; 2] = [0xec, 0x01];
-/// Kinds that DIDs for DIDComm contain and that are not used here, with the bytes of a compressed point: secp256k1,
-/// P-256, P-384, P-521. Anything else is taken for damage rather than for a kind of the future.
-const UNUSED: [([u8; 2], usize); 4] =
-    [([0xe7, 0x01], 33), ([0x80, 0x24], 33), ([0x81, 0x24], 49), ([0x82, 0x24], 67)];
+/// `secp256k1-pub`, 0xe7.
+const SECP256K1: [u8; 2] = [0xe7, 0x01];
+/// `p256-pub`, 0x1200.
+const P256: [u8; 2] = [0x80, 0x24];
+/// `p384-pub`, 0x1201.
+const P384: [u8; 2] = [0x81, 0x24];
+/// `p521-pub`, 0x1202.
+const P521: [u8; 2] = [0x82, 0x24];
 
 pub(super) fn encode(key: &PublicKey) -> String {
-    let (codec, key) = match key {
-        PublicKey::Ed25519(key) => (ED25519, key),
-        PublicKey::X25519(key) => (X25519, key),
+    let codec = match key {
+        PublicKey::Ed25519(_) => ED25519,
+        PublicKey::X25519(_) => X25519,
+        PublicKey::Secp256k1(_) => SECP256K1,
+        PublicKey::P256(_) => P256,
+        PublicKey::P384(_) => P384,
+        PublicKey::P521(_) => P521,
     };
-    format!("z{}", bs58::encode([codec.as_slice(), key].concat()).into_string())
+    format!("z{}", bs58::encode([codec.as_slice(), key.as_bytes()].concat()).into_string())
 }
 
-/// Decodes a key; `Ok(None)` when it is well-formed but of a kind that is not used here.
-pub(super) fn decode(text: &str) -> Result<Option<PublicKey>, DidError> {
+/// Decodes a key. A kind that DIDComm does not use is taken for damage rather than for a kind of the future.
+pub(super) fn decode(text: &str) -> Result<PublicKey, DidError> {
     let malformed = || DidError::malformed("multibase key");
     if text.len() > MAX_TEXT_BYTES {
         return Err(malformed());
@@ -32,11 +41,18 @@ pub(super) fn decode(text: &str) -> Result<Option<PublicKey>, DidError> {
     let base58 = text.strip_prefix('z').ok_or_else(malformed)?;
     let bytes = bs58::decode(base58).into_vec().map_err(|_| malformed())?;
     let (codec, key) = bytes.split_first_chunk::<2>().ok_or_else(malformed)?;
-    let kind = match *codec {
-        ED25519 => PublicKey::Ed25519,
-        X25519 => PublicKey::X25519,
-        other if UNUSED.contains(&(other, key.len())) => return Ok(None),
-        _ => return Err(malformed()),
+    let point = |curve, length| {
+        // Nobody writes the uncompressed form, and one key has one spelling.
+        if key.len() == length { PublicKey::from_point(curve, key).ok() } else { None }
     };
-    key.try_into().map(|key| Some(kind(key))).map_err(|_| malformed())
+    let key = match *codec {
+        ED25519 => key.try_into().ok().map(PublicKey::Ed25519),
+        X25519 => key.try_into().ok().map(PublicKey::X25519),
+        SECP256K1 => point(CurveOfPoints::Secp256k1, 33),
+        P256 => point(CurveOfPoints::P256, 33),
+        P384 => point(CurveOfPoints::P384, 49),
+        P521 => point(CurveOfPoints::P521, 67),
+        _ => None,
+    };
+    key.ok_or_else(malformed)
 }

@@ -94,13 +94,12 @@ fn add_key(
     number: usize,
     multibase: &str,
 ) -> Result<(), DidError> {
-    // A key of a kind that is not used here still takes a number.
-    let Some(key) = multikey::decode(multibase)? else { return Ok(()) };
+    let key = multikey::decode(multibase)?;
     let id = format!("{}#key-{number}", document.id);
     match (purpose, key) {
-        ('E', PublicKey::X25519(_)) => document.key_agreement.push(id.clone()),
-        ('V', PublicKey::Ed25519(_)) => document.authentication.push(id.clone()),
-        ('E', PublicKey::Ed25519(_)) | ('A' | 'D' | 'I' | 'V', PublicKey::X25519(_)) => {
+        ('E', key) if key.agrees() => document.key_agreement.push(id.clone()),
+        ('V', key) if key.verifies() => document.authentication.push(id.clone()),
+        ('E', PublicKey::Ed25519(_)) | ('V' | 'A' | 'D' | 'I', PublicKey::X25519(_)) => {
             return Err(DidError::malformed("kind of key does not fit its purpose"));
         }
         _ => {}

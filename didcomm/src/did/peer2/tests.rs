@@ -102,7 +102,7 @@ fn keys_of_unknown_kinds_and_other_purposes_take_a_number() {
     let did = format!("did:peer:2.E{p256}.A{ed25519}{}", KEYS.strip_prefix("did:peer:2").unwrap());
     let document = resolve_offline(&did).unwrap();
     assert_eq!(document.authentication, [format!("{did}#key-3")]);
-    assert_eq!(document.key_agreement, [format!("{did}#key-4")]);
+    assert_eq!(document.key_agreement, [format!("{did}#key-1"), format!("{did}#key-4")]);
     assert!(document.method(&format!("{did}#key-2")).is_some());
     assert_eq!(document.ed25519(&format!("{did}#key-2")), None, "an assertion key does not authenticate");
 }
