@@ -198,7 +198,8 @@ fn in_a_run_of_a_program_that_ignores_it_once_and_twice() {
 #[test]
 fn kill_of_the_agent_at_a_terminal_takes_everything_along() {
     let stage = Stage::new();
-    let mut host = stage.invite("alice", 2).program(rounds()).start();
+    let impatient = stage.invite("alice", 2).option(&["--patience", "6"]);
+    let mut host = impatient.program(rounds()).start();
     let link = text(&host.wait_for("room.invitation"), "link").to_owned();
     let family = python_command(&program("family.py"), &[]);
     let mut guest = stage.join("bob", &link).program(family).at_terminal().start();
