@@ -16,11 +16,21 @@ pub struct DidDocument {
     pub verification_methods: Vec<VerificationMethod>,
     /// Ids of the methods that authenticate the subject, in document order.
     pub authentication: Vec<String>,
+    /// Ids of the methods that sign statements of the subject, in document order.
+    pub assertion_method: Vec<String>,
     /// Ids of the methods that encrypt to and from the subject, in document order.
     pub key_agreement: Vec<String>,
+    /// Ids of the methods that use a capability of the subject, in document order.
+    pub capability_invocation: Vec<String>,
+    /// Ids of the methods that pass one on, in document order.
+    pub capability_delegation: Vec<String>,
     /// DIDComm v2 services, in document order, which is the order of preference.
     pub services: Vec<Service>,
 }
+
+/// The names of a document's verification relationships, DID Core section 5.3.
+pub(super) const RELATIONSHIPS: [&str; 5] =
+    ["authentication", "assertionMethod", "keyAgreement", "capabilityInvocation", "capabilityDelegation"];
 
 /// A public key under a name.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -79,6 +89,39 @@ impl DidDocument {
             .iter()
             .find(|method| method.id == kid)
             .or_else(|| self.verification_methods.iter().find(|method| method.alias.as_deref() == Some(kid)))
+    }
+
+    /// Returns the names and members of the five verification relationships of DID Core, in its order.
+    pub fn relationships(&self) -> impl Iterator<Item = (&'static str, &[String])> {
+        let lists = [
+            &self.authentication,
+            &self.assertion_method,
+            &self.key_agreement,
+            &self.capability_invocation,
+            &self.capability_delegation,
+        ];
+        RELATIONSHIPS.into_iter().zip(lists.map(Vec::as_slice))
+    }
+
+    /// The relationship of that name of [`RELATIONSHIPS`].
+    pub(super) fn relationship_mut(&mut self, name: &str) -> &mut Vec<String> {
+        match name {
+            "authentication" => &mut self.authentication,
+            "assertionMethod" => &mut self.assertion_method,
+            "keyAgreement" => &mut self.key_agreement,
+            "capabilityInvocation" => &mut self.capability_invocation,
+            _ => &mut self.capability_delegation,
+        }
+    }
+
+    /// Lists the method `id` for everything that its key can be used for.
+    pub(super) fn list_for_all_uses(&mut self, id: &str, key: &PublicKey) {
+        for name in RELATIONSHIPS {
+            let fits = if name == "keyAgreement" { key.agrees() } else { key.verifies() };
+            if fits {
+                self.relationship_mut(name).push(id.to_owned());
+            }
+        }
     }
 
     fn listed(&self, relationship: &[String], kid: &str) -> Option<&VerificationMethod> {

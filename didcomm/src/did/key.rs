@@ -11,7 +11,18 @@ pub(super) const PREFIX: &str = "did:key:";
 
 /// Returns the did:key of an Ed25519 public key.
 pub fn encode_ed25519(public: &[u8; 32]) -> String {
-    format!("{PREFIX}{}", multikey::encode(&PublicKey::Ed25519(*public)))
+    encode(&PublicKey::Ed25519(*public))
+}
+
+/// Returns the did:key of a public key of any kind.
+///
+/// ```
+/// use didagent_didcomm::did::{PublicKey, key, resolve_offline};
+/// let did = key::encode(&PublicKey::X25519([9; 32]));
+/// assert_eq!(resolve_offline(&did).unwrap().key_agreement_kids().count(), 1);
+/// ```
+pub fn encode(public: &PublicKey) -> String {
+    format!("{PREFIX}{}", multikey::encode(public))
 }
 
 /// Returns the Ed25519 public key of a did:key.
@@ -34,12 +45,7 @@ pub(super) fn resolve(did: &str) -> Result<DidDocument, DidError> {
     let (multibase, key) = decode(did)?;
     let id = format!("{did}#{multibase}");
     let mut document = DidDocument::new(did);
-    if key.verifies() {
-        document.authentication.push(id.clone());
-    }
-    if key.agrees() {
-        document.key_agreement.push(id.clone());
-    }
+    document.list_for_all_uses(&id, &key);
     document.verification_methods.push(VerificationMethod { id, alias: None, key });
     Ok(document)
 }
@@ -78,7 +84,7 @@ mod tests {
         assert!(decode_ed25519(X25519).is_err());
     }
 
-    /// Decides CN-01.
+    /// Decides CN-60.
     #[test]
     fn resolves_points_for_what_they_are_used_for() {
         // From the did:key draft: P-256, P-384, P-521, secp256k1.

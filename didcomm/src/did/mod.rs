@@ -1,26 +1,37 @@
 //! Decentralised identifiers and the documents that they stand for.
 //!
-//! DID Core 1.0; the methods `did:key` ([`key`]) and `did:peer:2` ([`peer2`]), whose documents follow from the
-//! identifier itself.
+//! DID Core 1.0; the methods `did:key` ([`key`]), `did:jwk` ([`jwk`]), `did:peer` 0, 2 ([`peer2`]) and 4 ([`peer4`]), whose
+//! documents follow from the identifier itself. For `did:web` ([`web`]): where the document is.
 //!
 //! ```text
 //! DID --resolve_offline--> DidDocument --x25519(kid)--> key for an envelope
 //!                                      --services-----> where to send it
+//! did:web --web::url--> URL ... bytes --DidDocument::from_json--> DidDocument
 //! ```
 //!
-//! Not its concern: methods whose resolution needs the network. Whoever has resolved such a DID puts the document into
+//! Not its concern: the network that such a method needs. Whoever has resolved such a DID puts the document into
 //! a [`Resolver`] of its own; nothing here opens a socket.
 
 mod document;
+pub mod jwk;
 pub mod key;
 mod multikey;
+mod peer0;
 pub mod peer2;
+pub mod peer4;
 mod public_key;
+mod reader;
+mod seen;
+mod strict_json;
+pub mod web;
+mod writer;
 
 use std::collections::HashMap;
 
 pub use document::{DidDocument, Service, VerificationMethod};
 pub use public_key::{KeyError, PublicKey};
+pub use reader::MAX_DOCUMENT_BYTES;
+pub use seen::SeenResolver;
 
 /// Longest DID that is read, in bytes. A did:peer:2 with two keys and a service behind two did:peer:2 routing keys
 /// takes about 1300; a longer one would only make every envelope header that repeats it more costly.
@@ -45,6 +56,12 @@ pub enum DidError {
         /// Which part of it.
         what: &'static str,
     },
+    /// The document is not one, is damaged, or is that of another DID.
+    #[error("unusable DID document: {what}")]
+    Document {
+        /// What is wrong with it.
+        what: &'static str,
+    },
     /// The method is known, but the resolver has no document for this DID.
     #[error("DID not found")]
     NotFound,
@@ -53,6 +70,10 @@ pub enum DidError {
 impl DidError {
     const fn malformed(what: &'static str) -> Self {
         Self::Malformed { what }
+    }
+
+    const fn document(what: &'static str) -> Self {
+        Self::Document { what }
     }
 }
 
@@ -84,7 +105,7 @@ impl Resolver for HashMap<String, DidDocument> {
     }
 }
 
-/// Resolves a `did:key` or `did:peer:2`.
+/// Resolves a `did:key`, `did:jwk`, `did:peer:0`, `did:peer:2` or long `did:peer:4`.
 ///
 /// ```
 /// let did = didagent_didcomm::did::key::encode_ed25519(&[0x3d; 32]);
@@ -92,15 +113,22 @@ impl Resolver for HashMap<String, DidDocument> {
 /// ```
 ///
 /// # Errors
-/// [`DidError::UnsupportedMethod`] for any other method, the other variants as they say.
+/// [`DidError::UnsupportedMethod`] for any other method, [`DidError::NotFound`] for a short `did:peer:4`, the other variants as
+/// they say.
 pub fn resolve_offline(did: &str) -> Result<DidDocument, DidError> {
     if did.len() > MAX_DID_BYTES {
         return Err(DidError::TooLong { got: did.len() });
     }
     if did.starts_with(key::PREFIX) {
         key::resolve(did)
+    } else if did.starts_with(jwk::PREFIX) {
+        jwk::resolve(did)
+    } else if did.starts_with(peer0::PREFIX) {
+        peer0::resolve(did)
     } else if did.starts_with(peer2::PREFIX) {
         peer2::resolve(did)
+    } else if did.starts_with(peer4::PREFIX) {
+        peer4::resolve(did)
     } else {
         Err(DidError::UnsupportedMethod)
     }
@@ -126,7 +154,7 @@ mod tests {
     /// Decides CN-04.
     #[test]
     fn refuses_other_methods_and_lengths() {
-        for did in ["did:web:example.com", "did:peer:4zQm", "did:peer:0z6Mk", "key:z6Mk", ""] {
+        for did in ["did:web:example.com", "did:peer:1zQm", "did:peer:3zQm", "key:z6Mk", ""] {
             assert_eq!(resolve_offline(did), Err(DidError::UnsupportedMethod), "{did}");
         }
         let long = format!("did:peer:2.V{}", "z".repeat(MAX_DID_BYTES));

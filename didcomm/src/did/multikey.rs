@@ -3,7 +3,7 @@
 //! Controlled Identifiers 1.0, "Multikey"; the multicodec table for the prefixes, which are unsigned varints.
 
 use super::public_key::CurveOfPoints;
-use super::{DidError, PublicKey};
+use super::{DidError, KeyError, PublicKey};
 
 /// Longest text that is decoded, in bytes. A P-521 key takes 97; base58 costs quadratic time.
 const MAX_TEXT_BYTES: usize = 128;
@@ -34,25 +34,37 @@ pub(super) fn encode(key: &PublicKey) -> String {
 
 /// Decodes a key. A kind that DIDComm does not use is taken for damage rather than for a kind of the future.
 pub(super) fn decode(text: &str) -> Result<PublicKey, DidError> {
-    let malformed = || DidError::malformed("multibase key");
+    read(text).map_err(|_| DidError::malformed("multibase key"))
+}
+
+/// Decodes a key of a document, where other kinds and bases are legal.
+pub(super) fn read(text: &str) -> Result<PublicKey, KeyError> {
+    let base58 = text.strip_prefix('z').ok_or(KeyError::Unsupported)?;
     if text.len() > MAX_TEXT_BYTES {
-        return Err(malformed());
+        return Err(KeyError::Unsupported);
     }
-    let base58 = text.strip_prefix('z').ok_or_else(malformed)?;
-    let bytes = bs58::decode(base58).into_vec().map_err(|_| malformed())?;
-    let (codec, key) = bytes.split_first_chunk::<2>().ok_or_else(malformed)?;
+    let bytes = decode_base58(base58).ok_or(KeyError::Malformed)?;
+    let (codec, key) = bytes.split_first_chunk::<2>().ok_or(KeyError::Malformed)?;
+    let array = || key.try_into().map_err(|_| KeyError::Malformed);
     let point = |curve, length| {
         // Nobody writes the uncompressed form, and one key has one spelling.
-        if key.len() == length { PublicKey::from_point(curve, key).ok() } else { None }
+        if key.len() == length { PublicKey::from_point(curve, key) } else { Err(KeyError::Malformed) }
     };
-    let key = match *codec {
-        ED25519 => key.try_into().ok().map(PublicKey::Ed25519),
-        X25519 => key.try_into().ok().map(PublicKey::X25519),
+    match *codec {
+        ED25519 => array().map(PublicKey::Ed25519),
+        X25519 => array().map(PublicKey::X25519),
         SECP256K1 => point(CurveOfPoints::Secp256k1, 33),
         P256 => point(CurveOfPoints::P256, 33),
         P384 => point(CurveOfPoints::P384, 49),
         P521 => point(CurveOfPoints::P521, 67),
-        _ => None,
-    };
-    key.ok_or_else(malformed)
+        _ => Err(KeyError::Unsupported),
+    }
+}
+
+/// Decodes base58btc of a key, without multibase's `z`.
+pub(super) fn decode_base58(text: &str) -> Option<Vec<u8>> {
+    if text.len() > MAX_TEXT_BYTES {
+        return None;
+    }
+    bs58::decode(text).into_vec().ok()
 }

@@ -99,6 +99,9 @@ fn add_key(
     match (purpose, key) {
         ('E', key) if key.agrees() => document.key_agreement.push(id.clone()),
         ('V', key) if key.verifies() => document.authentication.push(id.clone()),
+        ('A', key) if key.verifies() => document.assertion_method.push(id.clone()),
+        ('I', key) if key.verifies() => document.capability_invocation.push(id.clone()),
+        ('D', key) if key.verifies() => document.capability_delegation.push(id.clone()),
         ('E', PublicKey::Ed25519(_)) | ('V' | 'A' | 'D' | 'I', PublicKey::X25519(_)) => {
             return Err(DidError::malformed("kind of key does not fit its purpose"));
         }
@@ -137,12 +140,7 @@ fn add_services(document: &mut DidDocument, unnamed: &mut usize, text: &str) -> 
             if document.services.len() == MAX_ELEMENTS {
                 return Err(DidError::malformed("too many services"));
             }
-            document.services.push(Service {
-                id: id.clone(),
-                uri: endpoint.uri,
-                accept: endpoint.accept,
-                routing_keys: endpoint.routing_keys,
-            });
+            document.services.push(endpoint.named(&id));
         }
     }
     Ok(())
@@ -163,8 +161,9 @@ struct EndpointOut<'a> {
     r: &'a [String],
 }
 
+/// A service, in the spellings of did:peer:2 and of DID documents.
 #[derive(Deserialize)]
-struct ServiceIn {
+pub(super) struct ServiceIn {
     #[serde(default)]
     id: Option<String>,
     #[serde(rename = "t", alias = "type")]
@@ -179,7 +178,7 @@ struct ServiceIn {
 }
 
 #[derive(Deserialize)]
-struct EndpointIn {
+pub(super) struct EndpointIn {
     uri: String,
     #[serde(rename = "a", alias = "accept", default, deserialize_with = "null_is_empty")]
     accept: Vec<String>,
@@ -187,15 +186,38 @@ struct EndpointIn {
     routing_keys: Vec<String>,
 }
 
+impl EndpointIn {
+    pub(super) fn named(self, id: &str) -> Service {
+        Service { id: id.to_owned(), uri: self.uri, accept: self.accept, routing_keys: self.routing_keys }
+    }
+}
+
+/// An entry of a list of endpoints.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum EntryIn {
+    Uri(String),
+    Endpoint(EndpointIn),
+}
+
+impl EntryIn {
+    fn into_endpoint(self) -> EndpointIn {
+        match self {
+            Self::Uri(uri) => EndpointIn { uri, accept: Vec::new(), routing_keys: Vec::new() },
+            Self::Endpoint(endpoint) => endpoint,
+        }
+    }
+}
+
 impl ServiceIn {
-    fn endpoints(self) -> Result<Vec<EndpointIn>, DidError> {
+    pub(super) fn endpoints(self) -> Result<Vec<EndpointIn>, DidError> {
         let malformed = || DidError::malformed("service endpoint");
         match self.endpoint.ok_or_else(malformed)? {
             serde_json::Value::String(uri) => {
                 Ok(vec![EndpointIn { uri, accept: self.accept, routing_keys: self.routing_keys }])
             }
-            other => serde_json::from_value::<OneOrMany<EndpointIn>>(other)
-                .map(OneOrMany::into_vec)
+            other => serde_json::from_value::<OneOrMany<EntryIn>>(other)
+                .map(|entries| entries.into_vec().into_iter().map(EntryIn::into_endpoint).collect())
                 .map_err(|_| malformed()),
         }
     }

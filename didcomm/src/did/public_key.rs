@@ -48,6 +48,10 @@ impl PublicKey {
     /// A [`KeyError`].
     pub fn from_jwk(jwk: &Map<String, Value>) -> Result<Self, KeyError> {
         let text = |name: &str| jwk.get(name).and_then(Value::as_str).ok_or(KeyError::Malformed);
+        // These have no curve.
+        if matches!(text("kty")?, "RSA" | "oct" | "AKP") {
+            return Err(KeyError::Unsupported);
+        }
         let (x, y) = (|| text("x"), || text("y"));
         match (text("kty")?, text("crv")?) {
             ("OKP", "Ed25519") => Ok(Self::Ed25519(coordinate(x()?)?)),
@@ -56,7 +60,7 @@ impl PublicKey {
             ("EC", "P-384") => Ok(Self::P384(compress::<p384::NistP384, 48, 49>(x()?, y()?)?)),
             ("EC", "P-521") => Ok(Self::P521(compress::<p521::NistP521, 66, 67>(x()?, y()?)?)),
             ("EC", "secp256k1") => Ok(Self::Secp256k1(compress::<k256::Secp256k1, 32, 33>(x()?, y()?)?)),
-            ("OKP" | "EC" | "RSA" | "oct", _) => Err(KeyError::Unsupported),
+            ("OKP" | "EC", _) => Err(KeyError::Unsupported),
             _ => Err(KeyError::Malformed),
         }
     }
@@ -235,7 +239,7 @@ mod tests {
     #[test]
     fn other_kinds_are_told_apart_from_damage() {
         let jwk = |text: &str| serde_json::from_str::<Map<_, _>>(text).unwrap();
-        for text in [r#"{"kty":"RSA","crv":""}"#, r#"{"kty":"OKP","crv":"Ed448","x":""}"#] {
+        for text in [r#"{"kty":"RSA","n":"AQAB"}"#, r#"{"kty":"OKP","crv":"Ed448","x":""}"#] {
             assert_eq!(PublicKey::from_jwk(&jwk(text)), Err(KeyError::Unsupported), "{text}");
         }
         for text in ["{}", r#"{"kty":"EC"}"#, r#"{"kty":"x","crv":"P-256"}"#, r#"{"kty":1,"crv":"P-256"}"#] {
