@@ -4,11 +4,12 @@ use std::fmt::Debug;
 
 use didagent_didcomm::message::Message;
 use didagent_didcomm::protocols::coordinate_mediation as mediation;
+use didagent_didcomm::protocols::coordinate_mediation_2 as mediation_2;
 use didagent_didcomm::protocols::relay::{self, Frame};
 use didagent_didcomm::protocols::report_problem::ProblemReport;
 use didagent_didcomm::protocols::routing::{Forward, PayloadForm};
 use didagent_didcomm::protocols::{
-    Body, BodyError, discover_features as features, pickup, room, session, trust_ping,
+    Body, BodyError, discover_features as features, pickup, pickup_4, room, session, trust_ping,
 };
 
 use crate::Outcome;
@@ -28,6 +29,13 @@ pub(crate) fn bodies(input: &[u8]) -> Outcome {
         mediation::RecipientUpdateResponse,
         mediation::RecipientQuery,
         mediation::Recipient,
+        mediation_2::MediateRequest,
+        mediation_2::MediateGrant,
+        mediation_2::MediateDeny,
+        mediation_2::KeylistUpdate,
+        mediation_2::KeylistUpdateResponse,
+        mediation_2::KeylistQuery,
+        mediation_2::Keylist,
         features::Queries,
         features::Disclose,
         pickup::StatusRequest,
@@ -35,6 +43,11 @@ pub(crate) fn bodies(input: &[u8]) -> Outcome {
         pickup::DeliveryRequest,
         pickup::MessagesReceived,
         pickup::LiveDeliveryChange,
+        pickup_4::StatusRequest,
+        pickup_4::Status,
+        pickup_4::DeliveryRequest,
+        pickup_4::MessagesReceived,
+        pickup_4::LiveDeliveryChange,
         relay::Open,
         relay::Join,
         relay::Opened,
@@ -53,6 +66,7 @@ pub(crate) fn bodies(input: &[u8]) -> Outcome {
     let others = [
         taken::<ProblemReport>(&message, |body| body.message("1").pthid("2")),
         taken::<pickup::Delivery>(&message, |body| body.message("1")),
+        taken::<pickup_4::Delivery>(&message, |body| body.message("1")),
         taken::<Forward>(&message, |body| body.message("1", PayloadForm::Base64)),
     ];
     if let Ok(report) = ProblemReport::try_from(&message) {

@@ -47,7 +47,12 @@ mod tests {
     fn every_protocol_of_this_project_is_told_once() {
         let told: Vec<_> = all().into_iter().filter(|one| one.feature_type == "protocol").collect();
         let ids: BTreeSet<_> = told.iter().map(|one| one.id.as_str()).collect();
-        let known: BTreeSet<_> = types::ALL.iter().filter_map(|type_| types::protocol_of(type_)).collect();
+        // Of these two the agent speaks another version.
+        let spoken = |protocol: &&str| {
+            !protocol.ends_with("/coordinate-mediation/2.0") && !protocol.ends_with("/message-pickup/4.0")
+        };
+        let known: BTreeSet<_> =
+            types::ALL.iter().filter_map(|type_| types::protocol_of(type_)).filter(spoken).collect();
         assert_eq!((ids, told.len()), (known, PROTOCOLS.len()));
         assert!(told.iter().all(|one| !one.roles.is_empty() && !one.roles.contains(&String::new())));
     }

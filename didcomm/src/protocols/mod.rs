@@ -19,9 +19,11 @@
 
 mod b64url;
 pub mod coordinate_mediation;
+pub mod coordinate_mediation_2;
 pub mod discover_features;
 pub mod out_of_band;
 pub mod pickup;
+pub mod pickup_4;
 pub mod relay;
 pub mod report_problem;
 pub mod room;
@@ -61,18 +63,36 @@ pub trait Body: Serialize + DeserializeOwned + Sized {
     /// [`BodyError::WrongType`] when the type is another one, [`BodyError::Malformed`] when a required member is missing
     /// or a known member has the wrong form.
     fn from_message(message: &Message) -> Result<Self, BodyError> {
-        if !types::same_message(&message.type_, Self::TYPE) {
-            return Err(BodyError::WrongType { expected: Self::TYPE });
-        }
-        // An absent body is legal since v2.1 and reads as an empty one.
-        let body = if message.body.is_null() { Value::Object(Map::new()) } else { message.body.clone() };
-        if !body.is_object() {
-            return Err(BodyError::Malformed {
-                expected: Self::TYPE,
-                reason: "the body is not an object".to_owned(),
-            });
-        }
-        serde_json::from_value(body).map_err(|error| malformed(Self::TYPE, &error))
+        read_body(message, Self::TYPE)
+    }
+}
+
+/// Reads the body of `message`, which must be of the type `expected`.
+fn read_body<B: DeserializeOwned>(message: &Message, expected: &'static str) -> Result<B, BodyError> {
+    if !types::same_message(&message.type_, expected) {
+        return Err(BodyError::WrongType { expected });
+    }
+    // An absent body is legal since v2.1 and reads as an empty one.
+    let body = if message.body.is_null() { Value::Object(Map::new()) } else { message.body.clone() };
+    if !body.is_object() {
+        return Err(BodyError::Malformed { expected, reason: "the body is not an object".to_owned() });
+    }
+    serde_json::from_value(body).map_err(|error| malformed(expected, &error))
+}
+
+/// Reads a message that exists in two versions of its protocol with different major numbers: the body as `New` has it, and
+/// whether the message is of the version of `Other`.
+///
+/// # Errors
+/// Those of the version that the message has; of another type [`BodyError::WrongType`].
+pub fn read_either<New, Other>(message: &Message) -> Result<(New, bool), BodyError>
+where
+    New: for<'a> TryFrom<&'a Message, Error = BodyError>,
+    Other: for<'a> TryFrom<&'a Message, Error = BodyError> + Into<New>,
+{
+    match New::try_from(message) {
+        Err(BodyError::WrongType { .. }) => Other::try_from(message).map(|body| (body.into(), true)),
+        read => read.map(|body| (body, false)),
     }
 }
 

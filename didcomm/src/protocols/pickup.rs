@@ -16,7 +16,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
-use super::{Body, BodyError, b64url_decode, b64url_encode, body, types};
+use super::{BodyError, b64url_decode, b64url_encode, body, read_body, types};
 use crate::message::{Attachment, AttachmentData, Message};
 
 /// Asks for the state of the queue.
@@ -99,23 +99,15 @@ pub struct Delivery {
     pub messages: Vec<Delivered>,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 struct DeliveryBody {
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     recipient_did: Option<String>,
-}
-
-impl Body for DeliveryBody {
-    const TYPE: &'static str = types::DELIVERY;
 }
 
 impl Delivery {
     /// Makes the message, with one base64 attachment per queued message.
     pub fn message(&self, id: impl Into<String>) -> Message {
-        let mut message = DeliveryBody { recipient_did: self.recipient_did.clone() }.message(id);
-        message.attachments =
-            self.messages.iter().map(|queued| base64_attachment(&queued.id, &queued.message)).collect();
-        message
+        write_delivery(self, types::DELIVERY, id.into())
     }
 }
 
@@ -123,16 +115,30 @@ impl TryFrom<&Message> for Delivery {
     type Error = BodyError;
 
     fn try_from(message: &Message) -> Result<Self, BodyError> {
-        let body = DeliveryBody::from_message(message)?;
-        let messages = message.attachments.iter().map(|attachment| {
-            let id = attachment.id.clone().ok_or_else(|| BodyError::Malformed {
-                expected: types::DELIVERY,
-                reason: "an attachment has no id".to_owned(),
-            })?;
-            Ok(Delivered { id, message: attached_text(attachment, types::DELIVERY)? })
-        });
-        Ok(Self { recipient_did: body.recipient_did, messages: messages.collect::<Result<_, BodyError>>()? })
+        read_delivery(message, types::DELIVERY)
     }
+}
+
+/// Makes a delivery of any version: they differ by `type_` alone.
+pub(super) fn write_delivery(delivery: &Delivery, type_: &str, id: String) -> Message {
+    let body = delivery.recipient_did.iter().map(|did| ("recipient_did".to_owned(), did.clone().into()));
+    let mut message = Message::new(id, type_, Value::Object(body.collect()));
+    message.attachments =
+        delivery.messages.iter().map(|queued| base64_attachment(&queued.id, &queued.message)).collect();
+    message
+}
+
+/// Reads a delivery of the version that has this type.
+pub(super) fn read_delivery(message: &Message, type_: &'static str) -> Result<Delivery, BodyError> {
+    let body: DeliveryBody = read_body(message, type_)?;
+    let messages = message.attachments.iter().map(|attachment| {
+        let id = attachment.id.clone().ok_or_else(|| BodyError::Malformed {
+            expected: type_,
+            reason: "an attachment has no id".to_owned(),
+        })?;
+        Ok(Delivered { id, message: attached_text(attachment, type_)? })
+    });
+    Ok(Delivery { recipient_did: body.recipient_did, messages: messages.collect::<Result<_, BodyError>>()? })
 }
 
 /// Makes an attachment that holds an encrypted message as base64url.

@@ -12,7 +12,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Body, BodyError, types};
+use super::{Body, BodyError, read_body, types};
 use crate::message::Message;
 
 /// Longest text that [`ProblemReport::text`] returns, in bytes: more than anybody reads.
@@ -41,9 +41,13 @@ impl Body for ProblemReport {
 impl TryFrom<&Message> for ProblemReport {
     type Error = BodyError;
 
-    /// Reads a report; its thread is in the `pthid` header, which is required.
+    /// Reads a report; its thread is in the `pthid` header, which is required. Message Pickup 4.0 names a type of its own for
+    /// its one report.
     fn try_from(message: &Message) -> Result<Self, BodyError> {
-        let report = Self::from_message(message)?;
+        let report = match read_body(message, types::PICKUP_PROBLEM_REPORT_4) {
+            Err(BodyError::WrongType { .. }) => Self::from_message(message)?,
+            read => read?,
+        };
         if message.pthid.is_none() {
             return Err(BodyError::MissingHeader { expected: Self::TYPE, header: "pthid" });
         }

@@ -2,6 +2,7 @@
 
 mod frames;
 mod invitations;
+mod versions;
 
 use std::collections::BTreeMap;
 

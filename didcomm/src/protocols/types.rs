@@ -22,6 +22,22 @@ pub const RECIPIENT_QUERY: &str = "https://didcomm.org/coordinate-mediation/3.0/
 /// Coordinate Mediation 3.0: the registered recipient DIDs.
 pub const RECIPIENT: &str = "https://didcomm.org/coordinate-mediation/3.0/recipient";
 
+/// Coordinate Mediation 2.0: asks for mediation.
+pub const MEDIATE_REQUEST_2: &str = "https://didcomm.org/coordinate-mediation/2.0/mediate-request";
+/// Coordinate Mediation 2.0: mediation is granted.
+pub const MEDIATE_GRANT_2: &str = "https://didcomm.org/coordinate-mediation/2.0/mediate-grant";
+/// Coordinate Mediation 2.0: mediation is denied.
+pub const MEDIATE_DENY_2: &str = "https://didcomm.org/coordinate-mediation/2.0/mediate-deny";
+/// Coordinate Mediation 2.0: adds or removes recipient DIDs.
+pub const KEYLIST_UPDATE: &str = "https://didcomm.org/coordinate-mediation/2.0/keylist-update";
+/// Coordinate Mediation 2.0: result of an update.
+pub const KEYLIST_UPDATE_RESPONSE: &str =
+    "https://didcomm.org/coordinate-mediation/2.0/keylist-update-response";
+/// Coordinate Mediation 2.0: asks for the registered recipient DIDs.
+pub const KEYLIST_QUERY: &str = "https://didcomm.org/coordinate-mediation/2.0/keylist-query";
+/// Coordinate Mediation 2.0: the registered recipient DIDs.
+pub const KEYLIST: &str = "https://didcomm.org/coordinate-mediation/2.0/keylist";
+
 /// Message Pickup 3.0: asks for the state of the queue.
 pub const STATUS_REQUEST: &str = "https://didcomm.org/messagepickup/3.0/status-request";
 /// Message Pickup 3.0: state of the queue.
@@ -34,6 +50,21 @@ pub const DELIVERY: &str = "https://didcomm.org/messagepickup/3.0/delivery";
 pub const MESSAGES_RECEIVED: &str = "https://didcomm.org/messagepickup/3.0/messages-received";
 /// Message Pickup 3.0: switches live delivery.
 pub const LIVE_DELIVERY_CHANGE: &str = "https://didcomm.org/messagepickup/3.0/live-delivery-change";
+
+/// Message Pickup 4.0: asks for the state of the queue.
+pub const STATUS_REQUEST_4: &str = "https://didcomm.org/message-pickup/4.0/status-request";
+/// Message Pickup 4.0: state of the queue.
+pub const STATUS_4: &str = "https://didcomm.org/message-pickup/4.0/status";
+/// Message Pickup 4.0: asks for queued messages.
+pub const DELIVERY_REQUEST_4: &str = "https://didcomm.org/message-pickup/4.0/delivery-request";
+/// Message Pickup 4.0: queued messages, or none.
+pub const DELIVERY_4: &str = "https://didcomm.org/message-pickup/4.0/delivery";
+/// Message Pickup 4.0: acknowledges queued messages, which are then deleted. It has no answer.
+pub const MESSAGES_RECEIVED_4: &str = "https://didcomm.org/message-pickup/4.0/messages-received";
+/// Message Pickup 4.0: switches live delivery.
+pub const LIVE_DELIVERY_CHANGE_4: &str = "https://didcomm.org/message-pickup/4.0/live-delivery-change";
+/// Message Pickup 4.0: a connection cannot have live delivery; the body is that of [`PROBLEM_REPORT`].
+pub const PICKUP_PROBLEM_REPORT_4: &str = "https://didcomm.org/message-pickup/4.0/problem-report";
 
 /// Routing 2.0 forward.
 pub const FORWARD: &str = "https://didcomm.org/routing/2.0/forward";
@@ -94,12 +125,26 @@ pub const ALL: &[&str] = &[
     RECIPIENT_UPDATE_RESPONSE,
     RECIPIENT_QUERY,
     RECIPIENT,
+    MEDIATE_REQUEST_2,
+    MEDIATE_GRANT_2,
+    MEDIATE_DENY_2,
+    KEYLIST_UPDATE,
+    KEYLIST_UPDATE_RESPONSE,
+    KEYLIST_QUERY,
+    KEYLIST,
     STATUS_REQUEST,
     STATUS,
     DELIVERY_REQUEST,
     DELIVERY,
     MESSAGES_RECEIVED,
     LIVE_DELIVERY_CHANGE,
+    STATUS_REQUEST_4,
+    STATUS_4,
+    DELIVERY_REQUEST_4,
+    DELIVERY_4,
+    MESSAGES_RECEIVED_4,
+    LIVE_DELIVERY_CHANGE_4,
+    PICKUP_PROBLEM_REPORT_4,
     FORWARD,
     EMPTY,
     DISCOVER_QUERIES,

@@ -4,12 +4,13 @@ use std::collections::BTreeMap;
 
 use didagent_didcomm::message::Message;
 use didagent_didcomm::protocols::coordinate_mediation as mediation;
+use didagent_didcomm::protocols::coordinate_mediation_2 as mediation_2;
 use didagent_didcomm::protocols::discover_features::{Disclose, Disclosure, Queries, Query};
 use didagent_didcomm::protocols::pickup::{self, Delivered};
 use didagent_didcomm::protocols::relay::{self, CircuitId, CloseCode, Frame, Token};
 use didagent_didcomm::protocols::report_problem::ProblemReport;
 use didagent_didcomm::protocols::routing::{Forward, PayloadForm};
-use didagent_didcomm::protocols::{Body, Digest32, room, session, trust_ping, types};
+use didagent_didcomm::protocols::{Body, Digest32, pickup_4, room, session, trust_ping, types};
 use serde_json::{Value, json};
 
 use super::Seeds;
@@ -17,7 +18,11 @@ use super::Seeds;
 pub(super) fn add(seeds: &mut Seeds) {
     for message in messages() {
         let name = message.type_.rsplit('/').next().unwrap_or_default();
-        let protocol = message.type_.rsplit('/').nth(2).unwrap_or_default();
+        let protocol = match types::protocol_of(&message.type_) {
+            // The one protocol of which two versions have the same name.
+            Some(old) if old.ends_with("/coordinate-mediation/2.0") => "coordinate-mediation-2",
+            _ => message.type_.rsplit('/').nth(2).unwrap_or_default(),
+        };
         let text = serde_json::to_vec(&message).expect("a message");
         seeds.add("message_bodies", &format!("valid-{protocol}-{name}"), text);
     }
@@ -87,6 +92,20 @@ fn messages() -> Vec<Message> {
     };
     let delivered = Delivered { id: "a".into(), message: r#"{"protected":"e30"}"#.into() };
     vec![
+        mediation_2::MediateRequest(mediation::MediateRequest {}).message("1"),
+        mediation_2::MediateGrant { routing_did: did() }.message("1"),
+        mediation_2::MediateDeny(mediation::MediateDeny {}).message("1"),
+        mediation_2::KeylistUpdate(mediation::RecipientUpdate { updates: vec![update.clone()] }).message("1"),
+        mediation_2::KeylistUpdateResponse(mediation::RecipientUpdateResponse {
+            updated: vec![updated.clone()],
+        })
+        .message("1"),
+        mediation_2::KeylistQuery(mediation::RecipientQuery { paginate: None }).message("1"),
+        mediation_2::Keylist {
+            keys: vec![mediation::RecipientDid { recipient_did: did() }],
+            pagination: None,
+        }
+        .message("1"),
         mediation::MediateRequest {}.message("1"),
         mediation::MediateGrant { routing_did: vec![did()] }.message("1"),
         mediation::MediateDeny {}.message("1"),
@@ -107,6 +126,23 @@ fn messages() -> Vec<Message> {
         pickup::Delivery { recipient_did: Some(did()), messages: vec![delivered] }.message("1"),
         pickup::MessagesReceived { message_id_list: vec!["a".into()] }.message("1"),
         pickup::LiveDeliveryChange { live_delivery: true }.message("1"),
+        pickup_4::StatusRequest(pickup::StatusRequest { recipient_did: None }).message("1"),
+        pickup_4::Status {
+            message_count: 7,
+            newest_received_time: Some(1_739_420_343_823),
+            ..Default::default()
+        }
+        .message("1"),
+        pickup_4::DeliveryRequest { message_count_limit: 10, recipient_did: Some(did()) }.message("1"),
+        pickup_4::Delivery(pickup::Delivery::default()).message("1").thid("2"),
+        pickup_4::MessagesReceived(pickup::MessagesReceived { message_id_list: vec!["a".into()] })
+            .message("1"),
+        pickup_4::LiveDeliveryChange(pickup::LiveDeliveryChange { live_delivery: true }).message("1"),
+        {
+            let mut report = ProblemReport::new("e.m.live-mode-not-supported", "no").message("1").pthid("2");
+            report.type_ = types::PICKUP_PROBLEM_REPORT_4.to_owned();
+            report
+        },
         Forward::new(did(), r#"{"protected":"e30"}"#).message("1", PayloadForm::Json),
         ProblemReport::new("e.p.msg.unsupported", "no").message("1").pthid("2"),
         trust_ping::Ping { response_requested: true }.message("1"),

@@ -1,14 +1,17 @@
-//! Coordinate Mediation 3.0, the mediator's side. Who may register what is decided in [`super::accounts`].
+//! Coordinate Mediation 3.0 and 2.0, the mediator's side (RL-56): both are read into the bodies of 3.0, and answered in the
+//! version of the request. Who may register what is decided in [`super::accounts`], which knows no versions.
 
 use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use didagent_didcomm::message::Message;
 use didagent_didcomm::protocols::coordinate_mediation::{
     Action, MediateDeny, MediateGrant, MediateRequest, Outcome, Pagination, Recipient, RecipientDid,
     RecipientQuery, RecipientUpdate, RecipientUpdateResponse, Update, Updated,
 };
-use didagent_didcomm::protocols::{Body, BodyError, types};
+use didagent_didcomm::protocols::coordinate_mediation_2 as v2;
+use didagent_didcomm::protocols::{Body, BodyError, read_either};
 
 use super::dispatch::{Answer, Ask};
 use super::problem::{self, Problem};
@@ -30,24 +33,25 @@ const MAX_PAGE: u32 = 64;
 
 impl<S: MailStore> Mediator<S> {
     pub(super) fn mediate_request(&mut self, ask: &Ask<'_>) -> Answer {
-        MediateRequest::try_from(ask.message)?;
+        let (MediateRequest {}, old) = read_either::<_, v2::MediateRequest>(ask.message)?;
         if self.accounts.is_full(&self.limits) && !self.accounts.is_enrolled(&ask.peer.did) {
             self.evict(ask.now);
         }
         let reply = if self.accounts.enrol(&ask.peer.did, ask.now.since_start, &self.limits) {
-            MediateGrant { routing_did: vec![self.did.to_string()] }.message("")
+            answer::<_, v2::MediateGrant>(old, MediateGrant { routing_did: vec![self.did.to_string()] })
         } else {
-            MediateDeny {}.message("")
+            answer::<_, v2::MediateDeny>(old, MediateDeny {})
         };
         Ok(Some(reply))
     }
 
     pub(super) fn recipient_update(&mut self, ask: &Ask<'_>) -> Answer {
-        let request = RecipientUpdate::try_from(ask.message)?;
+        let (request, old): (RecipientUpdate, _) = read_either::<_, v2::KeylistUpdate>(ask.message)?;
         self.enrolled(ask.peer)?;
         if request.updates.len() > MAX_UPDATES {
             let reason = format!("there are more than {MAX_UPDATES} updates");
-            return Err(Problem::from(BodyError::Malformed { expected: types::RECIPIENT_UPDATE, reason }));
+            let expected = if old { v2::KeylistUpdate::TYPE } else { RecipientUpdate::TYPE };
+            return Err(Problem::from(BodyError::Malformed { expected, reason }));
         }
         if self.accounts.recipients_are_full(&self.limits) {
             self.evict(ask.now);
@@ -57,7 +61,7 @@ impl<S: MailStore> Mediator<S> {
             Updated { recipient_did: update.recipient_did, action: update.action, result }
         };
         let updated = request.updates.into_iter().map(apply).collect();
-        Ok(Some(RecipientUpdateResponse { updated }.message("")))
+        Ok(Some(answer::<_, v2::KeylistUpdateResponse>(old, RecipientUpdateResponse { updated })))
     }
 
     fn apply(&mut self, peer: &Peer, update: &Update) -> Outcome {
@@ -93,7 +97,7 @@ impl<S: MailStore> Mediator<S> {
     }
 
     pub(super) fn recipient_query(&mut self, ask: &Ask<'_>) -> Answer {
-        let request = RecipientQuery::try_from(ask.message)?;
+        let (request, old): (RecipientQuery, _) = read_either::<_, v2::KeylistQuery>(ask.message)?;
         self.enrolled(ask.peer)?;
         let (limit, offset) =
             request.paginate.map_or((MAX_PAGE, 0), |part| (part.limit.min(MAX_PAGE), part.offset));
@@ -109,13 +113,18 @@ impl<S: MailStore> Mediator<S> {
             offset,
             remaining,
         });
-        Ok(Some(Recipient { dids, pagination }.message("")))
+        Ok(Some(answer::<_, v2::Keylist>(old, Recipient { dids, pagination })))
     }
 
     /// Refuses who has no account.
     pub(super) fn enrolled(&self, peer: &Peer) -> Result<(), Problem> {
         if self.accounts.is_enrolled(&peer.did) { Ok(()) } else { Err(problem::NOT_ENROLLED.into()) }
     }
+}
+
+/// Makes an answer in the version of the request.
+fn answer<New: Body, Old: Body + From<New>>(old: bool, body: New) -> Message {
+    if old { Old::from(body).message("") } else { body.message("") }
 }
 
 fn count(items: usize) -> u32 {

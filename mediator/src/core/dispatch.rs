@@ -85,15 +85,22 @@ impl<S: MailStore> Mediator<S> {
             return Err(problem::TOO_MANY_DIDS.into());
         }
         self.accounts.seen(&ask.peer.did, ask.now.since_start);
+        if features::part_of(&ask.message.type_).is_some_and(|part| self.left_out.contains(&part)) {
+            return Err(problem::UNSUPPORTED.into());
+        }
         let is = |type_| types::same_message(&ask.message.type_, type_);
         match () {
-            () if is(types::MEDIATE_REQUEST) => self.mediate_request(ask),
-            () if is(types::RECIPIENT_UPDATE) => self.recipient_update(ask),
-            () if is(types::RECIPIENT_QUERY) => self.recipient_query(ask),
-            () if is(types::STATUS_REQUEST) => self.status_request(ask),
-            () if is(types::DELIVERY_REQUEST) => self.delivery_request(ask),
-            () if is(types::MESSAGES_RECEIVED) => self.messages_received(ask),
-            () if is(types::LIVE_DELIVERY_CHANGE) => self.live_delivery_change(ask),
+            () if is(types::MEDIATE_REQUEST) || is(types::MEDIATE_REQUEST_2) => self.mediate_request(ask),
+            () if is(types::RECIPIENT_UPDATE) || is(types::KEYLIST_UPDATE) => self.recipient_update(ask),
+            () if is(types::RECIPIENT_QUERY) || is(types::KEYLIST_QUERY) => self.recipient_query(ask),
+            () if is(types::STATUS_REQUEST) || is(types::STATUS_REQUEST_4) => self.status_request(ask),
+            () if is(types::DELIVERY_REQUEST) || is(types::DELIVERY_REQUEST_4) => self.delivery_request(ask),
+            () if is(types::MESSAGES_RECEIVED) || is(types::MESSAGES_RECEIVED_4) => {
+                self.messages_received(ask)
+            }
+            () if is(types::LIVE_DELIVERY_CHANGE) || is(types::LIVE_DELIVERY_CHANGE_4) => {
+                self.live_delivery_change(ask)
+            }
             () if is(types::RELAY_OPEN) => Ok(Some(self.relay_open(ask))),
             () if is(types::RELAY_JOIN) => Ok(Some(self.relay_join(ask))),
             () if is(types::PING) => {
@@ -102,7 +109,7 @@ impl<S: MailStore> Mediator<S> {
             }
             () if is(types::DISCOVER_QUERIES) => {
                 let queries = Queries::try_from(ask.message)?;
-                Ok(Some(discover_features::answer(&queries, &features::all()).message("")))
+                Ok(Some(discover_features::answer(&queries, &features::all(&self.left_out)).message("")))
             }
             // A report about a reply of ours: never answered, or two mediators could go on for ever. Its code is the sender's text,
             // which is kept out of the log.
@@ -170,7 +177,13 @@ impl<S: MailStore> Mediator<S> {
         {
             let report = problem.report();
             // Without its thread the report says little, but to repeat a thread of any length would let requests fill memory.
-            let report = if headers_fit(about) { report.report("", about) } else { report.message("") };
+            let mut report = if headers_fit(about) { report.report("", about) } else { report.message("") };
+            // The one report for which Message Pickup 4.0 has a type of its own.
+            if problem.kind == problem::LIVE_UNSUPPORTED
+                && types::same_message(&about.type_, types::LIVE_DELIVERY_CHANGE_4)
+            {
+                types::PICKUP_PROBLEM_REPORT_4.clone_into(&mut report.type_);
+            }
             self.send(socket, to, report, now);
         }
     }

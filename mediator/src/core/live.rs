@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::SocketId;
 use super::limits::Limits;
+use super::pickup::Version;
 
 /// Live accounts.
 #[derive(Debug, Default)]
@@ -20,6 +21,8 @@ struct LiveAccount {
     socket: SocketId,
     /// Thread of the message that switched it on.
     thread: String,
+    /// In which version it was switched on, and so mail is pushed.
+    version: Version,
     /// Number of the last message that was pushed.
     cursor: u64,
     /// Pushed and not acknowledged: id and bytes.
@@ -36,10 +39,12 @@ impl Live {
         did: &Arc<str>,
         socket: SocketId,
         thread: &str,
+        version: Version,
     ) -> Option<(SocketId, String)> {
         let fresh = LiveAccount {
             socket,
             thread: thread.to_owned(),
+            version,
             cursor: 0,
             unacknowledged: HashMap::new(),
             bytes: 0,
@@ -78,19 +83,21 @@ impl Live {
         Some(account.socket)
     }
 
-    /// Starts the scheduled push; returns after which message it begins and how many messages and bytes it may hold.
+    /// Starts the scheduled push; returns after which message it begins and how many messages and bytes it may hold, and in
+    /// which version.
     pub(super) fn begin(
         &mut self,
         did: &str,
         socket: SocketId,
         limits: &Limits,
-    ) -> Option<(u64, usize, usize)> {
+    ) -> Option<(u64, usize, usize, Version)> {
         let account = self.accounts.get_mut(did).filter(|account| account.socket == socket)?;
         account.scheduled = false;
         account.has_room(limits).then(|| {
             let messages = limits.live_messages - account.unacknowledged.len();
             let bytes = limits.live_bytes - account.bytes;
-            (account.cursor, messages.min(limits.batch_messages), bytes.min(limits.batch_bytes))
+            let (messages, bytes) = (messages.min(limits.batch_messages), bytes.min(limits.batch_bytes));
+            (account.cursor, messages, bytes, account.version)
         })
     }
 

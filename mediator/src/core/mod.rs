@@ -1,7 +1,7 @@
 //! The mediator without clocks, sockets or keys: accounts, mail and circuits.
 //!
-//! Specifications: Coordinate Mediation 3.0, Message Pickup 3.0, Routing 2.0, Report Problem 2.0, Trust Ping 2.0 and Discover
-//! Features 2.0 of DIDComm, and `spec/relay.md` for circuits and for what this mediator decides where those leave room.
+//! Specifications: Coordinate Mediation 2.0 and 3.0, Message Pickup 3.0 and 4.0, Routing 2.0, Report Problem 2.0, Trust Ping 2.0,
+//! Empty 1.0 and Discover Features 2.0 of DIDComm, and `spec/relay.md` for circuits and for what this mediator decides where those leave room.
 //!
 //! ```text
 //! io: socket read, envelope opened --Input--> handle -+-> accounts   (coordinate)
@@ -21,7 +21,7 @@ mod accounts;
 mod circuits;
 mod coordinate;
 mod dispatch;
-mod features;
+pub mod features;
 mod ids;
 pub mod limits;
 mod live;
@@ -45,6 +45,7 @@ use didagent_didcomm::message::Message;
 
 use crate::store::MailStore;
 use accounts::Accounts;
+use features::Part;
 use ids::Ids;
 use limits::{Limits, SWEEP};
 use live::Live;
@@ -159,6 +160,8 @@ pub enum Outgoing {
 pub struct Mediator<S> {
     did: Arc<str>,
     limits: Limits,
+    /// What the operator does not want to serve.
+    left_out: BTreeSet<Part>,
     ids: Ids,
     sockets: HashMap<SocketId, Socket>,
     accounts: Accounts,
@@ -207,7 +210,7 @@ enum MailJob {
     /// New mail for a live recipient, an account's DID.
     Push(Arc<str>),
     /// The answer to a delivery-request.
-    Deliver { to: Peer, thid: String, limit: usize, recipient_did: Option<String> },
+    Deliver { to: Peer, thid: String, limit: usize, recipient_did: Option<String>, version: pickup::Version },
 }
 
 impl<S: MailStore> Mediator<S> {
@@ -226,8 +229,16 @@ impl<S: MailStore> Mediator<S> {
             closing: VecDeque::new(),
             next_sweep: SWEEP,
             next_eviction: Duration::ZERO,
+            left_out: BTreeSet::new(),
             limits,
         }
+    }
+
+    /// Leaves out parts of what a mediator serves: their messages are answered as unknown ones, and features do not name them.
+    #[must_use]
+    pub fn without(mut self, parts: &[Part]) -> Self {
+        self.left_out.extend(parts);
+        self
     }
 
     /// Takes in what happened. Inputs for a socket that is not open are ignored.

@@ -1,14 +1,16 @@
-//! Message Pickup 3.0, the mediator's side, with live delivery as acknowledged `delivery` messages (RL-43).
+//! Message Pickup 3.0 and 4.0, the mediator's side (RL-57), with live delivery as acknowledged `delivery` messages (RL-43).
 
 use std::sync::Arc;
 
 use didagent_didcomm::message::Message;
-use didagent_didcomm::protocols::Body;
 use didagent_didcomm::protocols::pickup::{
     Delivered, Delivery, DeliveryRequest, LiveDeliveryChange, MessagesReceived, Status, StatusRequest,
 };
+use didagent_didcomm::protocols::pickup_4 as v4;
+use didagent_didcomm::protocols::{Body, read_either};
 
 use super::dispatch::{Answer, Ask};
+use super::features::Part;
 use super::mailbox::Batch;
 use super::problem::{self, Problem};
 use super::{CloseReason, MailJob, Mediator, Now, Outgoing, Peer, SocketId};
@@ -17,15 +19,43 @@ use crate::store::MailStore;
 /// Delivery requests that may wait for one socket.
 const MAX_DELIVERIES: usize = 128;
 
+/// The version of the protocol that somebody speaks.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Version {
+    V3,
+    V4,
+}
+
+impl Version {
+    fn of(is_4: bool) -> Self {
+        if is_4 { Self::V4 } else { Self::V3 }
+    }
+
+    fn status(self, status: Status) -> Message {
+        match self {
+            Self::V3 => status.message(""),
+            Self::V4 => v4::Status::from(status).message(""),
+        }
+    }
+
+    fn delivery(self, delivery: Delivery) -> Message {
+        match self {
+            Self::V3 => delivery.message(""),
+            Self::V4 => v4::Delivery(delivery).message(""),
+        }
+    }
+}
+
 impl<S: MailStore> Mediator<S> {
     pub(super) fn status_request(&mut self, ask: &Ask<'_>) -> Answer {
-        let request = StatusRequest::try_from(ask.message)?;
+        let (request, is_4): (StatusRequest, _) = read_either::<_, v4::StatusRequest>(ask.message)?;
         self.may_read(ask.peer, request.recipient_did.as_deref())?;
-        Ok(Some(self.status(ask.socket, ask.peer, request.recipient_did, ask.now).message("")))
+        let status = self.status(ask.socket, ask.peer, request.recipient_did, ask.now);
+        Ok(Some(Version::of(is_4).status(status)))
     }
 
     pub(super) fn delivery_request(&mut self, ask: &Ask<'_>) -> Answer {
-        let request = DeliveryRequest::try_from(ask.message)?;
+        let (request, is_4): (DeliveryRequest, _) = read_either::<_, v4::DeliveryRequest>(ask.message)?;
         self.may_read(ask.peer, request.recipient_did.as_deref())?;
         let Some(state) = self.sockets.get_mut(&ask.socket) else { return Ok(None) };
         if state.mail.len() >= MAX_DELIVERIES {
@@ -37,13 +67,14 @@ impl<S: MailStore> Mediator<S> {
             thid: ask.message.thread().to_owned(),
             limit: usize::try_from(request.limit).unwrap_or(usize::MAX),
             recipient_did: request.recipient_did,
+            version: Version::of(is_4),
         });
         self.woken.insert(ask.socket);
         Ok(None)
     }
 
     pub(super) fn messages_received(&mut self, ask: &Ask<'_>) -> Answer {
-        let request = MessagesReceived::try_from(ask.message)?;
+        let (request, is_4): (MessagesReceived, _) = read_either::<_, v4::MessagesReceived>(ask.message)?;
         self.enrolled(ask.peer)?;
         for id in &request.message_id_list {
             let accounts = &self.accounts;
@@ -53,24 +84,28 @@ impl<S: MailStore> Mediator<S> {
             self.live.acknowledged(&ask.peer.did, id);
         }
         self.wake_live(&ask.peer.did);
-        Ok(Some(self.status(ask.socket, ask.peer, None, ask.now).message("")))
+        // 4.0 has no answer to this.
+        Ok((!is_4).then(|| self.status(ask.socket, ask.peer, None, ask.now).message("")))
     }
 
     pub(super) fn live_delivery_change(&mut self, ask: &Ask<'_>) -> Answer {
-        let on = LiveDeliveryChange::try_from(ask.message)?.live_delivery;
+        let (change, is_4): (LiveDeliveryChange, _) = read_either::<_, v4::LiveDeliveryChange>(ask.message)?;
+        let (on, version) = (change.live_delivery, Version::of(is_4));
         self.enrolled(ask.peer)?;
-        if on && !self.stays(ask.socket) {
+        if on && (!self.stays(ask.socket) || self.left_out.contains(&Part::LiveDelivery)) {
             return Err(problem::LIVE_UNSUPPORTED.into());
         }
         let did = &ask.peer.did;
         if !on {
             self.live.switch_off(did, ask.socket);
-        } else if let Some((old, thread)) = self.live.switch_on(did, ask.socket, ask.message.thread()) {
+        } else if let Some((old, thread)) =
+            self.live.switch_on(did, ask.socket, ask.message.thread(), version)
+        {
             self.tell_live_moved(old, thread, ask.peer, ask.now);
         }
         // Scheduled here and put together after the status, since replies go first.
         self.wake_live(did);
-        Ok(Some(self.status(ask.socket, ask.peer, None, ask.now).message("")))
+        Ok(Some(version.status(self.status(ask.socket, ask.peer, None, ask.now))))
     }
 
     /// Tells the older socket. It is not closed: a client that reconnects on every close would take live delivery back, and
@@ -115,8 +150,9 @@ impl<S: MailStore> Mediator<S> {
         loop {
             let outgoing = match self.sockets.get_mut(&socket)?.mail.pop_front()? {
                 MailJob::Push(did) => self.push(socket, &did, now),
-                MailJob::Deliver { to, thid, limit, recipient_did } => {
-                    Some(self.deliver(socket, to, thid, limit, recipient_did, now))
+                MailJob::Deliver { to, thid, limit, recipient_did, version } => {
+                    let message = self.delivery(socket, &to, limit, recipient_did, version, now);
+                    Some(self.outgoing(to, message.thid(thid), now))
                 }
             };
             if outgoing.is_some() {
@@ -126,7 +162,7 @@ impl<S: MailStore> Mediator<S> {
     }
 
     fn push(&mut self, socket: SocketId, did: &Arc<str>, now: Now) -> Option<Outgoing> {
-        let (after, messages, bytes) = self.live.begin(did, socket, &self.limits)?;
+        let (after, messages, bytes, version) = self.live.begin(did, socket, &self.limits)?;
         let batch = self.mailbox.batch(self.accounts.recipients(did), after, messages, bytes, now.unix);
         if batch.mail.is_empty() {
             return None;
@@ -134,27 +170,26 @@ impl<S: MailStore> Mediator<S> {
         self.live.pushed(did, batch.last, batch.mail.iter().map(|mail| (&mail.id, mail.message.len())));
         self.wake_live(did);
         let to = self.sockets.get(&socket)?.peers.get(did)?.clone();
-        Some(self.outgoing(to, delivery_of(batch, None).message(""), now))
+        Some(self.outgoing(to, version.delivery(delivery_of(batch, None)), now))
     }
 
-    fn deliver(
-        &mut self,
+    /// Answers a delivery-request. When nothing waits, 3.0 wants a status and 4.0 an empty delivery.
+    fn delivery(
+        &self,
         socket: SocketId,
-        to: Peer,
-        thid: String,
+        to: &Peer,
         limit: usize,
         recipient_did: Option<String>,
+        version: Version,
         now: Now,
-    ) -> Outgoing {
+    ) -> Message {
         let messages = limit.min(self.limits.batch_messages);
         let recipients = self.selected(&to.did, recipient_did.as_deref());
         let batch = self.mailbox.batch(recipients, 0, messages, self.limits.batch_bytes, now.unix);
-        let message = if batch.mail.is_empty() {
-            self.status(socket, &to, recipient_did, now).message("")
-        } else {
-            delivery_of(batch, recipient_did).message("")
-        };
-        self.outgoing(to, message.thid(thid), now)
+        if batch.mail.is_empty() && version == Version::V3 {
+            return version.status(self.status(socket, to, recipient_did, now));
+        }
+        version.delivery(delivery_of(batch, recipient_did))
     }
 
     fn outgoing(&mut self, to: Peer, mut message: Message, now: Now) -> Outgoing {

@@ -18,6 +18,7 @@ use crate::store::MemoryStore;
 mod answers;
 mod bounds;
 mod pressure;
+mod versions;
 
 const DID: &str = "did:example:mediator";
 
@@ -33,7 +34,11 @@ fn peer(did: &str) -> Peer {
 
 impl Bench {
     fn new(limits: Limits) -> Self {
-        let mediator = Mediator::new(DID, limits, MemoryStore::default(), [7; 32]);
+        Self::without(&[], limits)
+    }
+
+    fn without(parts: &[Part], limits: Limits) -> Self {
+        let mediator = Mediator::new(DID, limits, MemoryStore::default(), [7; 32]).without(parts);
         let mut bench =
             Self { mediator, now: Now { since_start: Duration::ZERO, unix: 1_000_000 }, next_id: 0 };
         for socket in 1..=4 {

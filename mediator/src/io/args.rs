@@ -10,6 +10,7 @@ use tokio::runtime::{Builder, Runtime};
 
 use super::server::{Config, ServeError, Server};
 use super::{KeyError, os};
+use crate::core::features::Part;
 
 /// Arguments of `didagent-mediator serve` and `didagent mediator serve`.
 #[derive(Debug, Clone, Args)]
@@ -37,6 +38,11 @@ pub struct ServeArgs {
     /// Threads that carry bytes [default: one for every two cores, since the system's network needs the other]
     #[arg(long, value_name = "N", env = "DIDAGENT_MEDIATOR_THREADS", value_parser = clap::value_parser!(u16).range(1..=256))]
     pub threads: Option<u16>,
+    /// Leave out a part, as if this mediator did not know it; can be given more than once: coordinate-mediation/2.0,
+    /// coordinate-mediation/3.0, messagepickup/3.0, message-pickup/4.0, live-delivery, relay/1.0 (without it, rooms cannot
+    /// meet here).
+    #[arg(long, value_name = "PART", env = "DIDAGENT_MEDIATOR_WITHOUT", value_delimiter = ',')]
+    pub without: Vec<Part>,
 }
 
 /// Runs a mediator until SIGTERM or Ctrl-C and returns the exit code: 0 when stopped, 1 for other errors, 2 for unusable
@@ -68,8 +74,12 @@ pub fn serve_command(args: &ServeArgs) -> u8 {
 
 fn run(args: &ServeArgs) -> Result<(), ServeError> {
     runtime(args.threads.map(usize::from)).map_err(ServeError::Runtime)?.block_on(async {
-        let config =
-            Config { listen: args.listen, public_url: args.public_url.clone(), data: args.data.clone() };
+        let config = Config {
+            listen: args.listen,
+            public_url: args.public_url.clone(),
+            data: args.data.clone(),
+            without: args.without.clone(),
+        };
         // Before the link is out: whoever reads it may stop us at once.
         let stop = os::stop_requested().map_err(ServeError::Runtime)?;
         let server = Server::bind(config).await?;

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use tokio::sync::{Notify, watch};
 
 use super::keys::Identity;
+use crate::core::features::Part;
 use crate::core::limits::Limits;
 use crate::core::rates::Rates;
 use crate::core::{CloseReason, Input, Mediator, Now, Outgoing, Output, SocketId};
@@ -72,9 +73,10 @@ impl Line {
 }
 
 impl Engine {
-    pub(super) fn new(identity: Identity, limits: Limits, seed: [u8; 32]) -> Self {
+    pub(super) fn new(identity: Identity, limits: Limits, without: &[Part], seed: [u8; 32]) -> Self {
+        let core = Mediator::new(identity.did(), limits, MemoryStore::default(), seed).without(without);
         Self {
-            core: Mutex::new(Mediator::new(identity.did(), limits, MemoryStore::default(), seed)),
+            core: Mutex::new(core),
             identity,
             start: Instant::now(),
             lines: Mutex::default(),

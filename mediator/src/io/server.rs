@@ -18,6 +18,7 @@ use url::Url;
 use super::engine::Engine;
 use super::keys::{Identity, KeyError, KeyPair};
 use super::{http, rng};
+use crate::core::features::Part;
 use crate::core::limits::{GOODBYE, Limits, MAX_SOCKETS};
 
 /// Pause after the system refused a connection, usually because there are no file descriptors left.
@@ -32,6 +33,8 @@ pub struct Config {
     pub public_url: Option<String>,
     /// Directory of its keys; `None` for keys in memory.
     pub data: Option<PathBuf>,
+    /// What it does not serve; empty for everything.
+    pub without: Vec<Part>,
 }
 
 /// Why a mediator does not start.
@@ -134,7 +137,7 @@ impl Server {
         let mut seed = [0; 32];
         rng().fill_bytes(&mut seed);
         let link = invitation(identity.did())?.to_url(&page)?;
-        let engine = Arc::new(Engine::new(identity, Limits::default(), seed));
+        let engine = Arc::new(Engine::new(identity, Limits::default(), &config.without, seed));
         tracing::info!(%address, "listening; mail and accounts are in memory");
         Ok(Self { listener, address, engine, link, sockets: MAX_SOCKETS })
     }
@@ -260,7 +263,12 @@ mod tests {
     /// Decides RL-03.
     #[tokio::test]
     async fn a_connection_more_than_there_is_room_for_is_told_to_come_back() {
-        let config = Config { listen: "127.0.0.1:0".parse().unwrap(), public_url: None, data: None };
+        let config = Config {
+            listen: "127.0.0.1:0".parse().unwrap(),
+            public_url: None,
+            data: None,
+            without: Vec::new(),
+        };
         let mut server = Server::bind(config).await.unwrap();
         assert_eq!(server.sockets, MAX_SOCKETS);
         server.sockets = 2;
@@ -299,7 +307,8 @@ mod tests {
     #[tokio::test]
     async fn all_addresses_need_a_public_url_however_they_are_written() {
         for listen in ["0.0.0.0:0", "[::]:0", "[::ffff:0.0.0.0]:0"] {
-            let config = Config { listen: listen.parse().unwrap(), public_url: None, data: None };
+            let config =
+                Config { listen: listen.parse().unwrap(), public_url: None, data: None, without: Vec::new() };
             let error = Server::bind(config).await.err();
             assert!(matches!(error, Some(ServeError::PublicUrlNeeded)), "{listen}: {error:?}");
         }

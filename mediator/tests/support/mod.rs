@@ -38,7 +38,8 @@ pub struct Running {
 impl Running {
     pub async fn start() -> Self {
         let listen = "127.0.0.1:0".parse().unwrap();
-        let server = Server::bind(Config { listen, public_url: None, data: None }).await.unwrap();
+        let server =
+            Server::bind(Config { listen, public_url: None, data: None, without: Vec::new() }).await.unwrap();
         let (stop, stopped) = oneshot::channel();
         let (link, did, address) =
             (server.invitation_link().to_owned(), server.did().to_owned(), server.local_addr());
