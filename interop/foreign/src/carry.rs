@@ -1,0 +1,189 @@
+//! One stream of the host's as one TCP connection to MPyC (`spec/bridge.md`: BR-02 to BR-05, BR-07, BR-11).
+
+use std::io;
+use std::net::Ipv4Addr;
+use std::process::Output as Finished;
+use std::time::Duration;
+
+use didagent_session::{Session, StreamId};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::sync::mpsc;
+use tokio::time::sleep;
+
+use crate::{Problem, Result};
+
+/// What MPyC's party 0 says first: its pid, little endian.
+const PID: [u8; 2] = [0, 0];
+
+/// Pause between two dials of MPyC, which may not listen yet (BR-11).
+const DIAL: Duration = Duration::from_millis(50);
+
+/// Bytes that are read from MPyC at a time.
+const PIECE: usize = 16 * 1024;
+
+/// What happened on this machine.
+#[derive(Debug)]
+pub(crate) enum Notice {
+    /// MPyC took so many bytes of this stream.
+    Written(StreamId, usize),
+    /// The program ended.
+    Ended(io::Result<Finished>),
+}
+
+/// A stream that is carried to MPyC.
+#[derive(Debug)]
+pub(crate) struct Carried {
+    pub(crate) stream: StreamId,
+    /// Bytes for MPyC that came before its dialler's whole pid had come.
+    early: Vec<u8>,
+    is_checked: bool,
+    /// `None` after the end of what the host sends.
+    to_mpyc: Option<mpsc::UnboundedSender<Vec<u8>>>,
+    from_mpyc: mpsc::Receiver<io::Result<Vec<u8>>>,
+    /// Bytes of MPyC that the session has not taken.
+    waiting: Vec<u8>,
+    /// MPyC sends no more, and the host knows it.
+    local_end: Option<End>,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum End {
+    Come,
+    Told,
+}
+
+impl Carried {
+    /// Carries `stream` to the MPyC that listens, or will, on `port`.
+    pub(crate) fn new(stream: StreamId, port: u16, notify: mpsc::UnboundedSender<Notice>) -> Self {
+        let (to_mpyc, bytes) = mpsc::unbounded_channel();
+        let (sender, from_mpyc) = mpsc::channel(1);
+        tokio::spawn(connect(port, bytes, sender, move |count| {
+            let _ = notify.send(Notice::Written(stream, count));
+        }));
+        Self {
+            stream,
+            early: Vec::new(),
+            is_checked: false,
+            to_mpyc: Some(to_mpyc),
+            from_mpyc,
+            waiting: Vec::new(),
+            local_end: None,
+        }
+    }
+
+    /// Takes bytes of the host. Nothing goes to MPyC before they begin with the host's pid.
+    pub(crate) fn bytes(&mut self, bytes: &[u8]) -> Result<()> {
+        self.early.extend_from_slice(bytes);
+        if !self.is_checked {
+            match self.early.first_chunk() {
+                None => return Ok(()),
+                Some(&PID) => self.is_checked = true,
+                Some(_) => return Err(Problem::broken("the host's MPyC says that it is another party")),
+            }
+        }
+        if let Some(to_mpyc) = &self.to_mpyc {
+            let _ = to_mpyc.send(std::mem::take(&mut self.early));
+        }
+        Ok(())
+    }
+
+    /// The host sends no more.
+    pub(crate) fn finished(&mut self) {
+        self.to_mpyc = None;
+    }
+
+    /// Whether more bytes of MPyC may be taken.
+    pub(crate) fn has_room(&self) -> bool {
+        self.waiting.is_empty() && self.local_end.is_none()
+    }
+
+    /// Takes what [`next`] brought.
+    pub(crate) fn take(&mut self, from_mpyc: Option<io::Result<Vec<u8>>>) {
+        match from_mpyc {
+            Some(Ok(bytes)) => self.waiting = bytes,
+            _ => self.local_end = Some(End::Come),
+        }
+    }
+
+    /// Hands bytes and the end of MPyC to the session.
+    pub(crate) fn write(&mut self, session: &mut Session) -> Result<()> {
+        let written = session.write(self.stream, &self.waiting).map_err(Problem::broken);
+        if !self.waiting.is_empty() {
+            self.waiting.drain(..written?);
+        }
+        if self.waiting.is_empty() && self.local_end == Some(End::Come) {
+            session.finish(self.stream).map_err(Problem::broken)?;
+            self.local_end = Some(End::Told);
+        }
+        Ok(())
+    }
+
+    /// Whether both directions have ended.
+    pub(crate) fn is_over(&self) -> bool {
+        self.to_mpyc.is_none() && self.local_end == Some(End::Told)
+    }
+}
+
+/// Waits for what MPyC sends next.
+pub(crate) async fn next(carried: &mut Option<Carried>) -> Option<io::Result<Vec<u8>>> {
+    match carried {
+        Some(carried) => carried.from_mpyc.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Dials MPyC once the first bytes are there, and carries both directions.
+async fn connect(
+    port: u16,
+    mut bytes: mpsc::UnboundedReceiver<Vec<u8>>,
+    sender: mpsc::Sender<io::Result<Vec<u8>>>,
+    written: impl Fn(usize),
+) {
+    let Some(first) = bytes.recv().await else { return };
+    let socket = loop {
+        match TcpStream::connect((Ipv4Addr::LOCALHOST, port)).await {
+            Ok(socket) => break socket,
+            Err(_) => sleep(DIAL).await,
+        }
+    };
+    let _ = socket.set_nodelay(true);
+    let (reader, writer) = socket.into_split();
+    tokio::join!(read(reader, sender), write(writer, first, bytes, written));
+}
+
+async fn read(mut reader: OwnedReadHalf, sender: mpsc::Sender<io::Result<Vec<u8>>>) {
+    loop {
+        let mut piece = vec![0; PIECE];
+        let count = match reader.read(&mut piece).await {
+            Ok(0) => return,
+            Ok(count) => count,
+            Err(error) => {
+                let _ = sender.send(Err(error)).await;
+                return;
+            }
+        };
+        piece.truncate(count);
+        if sender.send(Ok(piece)).await.is_err() {
+            return;
+        }
+    }
+}
+
+async fn write(
+    mut writer: OwnedWriteHalf,
+    first: Vec<u8>,
+    mut bytes: mpsc::UnboundedReceiver<Vec<u8>>,
+    written: impl Fn(usize),
+) {
+    let mut next = Some(first);
+    while let Some(piece) = next {
+        if writer.write_all(&piece).await.is_err() {
+            return;
+        }
+        written(piece.len());
+        next = bytes.recv().await;
+    }
+    let _ = writer.shutdown().await;
+}

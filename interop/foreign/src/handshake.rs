@@ -1,0 +1,83 @@
+//! The responder's side of the session handshake (`spec/handshake.md`): a party with a higher index waits for `propose`.
+
+use didagent_session::{Established, Limits, Params, Responder, StaticPublic, Suite, prologue};
+use serde_json::{Map, Value, json};
+use sha2::{Digest as _, Sha256};
+
+use crate::documents::x25519;
+use crate::identity::identity_of;
+use crate::mediator::Mailbox;
+use crate::post::{Received, Threads};
+use crate::room::{Invitation, Roster};
+use crate::{BASE, Problem, Result, b64url, from_b64url, rng};
+
+/// Waits for the host's `propose` and answers it.
+///
+/// # Errors
+/// If it breaks a rule, or does not authenticate.
+pub async fn answer(mailbox: &mut Mailbox, invitation: &Invitation, roster: &Roster) -> Result<Established> {
+    loop {
+        let mail = mailbox.mail().await?;
+        let is_propose = mail.message.type_ == format!("{BASE}/session/1.0/propose")
+            && mail.message.pthid.as_ref() == Some(&invitation.room);
+        // RM-30: from the key that the roster names, and no other.
+        if is_propose && mail.sender.as_ref() == Some(&roster.host.kid) {
+            return complete(mailbox, &mail, invitation, roster).await;
+        }
+    }
+}
+
+async fn complete(
+    mailbox: &mut Mailbox,
+    propose: &Received,
+    invitation: &Invitation,
+    roster: &Roster,
+) -> Result<Established> {
+    let body = &propose.message.body;
+    if identity_of(propose.text("link")?, &roster.host.did).await? != roster.host.identity {
+        return Err(Problem::broken("the link of the proposal is another identity's"));
+    }
+    let offered = body["suites"].as_array().into_iter().flatten();
+    let suites: Vec<u8> = offered.filter_map(|id| u8::try_from(id.as_u64()?).ok()).collect();
+    // HS-13: every suite is supported here, so it is the first that exists.
+    let suite = suites.iter().find_map(|id| Suite::from_id(*id));
+    let suite = suite.filter(|suite| body["suite"] == suite.id());
+    let suite = suite.ok_or_else(|| Problem::broken("another suite than the first"))?;
+
+    let thid = &propose.message.id;
+    let values: [(&str, &[u8]); 9] = [
+        ("initiator", roster.host.did.as_bytes()),
+        ("responder", roster.own.did.as_bytes()),
+        ("initiator_kid", roster.host.kid.as_bytes()),
+        ("responder_kid", roster.own.kid.as_bytes()),
+        ("thid", thid.as_bytes()),
+        ("pthid", invitation.room.as_bytes()),
+        ("invitation", &invitation.hash),
+        ("suites", &suites),
+        ("context", invitation.room.as_bytes()),
+    ];
+    let fields: Map<String, Value> = values
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), b64url(Sha256::digest(value)).into()))
+        .collect();
+    if let Some((name, _)) = fields.iter().find(|(name, hash)| body["fields"][name.as_str()] != **hash) {
+        return Err(Problem::broken(format!("the two sides differ in {name}")));
+    }
+    let prologue =
+        prologue::encode(prologue::LABEL, &values.map(|(_, value)| value)).map_err(Problem::broken)?;
+    let params = Params {
+        suite,
+        local: &mailbox.own.secret(),
+        remote: &StaticPublic::from_bytes(x25519(&roster.host.kid)?),
+        prologue: &prologue,
+        limits: Limits::default(),
+    };
+    let answered = Responder::answer(params, &from_b64url(propose.text("noise")?)?, &mut rng());
+    let (established, noise) = answered.map_err(Problem::broken)?;
+
+    let threads =
+        Threads { thid: Some(thid.clone()), pthid: Some(invitation.room.clone()), ..Threads::default() };
+    let accept = json!({"suite": suite.id(), "noise": b64url(noise), "fields": fields});
+    mailbox.write(&roster.host.kid, &format!("{BASE}/session/1.0/accept"), accept, threads).await?;
+    Ok(established)
+}

@@ -1,0 +1,90 @@
+//! A foreign party in a room of ours: one real run of MPyC, and what becomes of one that breaks a rule.
+#![allow(missing_docs)]
+
+mod support;
+
+use didagent_foreign::documents::Connection;
+use didagent_foreign::identity::Identity;
+use didagent_foreign::mediator::Mailbox;
+use didagent_foreign::room::{Guest, Invitation, join};
+use didagent_foreign::run::Run;
+use didagent_foreign::{Problem, Result, handshake};
+use support::{Stage, program};
+
+/// Makes an identity with a mailbox at the mediator of the host.
+async fn arrive(invitation: &Invitation, seed: u8) -> (Mailbox, Guest) {
+    let identity = Identity::generate().unwrap();
+    let own = Connection::new(&identity, [seed; 32], &invitation.mediator);
+    let link = identity.link(&own.did, 1_800_000_000).unwrap();
+    let mailbox = Mailbox::open(own, &invitation.mediator).await.unwrap();
+    (mailbox, Guest { identity, name: "foreigner".to_owned(), link })
+}
+
+/// Takes a seat and makes a session.
+async fn meet(mut mailbox: Mailbox, guest: &Guest, invitation: &Invitation) -> Result<Run> {
+    let roster = join(&mut mailbox, guest, invitation).await?;
+    let established = handshake::answer(&mut mailbox, invitation, &roster).await?;
+    Run::meet(mailbox, invitation.clone(), roster, established).await
+}
+
+fn refused_with(problem: &Problem) -> &str {
+    match problem {
+        Problem::Refused { code, .. } => code,
+        other => panic!("{other}"),
+    }
+}
+
+#[tokio::test]
+async fn a_foreign_party_takes_part_in_a_run() {
+    let stage = Stage::new().await;
+    let (host, link) = stage.host("host", &program(6)).await;
+    let invitation = Invitation::read(&link).unwrap();
+    let (mailbox, guest) = arrive(&invitation, 7).await;
+    let mut run = meet(mailbox, &guest, &invitation).await.unwrap();
+    run.ready(&guest, run.round()).await.unwrap();
+    let finished = run.program(&program(7)).await.unwrap();
+    run.leave().await.unwrap();
+
+    let result = "sum 13 product 42 winner 1";
+    let (output, errors) =
+        (String::from_utf8_lossy(&finished.stdout), String::from_utf8_lossy(&finished.stderr));
+    assert!(finished.status.success(), "{errors}");
+    assert_eq!(output.lines().last(), Some(result), "{output}");
+    let (code, lines) = host.end().await;
+    assert_eq!(code, Some(0), "{lines:#?}");
+    assert!(lines.iter().any(|line| line.contains(result)), "{lines:#?}");
+}
+
+/// Decides IV-02, RM-10, RM-13, RM-41, RM-42.
+#[tokio::test]
+async fn a_foreign_party_that_breaks_a_rule_is_refused_and_told_why() {
+    let stage = Stage::new().await;
+    let (host, link) = stage.host("host", &program(6)).await;
+    let invitation = Invitation::read(&link).unwrap();
+    let (mut mailbox, mut guest) = arrive(&invitation, 7).await;
+
+    // Another invitation than the one that was sent: no seat.
+    let other = Invitation { hash: [7; 32], ..invitation.clone() };
+    let refused = join(&mut mailbox, &guest, &other).await.unwrap_err();
+    assert_eq!(refused_with(&refused), "e.p.room.unknown");
+    // A link of the right identity for another connection: no seat.
+    let right = std::mem::replace(&mut guest.link, guest.identity.link(&invitation.host, 0).unwrap());
+    let refused = join(&mut mailbox, &guest, &invitation).await.unwrap_err();
+    assert_eq!(refused_with(&refused), "e.p.room.denied");
+
+    // Neither has cost the seat.
+    guest.link = right;
+    let mut run = meet(mailbox, &guest, &invitation).await.unwrap();
+    // A stream of another round is reset, and the session goes on.
+    run.open_and_be_refused([7; 32]).await.unwrap();
+    // Ready for another roster: the host ends the room and names the party.
+    let left = match run.ready(&guest, [7; 32]).await {
+        Ok(()) => run.end().await,
+        Err(problem) => problem,
+    };
+    assert!(matches!(left, Problem::Left { .. }), "{left}");
+    let (code, lines) = host.end().await;
+    assert_ne!(code, Some(0));
+    let error = lines.iter().find(|line| line.contains("another roster")).expect("no reason");
+    assert!(error.contains("foreigner"), "{error}");
+}

@@ -1,0 +1,119 @@
+//! The processes of a test: a mediator and a host, started from the binary of the main workspace.
+//!
+//! | variable | names |
+//! |---|---|
+//! | `DIDAGENT_TEST_AGENT` | a built `didagent` |
+//! | `DIDAGENT_TEST_PYTHON` | a Python interpreter with MPyC 0.11 |
+#![allow(dead_code, unreachable_pub, reason = "every test file uses its part")]
+
+use std::ffi::OsString;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt as _, BufReader, Lines};
+use tokio::process::{Child, ChildStdout, Command};
+use tokio::time::timeout;
+
+/// How long anything may take that should happen. Only a failing test waits so long.
+pub const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A process that is gone with the test.
+#[derive(Debug)]
+pub struct Process {
+    child: Child,
+    lines: Lines<BufReader<ChildStdout>>,
+    errors: PathBuf,
+}
+
+impl Process {
+    fn start(mut command: Command, errors: PathBuf) -> Self {
+        let stderr = File::create(&errors).unwrap();
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(stderr).kill_on_drop(true);
+        let mut child = command.spawn().unwrap();
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        Self { child, lines, errors }
+    }
+
+    /// Its next line, if there is one more.
+    pub async fn line(&mut self) -> Option<String> {
+        timeout(PATIENCE, self.lines.next_line()).await.expect("no line comes").unwrap()
+    }
+
+    /// The next event of this type.
+    pub async fn event(&mut self, type_: &str) -> Value {
+        while let Some(line) = self.line().await {
+            let event: Value = serde_json::from_str(&line).unwrap();
+            if event["type"] == type_ {
+                return event;
+            }
+        }
+        panic!("it ended without {type_}: {}", self.errors());
+    }
+
+    /// Waits for its end; returns its exit code and the lines that were not read.
+    pub async fn end(mut self) -> (Option<i32>, Vec<String>) {
+        let mut lines = Vec::new();
+        while let Some(line) = self.line().await {
+            lines.push(line);
+        }
+        let status = timeout(PATIENCE, self.child.wait()).await.expect("it does not end").unwrap();
+        (status.code(), lines)
+    }
+
+    /// What it wrote to stderr so far.
+    pub fn errors(&self) -> String {
+        fs::read_to_string(&self.errors).unwrap()
+    }
+}
+
+/// A mediator, and a folder for homes.
+#[derive(Debug)]
+pub struct Stage {
+    mediator: Process,
+    /// The mediator's link.
+    pub link: String,
+    folder: tempfile::TempDir,
+}
+
+impl Stage {
+    /// Starts the mediator on a free port.
+    pub async fn new() -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let mut command = agent();
+        command.args(["mediator", "serve", "--listen", "127.0.0.1:0"]);
+        let mut mediator = Process::start(command, folder.path().join("mediator.txt"));
+        let link = mediator.line().await.expect("the mediator gave no link");
+        Self { mediator, link, folder }
+    }
+
+    /// Starts a host of a room for two, with this program; returns it and the room's link.
+    pub async fn host(&self, name: &str, program: &[OsString]) -> (Process, String) {
+        let mut command = agent();
+        command.arg("--home").arg(self.folder.path().join(name));
+        command.args(["invite", "--parties", "2", "--mediator", &self.link, "--name", name, "--json", "--"]);
+        command.args(program);
+        let mut host = Process::start(command, self.folder.path().join(format!("{name}.txt")));
+        let link = host.event("room.invitation").await["link"].as_str().unwrap().to_owned();
+        (host, link)
+    }
+}
+
+/// The command line of the program that both parties run, with this number as input.
+pub fn program(number: u32) -> Vec<OsString> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/programs/duel.py");
+    vec![from_environment("DIDAGENT_TEST_PYTHON"), path.into(), number.to_string().into()]
+}
+
+fn agent() -> Command {
+    Command::new(from_environment("DIDAGENT_TEST_AGENT"))
+}
+
+fn from_environment(variable: &str) -> OsString {
+    let value =
+        std::env::var_os(variable).unwrap_or_else(|| panic!("{variable} is not set: see tests/support"));
+    assert!(Path::new(&value).is_file(), "{variable}: there is no {}", value.display());
+    value
+}
