@@ -18,6 +18,11 @@ pub(crate) fn encode(bytes: impl AsRef<[u8]>) -> String {
     ENGINE.encode(bytes)
 }
 
+/// Encodes without padding to the end of `text`.
+pub(crate) fn encode_to(text: &mut String, bytes: impl AsRef<[u8]>) {
+    ENGINE.encode_string(bytes, text);
+}
+
 /// Decodes; `None` when `text` is not base64url.
 pub(crate) fn decode(text: impl AsRef<[u8]>) -> Option<Vec<u8>> {
     ENGINE.decode(text).ok()

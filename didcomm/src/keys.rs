@@ -1,10 +1,15 @@
 //! Private keys of a DID, one type for each role, and the verification of signatures.
 //!
 //! Ed25519 from RFC 8032 (verified with the strict rules, so that one message has one valid signature per key and
-//! small-order public keys are refused) and X25519 from RFC 7748.
+//! small-order public keys are refused) and X25519 from RFC 7748; [`AgreementSecret`] and [`SigningSecret`] for all kinds of
+//! keys that DIDComm names.
 //!
 //! A secret is wiped when it is dropped, has no `Clone`, and its `Debug` prints only the type's name. Not its concern:
 //! which DID a key belongs to (`did`), where secrets are stored (the agent).
+
+mod agreement;
+mod jwk;
+mod signing;
 
 use std::fmt;
 
@@ -12,6 +17,10 @@ use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
 use rand_core::CryptoRng;
 use x25519_dalek::{PublicKey, SharedSecret, StaticSecret};
 use zeroize::{ZeroizeOnDrop, Zeroizing};
+
+pub use agreement::{Agree, AgreementSecret};
+pub(crate) use signing::algorithm;
+pub use signing::{Sign, SigningSecret, verify};
 
 /// An Ed25519 private key: signs for an identity or for the authentication of a DID.
 #[derive(ZeroizeOnDrop)]

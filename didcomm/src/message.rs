@@ -8,6 +8,8 @@
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
+use crate::envelope::PackError;
+
 /// Media type of a plaintext message, the value of the `typ` header.
 pub const PLAIN_TYP: &str = "application/didcomm-plain+json";
 
@@ -25,6 +27,9 @@ pub struct Message {
     /// Sender's DID. Required under authcrypt, and must be the DID of the key that encrypted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
+    /// A JWT that says that `from` takes the place of another DID ([`crate::envelope::rotate`]).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from_prior: Option<String>,
     /// Recipients' DIDs.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<Vec<String>>,
@@ -84,6 +89,14 @@ pub struct AttachmentData {
     pub extra: Map<String, Value>,
 }
 
+impl AttachmentData {
+    /// Tells whether it has the content, or says where it is together with its hash.
+    pub(crate) fn is_complete(&self) -> bool {
+        let has = |name: &str| self.extra.get(name).is_some_and(|value| !value.is_null());
+        if has("links") { has("hash") } else { self.json.is_some() || self.base64.is_some() }
+    }
+}
+
 impl Message {
     /// Makes a message of type `type_` with the given `id` and `body` and no other header but `typ`.
     pub fn new(id: impl Into<String>, type_: impl Into<String>, body: Value) -> Self {
@@ -92,6 +105,7 @@ impl Message {
             typ: Some(PLAIN_TYP.to_owned()),
             type_: type_.into(),
             from: None,
+            from_prior: None,
             to: None,
             thid: None,
             pthid: None,
@@ -108,6 +122,13 @@ impl Message {
     #[must_use]
     pub fn from(mut self, did: impl Into<String>) -> Self {
         self.from = Some(did.into());
+        self
+    }
+
+    /// Says that the sender takes the place of another DID, by a JWT of [`crate::envelope::rotate`].
+    #[must_use]
+    pub fn from_prior(mut self, jwt: impl Into<String>) -> Self {
+        self.from_prior = Some(jwt.into());
         self
     }
 
@@ -162,9 +183,49 @@ impl Message {
         }
     }
 
+    /// Returns its JSON, with `typ` even if it has none: libraries of DIDComm v2.0 require it. The buffer has room for
+    /// `spare` bytes more.
+    pub(crate) fn to_json(&self, spare: usize) -> Result<Vec<u8>, PackError> {
+        /// The message, without a copy of what may be large.
+        #[derive(Serialize)]
+        struct WithTyp<'a> {
+            typ: &'a str,
+            #[serde(flatten)]
+            message: &'a Message,
+        }
+
+        let mut json = Vec::with_capacity(self.size_hint() + spare);
+        match &self.typ {
+            Some(_) => serde_json::to_writer(&mut json, self),
+            None => serde_json::to_writer(&mut json, &WithTyp { typ: PLAIN_TYP, message: self }),
+        }
+        .map_err(|_| PackError::Encoding)?;
+        Ok(json)
+    }
+
+    /// About how long its JSON is, in bytes; a buffer that is too small only grows.
+    fn size_hint(&self) -> usize {
+        let attachments = self.attachments.iter().map(|attachment| {
+            let AttachmentData { json, base64, .. } = &attachment.data;
+            256 + json.as_ref().map_or(0, size_of_json) + base64.as_ref().map_or(0, String::len)
+        });
+        2048 + size_of_json(&self.body) + attachments.sum::<usize>()
+    }
+
     /// Returns the thread that this message belongs to: `thid`, or its own `id`.
     pub fn thread(&self) -> &str {
         self.thid.as_deref().unwrap_or(&self.id)
+    }
+}
+
+fn size_of_json(value: &Value) -> usize {
+    match value {
+        Value::String(text) => text.len() + 2,
+        Value::Array(values) => values.iter().map(|value| size_of_json(value) + 1).sum::<usize>() + 2,
+        Value::Object(members) => {
+            members.iter().map(|(name, value)| name.len() + 4 + size_of_json(value)).sum::<usize>() + 2
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => 8,
     }
 }
 

@@ -64,7 +64,7 @@ impl DidDocument {
 
     /// Returns the X25519 key named `kid`, an absolute DID URL, if this document lists it for key agreement.
     pub fn x25519(&self, kid: &str) -> Option<[u8; 32]> {
-        match self.listed(&self.key_agreement, kid)?.key {
+        match self.agreement_key(kid)? {
             PublicKey::X25519(key) => Some(key),
             _ => None,
         }
@@ -72,10 +72,20 @@ impl DidDocument {
 
     /// Returns the Ed25519 key named `kid`, an absolute DID URL, if this document lists it for authentication.
     pub fn ed25519(&self, kid: &str) -> Option<[u8; 32]> {
-        match self.listed(&self.authentication, kid)?.key {
+        match self.authentication_key(kid)? {
             PublicKey::Ed25519(key) => Some(key),
             _ => None,
         }
+    }
+
+    /// Returns the key named `kid`, an absolute DID URL, if this document lists it for key agreement and it agrees.
+    pub fn agreement_key(&self, kid: &str) -> Option<PublicKey> {
+        self.listed(&self.key_agreement, kid).map(|method| method.key).filter(PublicKey::agrees)
+    }
+
+    /// Returns the key named `kid`, an absolute DID URL, if this document lists it for authentication and it verifies.
+    pub fn authentication_key(&self, kid: &str) -> Option<PublicKey> {
+        self.listed(&self.authentication, kid).map(|method| method.key).filter(PublicKey::verifies)
     }
 
     /// Returns the ids of the X25519 keys for key agreement, in document order.

@@ -47,13 +47,24 @@ impl PublicKey {
     /// # Errors
     /// A [`KeyError`].
     pub fn from_jwk(jwk: &Map<String, Value>) -> Result<Self, KeyError> {
-        let text = |name: &str| jwk.get(name).and_then(Value::as_str).ok_or(KeyError::Malformed);
+        let text = |name: &str| jwk.get(name).and_then(Value::as_str);
+        let required = |name: &str| text(name).ok_or(KeyError::Malformed);
         // These have no curve.
-        if matches!(text("kty")?, "RSA" | "oct" | "AKP") {
+        if matches!(required("kty")?, "RSA" | "oct" | "AKP") {
             return Err(KeyError::Unsupported);
         }
-        let (x, y) = (|| text("x"), || text("y"));
-        match (text("kty")?, text("crv")?) {
+        Self::from_jwk_members(required("kty")?, required("crv")?, text("x"), text("y"))
+    }
+
+    /// As [`Self::from_jwk`], from the members themselves.
+    pub(crate) fn from_jwk_members(
+        kty: &str,
+        crv: &str,
+        x: Option<&str>,
+        y: Option<&str>,
+    ) -> Result<Self, KeyError> {
+        let (x, y) = (|| x.ok_or(KeyError::Malformed), || y.ok_or(KeyError::Malformed));
+        match (kty, crv) {
             ("OKP", "Ed25519") => Ok(Self::Ed25519(coordinate(x()?)?)),
             ("OKP", "X25519") => Ok(Self::X25519(coordinate(x()?)?)),
             ("EC", "P-256") => Ok(Self::P256(compress::<p256::NistP256, 32, 33>(x()?, y()?)?)),

@@ -1,24 +1,30 @@
 //! Content encryption and the wrapping of its key.
 //!
-//! A256CBC-HS512 from RFC 7518 section 5.2.5, XC20P from draft-amringer-jose-chacha-02, A256KW from RFC 3394.
+//! A256CBC-HS512 from RFC 7518 section 5.2.5, A256GCM from section 5.3, XC20P from draft-amringer-jose-chacha-02, A256KW from
+//! RFC 3394. Content is encrypted and decrypted where it lies.
 
 use aes::Aes256;
+use aes_gcm::Aes256Gcm;
 use aes_kw::KwAes256;
 use cbc::cipher::block_padding::Pkcs7;
 use cbc::cipher::{BlockModeDecrypt as _, BlockModeEncrypt as _, KeyIvInit as _};
 use chacha20poly1305::XChaCha20Poly1305;
-use chacha20poly1305::aead::AeadInOut as _;
-use hmac::{Hmac, KeyInit as _, Mac as _};
+use chacha20poly1305::aead::{AeadInOut, KeyInit, Nonce};
+use hmac::{Hmac, Mac as _};
 use rand_core::CryptoRng;
 use sha2::Sha512;
 use zeroize::Zeroizing;
 
 /// How the content of an envelope is encrypted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum ContentEncryption {
-    /// AES-256-CBC and HMAC-SHA-512, encrypt then MAC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum ContentEncryption {
+    /// AES-256-CBC and HMAC-SHA-512, encrypt then MAC: the only one under authcrypt.
     A256CbcHs512,
-    /// XChaCha20-Poly1305.
+    /// AES-256-GCM.
+    A256Gcm,
+    /// XChaCha20-Poly1305: what is written under anoncrypt unless something else is asked for.
+    #[default]
     Xc20p,
 }
 
@@ -36,30 +42,35 @@ pub(super) struct Refused;
 /// Bytes that the wrapping of a key adds to it: the integrity check value of RFC 3394.
 const WRAP_BYTES: usize = 8;
 
+/// A block of AES; padding fills the last one, or is one.
+const CBC_BLOCK_BYTES: usize = 16;
+
 impl ContentEncryption {
     /// The `enc` header.
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::A256CbcHs512 => "A256CBC-HS512",
+            Self::A256Gcm => "A256GCM",
             Self::Xc20p => "XC20P",
         }
     }
 
     /// The reverse of [`Self::name`].
     pub(super) fn from_name(name: &str) -> Option<Self> {
-        [Self::A256CbcHs512, Self::Xc20p].into_iter().find(|enc| enc.name() == name)
+        [Self::A256CbcHs512, Self::A256Gcm, Self::Xc20p].into_iter().find(|enc| enc.name() == name)
     }
 
     const fn key_bytes(self) -> usize {
         match self {
             Self::A256CbcHs512 => 64,
-            Self::Xc20p => 32,
+            Self::A256Gcm | Self::Xc20p => 32,
         }
     }
 
     const fn iv_bytes(self) -> usize {
         match self {
             Self::A256CbcHs512 => 16,
+            Self::A256Gcm => 12,
             Self::Xc20p => 24,
         }
     }
@@ -71,11 +82,19 @@ impl ContentEncryption {
         key
     }
 
+    /// Bytes that encryption adds to the content.
+    pub(super) const fn padding_bytes(self) -> usize {
+        match self {
+            Self::A256CbcHs512 => CBC_BLOCK_BYTES,
+            Self::A256Gcm | Self::Xc20p => 0,
+        }
+    }
+
     /// Encrypts `plaintext` and authenticates it and `aad`.
     pub(super) fn seal<R: CryptoRng + ?Sized>(
         self,
         key: &[u8],
-        plaintext: &[u8],
+        plaintext: Vec<u8>,
         aad: &[u8],
         rng: &mut R,
     ) -> Result<Sealed, Refused> {
@@ -84,32 +103,29 @@ impl ContentEncryption {
         self.seal_with(key, iv, plaintext, aad)
     }
 
-    fn seal_with(self, key: &[u8], iv: Vec<u8>, plaintext: &[u8], aad: &[u8]) -> Result<Sealed, Refused> {
-        let (ciphertext, tag) = match self {
+    fn seal_with(self, key: &[u8], iv: Vec<u8>, plaintext: Vec<u8>, aad: &[u8]) -> Result<Sealed, Refused> {
+        let mut buffer = plaintext;
+        let tag = match self {
             Self::A256CbcHs512 => {
                 let (mac_key, enc_key) = key.split_at_checked(32).ok_or(Refused)?;
-                let ciphertext = cbc::Encryptor::<Aes256>::new_from_slices(enc_key, &iv)
+                let length = buffer.len();
+                buffer.resize(length + CBC_BLOCK_BYTES - length % CBC_BLOCK_BYTES, 0);
+                cbc::Encryptor::<Aes256>::new_from_slices(enc_key, &iv)
                     .map_err(|_| Refused)?
-                    .encrypt_padded_vec::<Pkcs7>(plaintext);
-                let tag = cbc_mac(mac_key, aad, &iv, &ciphertext)?.finalize().into_bytes();
-                (ciphertext, tag.get(..32).ok_or(Refused)?.to_vec())
-            }
-            Self::Xc20p => {
-                let nonce = <[u8; 24]>::try_from(iv.as_slice()).map_err(|_| Refused)?.into();
-                let mut buffer = plaintext.to_vec();
-                let tag = XChaCha20Poly1305::new_from_slice(key)
-                    .map_err(|_| Refused)?
-                    .encrypt_inout_detached(&nonce, aad, buffer.as_mut_slice().into())
+                    .encrypt_padded::<Pkcs7>(&mut buffer, length)
                     .map_err(|_| Refused)?;
-                (buffer, tag.to_vec())
+                let tag = cbc_mac(mac_key, aad, &iv, &buffer)?.finalize().into_bytes();
+                tag.get(..32).ok_or(Refused)?.to_vec()
             }
+            Self::A256Gcm => seal_aead::<Aes256Gcm, 12>(key, &iv, &mut buffer, aad)?,
+            Self::Xc20p => seal_aead::<XChaCha20Poly1305, 24>(key, &iv, &mut buffer, aad)?,
         };
-        Ok(Sealed { iv, ciphertext, tag })
+        Ok(Sealed { iv, ciphertext: buffer, tag })
     }
 
     /// Decrypts what [`Self::seal`] made.
     pub(super) fn open(self, key: &[u8], sealed: Sealed, aad: &[u8]) -> Result<Vec<u8>, Refused> {
-        let Sealed { iv, mut ciphertext, tag } = sealed;
+        let Sealed { iv, ciphertext: mut buffer, tag } = sealed;
         match self {
             Self::A256CbcHs512 => {
                 let (mac_key, enc_key) = key.split_at_checked(32).ok_or(Refused)?;
@@ -117,22 +133,18 @@ impl ContentEncryption {
                 if tag.len() != 32 {
                     return Err(Refused);
                 }
-                cbc_mac(mac_key, aad, &iv, &ciphertext)?.verify_truncated_left(&tag).map_err(|_| Refused)?;
-                cbc::Decryptor::<Aes256>::new_from_slices(enc_key, &iv)
+                cbc_mac(mac_key, aad, &iv, &buffer)?.verify_truncated_left(&tag).map_err(|_| Refused)?;
+                let length = cbc::Decryptor::<Aes256>::new_from_slices(enc_key, &iv)
                     .map_err(|_| Refused)?
-                    .decrypt_padded_vec::<Pkcs7>(&ciphertext)
-                    .map_err(|_| Refused)
-            }
-            Self::Xc20p => {
-                let nonce = <[u8; 24]>::try_from(iv).map_err(|_| Refused)?.into();
-                let tag = <[u8; 16]>::try_from(tag).map_err(|_| Refused)?.into();
-                XChaCha20Poly1305::new_from_slice(key)
+                    .decrypt_padded::<Pkcs7>(&mut buffer)
                     .map_err(|_| Refused)?
-                    .decrypt_inout_detached(&nonce, aad, ciphertext.as_mut_slice().into(), &tag)
-                    .map_err(|_| Refused)?;
-                Ok(ciphertext)
+                    .len();
+                buffer.truncate(length);
             }
+            Self::A256Gcm => open_aead::<Aes256Gcm, 12>(key, &iv, &mut buffer, aad, &tag)?,
+            Self::Xc20p => open_aead::<XChaCha20Poly1305, 24>(key, &iv, &mut buffer, aad, &tag)?,
         }
+        Ok(buffer)
     }
 
     /// Unwraps a content key of the right length for this encryption.
@@ -145,6 +157,42 @@ impl ContentEncryption {
         KwAes256::new(&(*kek).into()).unwrap_key(wrapped, &mut key).map_err(|_| Refused)?;
         Ok(key)
     }
+}
+
+fn seal_aead<A, const N: usize>(
+    key: &[u8],
+    iv: &[u8],
+    buffer: &mut [u8],
+    aad: &[u8],
+) -> Result<Vec<u8>, Refused>
+where
+    A: AeadInOut + KeyInit,
+    Nonce<A>: From<[u8; N]>,
+{
+    let nonce = <[u8; N]>::try_from(iv).map_err(|_| Refused)?.into();
+    let tag = A::new_from_slice(key)
+        .map_err(|_| Refused)?
+        .encrypt_inout_detached(&nonce, aad, buffer.into())
+        .map_err(|_| Refused)?;
+    Ok(tag.to_vec())
+}
+
+fn open_aead<A, const N: usize>(
+    key: &[u8],
+    iv: &[u8],
+    buffer: &mut [u8],
+    aad: &[u8],
+    tag: &[u8],
+) -> Result<(), Refused>
+where
+    A: AeadInOut + KeyInit,
+    Nonce<A>: From<[u8; N]>,
+{
+    let nonce = <[u8; N]>::try_from(iv).map_err(|_| Refused)?.into();
+    A::new_from_slice(key)
+        .map_err(|_| Refused)?
+        .decrypt_inout_detached(&nonce, aad, buffer.into(), tag.try_into().map_err(|_| Refused)?)
+        .map_err(|_| Refused)
 }
 
 /// Wraps a content key.
@@ -173,6 +221,7 @@ mod tests {
     use super::super::kdf::{self, Context};
     use super::{ContentEncryption, Sealed, wrap_key};
     use crate::base64url;
+    use crate::did::PublicKey;
     use crate::keys::X25519Secret;
 
     #[test]
@@ -208,7 +257,8 @@ mod tests {
                           hands of the enemy without inconvenience";
         let aad = b"The second principle of Auguste Kerckhoffs";
         let enc = ContentEncryption::A256CbcHs512;
-        let sealed = enc.seal_with(&key, hex("1af38c2dc2b96ffdd86694092341bc04"), plaintext, aad).unwrap();
+        let sealed =
+            enc.seal_with(&key, hex("1af38c2dc2b96ffdd86694092341bc04"), plaintext.to_vec(), aad).unwrap();
         assert_eq!(sealed.ciphertext.len(), 144);
         assert_eq!(sealed.tag, hex("4dd3b4c088a7f45c216839645b2012bf2e6269a8c56a816dbc1b267761955bc5"));
         assert_eq!(enc.open(&key, sealed, aad).unwrap(), plaintext);
@@ -216,9 +266,10 @@ mod tests {
 
     #[test]
     fn refuses_short_tags_other_data_and_other_keys() {
-        for enc in [ContentEncryption::A256CbcHs512, ContentEncryption::Xc20p] {
+        for enc in [ContentEncryption::A256CbcHs512, ContentEncryption::A256Gcm, ContentEncryption::Xc20p] {
             let key = vec![1; enc.key_bytes()];
-            let sealed = || enc.seal_with(&key, vec![2; enc.iv_bytes()], b"content", b"aad").unwrap();
+            let sealed =
+                || enc.seal_with(&key, vec![2; enc.iv_bytes()], b"content".to_vec(), b"aad").unwrap();
             assert_eq!(enc.open(&key, sealed(), b"aad").unwrap(), b"content");
             assert!(enc.open(&key, sealed(), b"add").is_err());
             assert!(enc.open(&vec![3; key.len()], sealed(), b"aad").is_err());
@@ -247,8 +298,9 @@ mod tests {
             |pointer: &str| base64url::decode(protected.pointer(pointer).unwrap().as_str().unwrap()).unwrap();
         for recipient in ["0", "1"] {
             let secret = X25519Secret::from_bytes(key(&format!("/recipients/{recipient}/d")));
-            let epk = <[u8; 32]>::try_from(header("/epk/x")).unwrap();
-            let z = kdf::shared_secret((&secret, &epk), Some((&secret, &key("/sender/x")))).unwrap();
+            let epk = PublicKey::X25519(header("/epk/x").try_into().unwrap());
+            let sender = PublicKey::X25519(key("/sender/x"));
+            let z = kdf::shared_secret((&secret, &epk), Some((&secret, &sender))).unwrap();
             let tag = bytes("/jwe/tag");
             let (apu, apv) = (header("/apu"), header("/apv"));
             let context = Context { alg: "ECDH-1PU+A128KW", apu: &apu, apv: &apv, cc_tag: Some(&tag) };

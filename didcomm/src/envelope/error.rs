@@ -1,6 +1,6 @@
 //! Why a message cannot be packed or an envelope not be opened.
 
-use super::{MAX_ENVELOPE_BYTES, MAX_RECIPIENTS};
+use super::{MAX_ENVELOPE_BYTES, MAX_RECIPIENTS, MAX_SIGNATURES};
 use crate::did::DidError;
 
 /// Why a message cannot be packed. All of these are mistakes of the caller or of the recipient's document.
@@ -15,8 +15,8 @@ pub enum PackError {
         /// Why there is none.
         source: DidError,
     },
-    /// The document does not list this key for key agreement.
-    #[error("{kid} is not a key-agreement key of its DID")]
+    /// The document does not list this key for key agreement, or a key that signs not for authentication.
+    #[error("{kid} is not a key of its DID for this use")]
     UnknownKey {
         /// The key.
         kid: String,
@@ -36,6 +36,15 @@ pub enum PackError {
     /// The recipients' keys are none, too many, listed twice, or of several DIDs.
     #[error("recipients must be 1 to {MAX_RECIPIENTS} different keys of one DID")]
     Recipients,
+    /// The keys that sign are too many, listed twice, or of several DIDs.
+    #[error("signers must be at most {MAX_SIGNATURES} different keys of one DID")]
+    Signers,
+    /// The keys of sender and recipients are not of one curve, or not of one that is used.
+    #[error("the keys of sender and recipients are not of one curve")]
+    Curve,
+    /// `from_prior` does not say that the sender takes the place of the DID that signed it.
+    #[error("`from_prior` is not a rotation to the sender")]
+    Prior,
     /// A recipient's public key is of low order: the envelope would be open to everybody.
     #[error("{kid} is a public key of low order")]
     WeakKey {
@@ -81,17 +90,35 @@ pub enum UnpackError {
     /// The sender's document does not list the key for key agreement.
     #[error("the sender's key is not a key-agreement key of its DID")]
     UnknownSenderKey,
+    /// The signer's DID has no document.
+    #[error("the signer's DID does not resolve: {0}")]
+    UnresolvedSigner(DidError),
+    /// The signer's document does not list the key for authentication.
+    #[error("the signer's key does not authenticate its DID")]
+    UnknownSignerKey,
+    /// A signature does not verify.
+    #[error("a signature does not verify")]
+    BadSignature,
+    /// The message's `from` is absent or not the DID that signed it.
+    #[error("`from` is not the DID that signed the message")]
+    SignerMismatch,
+    /// The message's `from_prior` proves nothing.
+    #[error("`from_prior` does not verify: {what}")]
+    Prior {
+        /// What is wrong with it.
+        what: &'static str,
+    },
     /// Decryption failed: wrong key, wrong sender, or altered on the way. Deliberately not told apart.
     #[error("the envelope cannot be decrypted")]
     Undecryptable,
     /// The message's `from` is absent or not the DID of the key that encrypted it.
     #[error("`from` is not the DID that encrypted the message")]
     SenderMismatch,
-    /// The message's `to` lacks the DID of the key that opened it.
+    /// The message's `to` lacks the DID of the key that opened it, or is absent though the message is signed.
     #[error("`to` lacks the DID that the message was encrypted to")]
     RecipientMismatch,
-    /// The inner envelope is not for the key that opened the outer one.
-    #[error("the layers of the envelope are for different keys")]
+    /// The inner envelope is not for the DID whose key opened the outer one.
+    #[error("the layers of the envelope are for different DIDs")]
     LayerMismatch,
     /// The message's `expires_time` is over.
     #[error("the message expired at {expires_time}")]

@@ -9,12 +9,13 @@ use std::borrow::Cow;
 
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize, Serializer};
+use serde_json::{Map, Value};
 use sha2::{Digest as _, Sha256};
 
 use super::content::{ContentEncryption, Sealed};
 use super::{MAX_RECIPIENTS, UnpackError};
 use crate::base64url;
-use crate::did::did_of;
+use crate::did::{KeyError, PublicKey, did_of};
 
 /// Media type of an encrypted message, the value of the `typ` header.
 pub(super) const ENCRYPTED_TYP: &str = "application/didcomm-encrypted+json";
@@ -42,7 +43,7 @@ impl KeyAgreement {
 pub(super) struct Jwe<'a> {
     pub(super) alg: KeyAgreement,
     pub(super) enc: ContentEncryption,
-    pub(super) epk: [u8; 32],
+    pub(super) epk: PublicKey,
     /// DID URL of the sender's key: present under ECDH-1PU, absent under ECDH-ES.
     pub(super) sender_kid: Option<String>,
     /// Decoded `apu`, empty when absent.
@@ -50,48 +51,40 @@ pub(super) struct Jwe<'a> {
     /// Decoded `apv`, equal to the hash of the recipients.
     pub(super) apv: [u8; 32],
     /// Different keys of one DID, at least one.
-    pub(super) recipients: Vec<Recipient<'a>>,
+    pub(super) recipients: Vec<Recipient>,
     pub(super) content: Sealed,
     /// The protected header as it was sent.
     pub(super) aad: Cow<'a, str>,
 }
 
-pub(super) struct Recipient<'a> {
-    pub(super) kid: Cow<'a, str>,
+pub(super) struct Recipient {
+    pub(super) kid: String,
     pub(super) encrypted_key: Vec<u8>,
 }
 
-#[derive(Deserialize)]
+/// The members of a JWE that are read.
 pub(super) struct JweIn<'a> {
-    #[serde(borrow)]
-    protected: Cow<'a, str>,
-    #[serde(borrow, default)]
-    unprotected: Option<UnprotectedIn<'a>>,
-    #[serde(borrow)]
-    recipients: Vec<RecipientIn<'a>>,
-    #[serde(borrow)]
-    iv: Cow<'a, str>,
-    #[serde(borrow)]
-    ciphertext: Cow<'a, str>,
-    #[serde(borrow)]
-    tag: Cow<'a, str>,
-    #[serde(default)]
-    aad: Option<IgnoredAny>,
+    pub(super) protected: Cow<'a, str>,
+    pub(super) unprotected: Option<UnprotectedIn>,
+    pub(super) recipients: Vec<RecipientIn<'a>>,
+    pub(super) iv: Cow<'a, str>,
+    pub(super) ciphertext: Cow<'a, str>,
+    pub(super) tag: Cow<'a, str>,
+    pub(super) aad: Option<IgnoredAny>,
 }
 
 #[derive(Deserialize)]
-struct RecipientIn<'a> {
-    #[serde(borrow)]
-    header: UnprotectedIn<'a>,
+pub(super) struct RecipientIn<'a> {
+    header: UnprotectedIn,
     #[serde(borrow)]
     encrypted_key: Cow<'a, str>,
 }
 
 /// A header outside of the authenticated part. Of the names that mean something only `kid` may stand there.
 #[derive(Deserialize)]
-struct UnprotectedIn<'a> {
-    #[serde(borrow, default)]
-    kid: Option<Cow<'a, str>>,
+pub(super) struct UnprotectedIn {
+    #[serde(default)]
+    kid: Option<String>,
     #[serde(default)]
     typ: Option<IgnoredAny>,
     #[serde(default)]
@@ -137,20 +130,22 @@ struct EpkIn {
     kty: String,
     crv: String,
     x: String,
+    #[serde(default)]
+    y: Option<String>,
 }
 
-const fn malformed(what: &'static str) -> UnpackError {
+pub(super) const fn malformed(what: &'static str) -> UnpackError {
     UnpackError::Malformed { what }
 }
 
-const fn unsupported(what: &'static str) -> UnpackError {
+pub(super) const fn unsupported(what: &'static str) -> UnpackError {
     UnpackError::Unsupported { what }
 }
 
 impl<'a> JweIn<'a> {
-    /// Reads an envelope and checks everything that needs no key.
-    pub(super) fn parse(bytes: &'a [u8]) -> Result<Jwe<'a>, UnpackError> {
-        let jwe: Self = serde_json::from_slice(bytes).map_err(|_| malformed("JWE"))?;
+    /// Checks everything that needs no key.
+    pub(super) fn check(self) -> Result<Jwe<'a>, UnpackError> {
+        let jwe = self;
         let protected = base64url::decode(jwe.protected.as_bytes()).ok_or(malformed("protected header"))?;
         let protected: ProtectedIn =
             serde_json::from_slice(&protected).map_err(|_| malformed("protected header"))?;
@@ -163,8 +158,8 @@ impl<'a> JweIn<'a> {
         let recipients = read_recipients(jwe.recipients)?;
 
         let (alg, enc) = protected.algorithms()?;
-        let epk = protected.epk.x25519()?;
-        let apv = apv(recipients.iter().map(|recipient| recipient.kid.as_ref()));
+        let epk = protected.epk.read()?;
+        let apv = apv(recipients.iter().map(|recipient| recipient.kid.as_str()));
         // Not a secret, so an ordinary comparison will do.
         if base64url::decode_array(&protected.apv) != Some(apv) {
             return Err(malformed("apv is not the hash of the recipients"));
@@ -190,7 +185,7 @@ impl<'a> JweIn<'a> {
     }
 }
 
-fn read_recipients(recipients: Vec<RecipientIn<'_>>) -> Result<Vec<Recipient<'_>>, UnpackError> {
+fn read_recipients(recipients: Vec<RecipientIn<'_>>) -> Result<Vec<Recipient>, UnpackError> {
     if recipients.is_empty() || recipients.len() > MAX_RECIPIENTS {
         return Err(malformed("number of recipients"));
     }
@@ -205,7 +200,7 @@ fn read_recipients(recipients: Vec<RecipientIn<'_>>) -> Result<Vec<Recipient<'_>
             })
         })
         .collect::<Result<Vec<_>, _>>()?;
-    one_did(recipients.iter().map(|recipient| recipient.kid.as_ref())).map_err(malformed)?;
+    one_did(recipients.iter().map(|recipient| recipient.kid.as_str())).map_err(malformed)?;
     Ok(recipients)
 }
 
@@ -229,7 +224,7 @@ pub(super) fn apv<'k>(kids: impl Iterator<Item = &'k str>) -> [u8; 32] {
     Sha256::digest(kids.join(".")).into()
 }
 
-impl UnprotectedIn<'_> {
+impl UnprotectedIn {
     fn check(&self) -> Result<(), UnpackError> {
         let Self { kid: _, typ, alg, enc, epk, apu, apv, skid, crit, zip } = self;
         if [typ, alg, enc, epk, apu, apv, skid, crit, zip].into_iter().any(Option::is_some) {
@@ -287,11 +282,16 @@ impl ProtectedIn {
 }
 
 impl EpkIn {
-    fn x25519(&self) -> Result<[u8; 32], UnpackError> {
-        if self.kty != "OKP" || self.crv != "X25519" {
+    fn read(&self) -> Result<PublicKey, UnpackError> {
+        if !["X25519", "P-256", "P-384", "P-521"].contains(&self.crv.as_str()) {
             return Err(unsupported("curve"));
         }
-        base64url::decode_array(&self.x).ok_or(malformed("epk"))
+        // Points that are not on their curve end here.
+        match PublicKey::from_jwk_members(&self.kty, &self.crv, Some(&self.x), self.y.as_deref()) {
+            Ok(epk) => Ok(epk),
+            Err(KeyError::Unsupported) => Err(unsupported("curve")),
+            Err(KeyError::Malformed) => Err(malformed("epk")),
+        }
     }
 }
 
@@ -306,45 +306,7 @@ pub(super) struct ProtectedOut<'a> {
     pub(super) apu: &'a [u8],
     #[serde(serialize_with = "as_base64url")]
     pub(super) apv: [u8; 32],
-    pub(super) epk: EpkOut,
-}
-
-#[derive(Serialize)]
-pub(super) struct EpkOut {
-    kty: &'static str,
-    crv: &'static str,
-    #[serde(serialize_with = "as_base64url")]
-    x: [u8; 32],
-}
-
-impl EpkOut {
-    pub(super) const fn x25519(public: [u8; 32]) -> Self {
-        Self { kty: "OKP", crv: "X25519", x: public }
-    }
-}
-
-#[derive(Serialize)]
-pub(super) struct JweOut<'a> {
-    pub(super) protected: &'a str,
-    pub(super) recipients: Vec<RecipientOut<'a>>,
-    #[serde(serialize_with = "as_base64url")]
-    pub(super) iv: Vec<u8>,
-    #[serde(serialize_with = "as_base64url")]
-    pub(super) ciphertext: Vec<u8>,
-    #[serde(serialize_with = "as_base64url")]
-    pub(super) tag: Vec<u8>,
-}
-
-#[derive(Serialize)]
-pub(super) struct RecipientOut<'a> {
-    pub(super) header: RecipientHeaderOut<'a>,
-    #[serde(serialize_with = "as_base64url")]
-    pub(super) encrypted_key: Vec<u8>,
-}
-
-#[derive(Serialize)]
-pub(super) struct RecipientHeaderOut<'a> {
-    pub(super) kid: &'a str,
+    pub(super) epk: Map<String, Value>,
 }
 
 fn as_base64url<S: Serializer>(bytes: impl AsRef<[u8]>, serializer: S) -> Result<S::Ok, S::Error> {

@@ -5,7 +5,11 @@
 use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
-use crate::keys::X25519Secret;
+use crate::did::PublicKey;
+use crate::keys::Agree;
+
+/// Bytes of a coordinate on the largest curve, P-521.
+const MAX_FIELD_BYTES: usize = 66;
 
 /// What enters the derivation besides the shared secrets.
 pub(super) struct Context<'a> {
@@ -21,15 +25,16 @@ pub(super) struct Context<'a> {
 
 /// `Z` of ECDH-ES or ECDH-1PU: the ephemeral agreement, then the static one if there is one.
 ///
-/// `None` when a public key is of low order.
+/// `None` when a public key is of low order, or of another curve than the private one.
 pub(super) fn shared_secret(
-    ephemeral: (&X25519Secret, &[u8; 32]),
-    statics: Option<(&X25519Secret, &[u8; 32])>,
+    ephemeral: (&dyn Agree, &PublicKey),
+    statics: Option<(&dyn Agree, &PublicKey)>,
 ) -> Option<Zeroizing<Vec<u8>>> {
-    let mut z = Zeroizing::new(Vec::with_capacity(64));
-    z.extend_from_slice(ephemeral.0.agree(ephemeral.1)?.as_bytes());
+    // Never grown, which would leave a copy behind.
+    let mut z = Zeroizing::new(Vec::with_capacity(2 * MAX_FIELD_BYTES));
+    z.extend_from_slice(&ephemeral.0.shared_secret(ephemeral.1)?);
     if let Some((secret, public)) = statics {
-        z.extend_from_slice(secret.agree(public)?.as_bytes());
+        z.extend_from_slice(&secret.shared_secret(public)?);
     }
     Some(z)
 }

@@ -1,18 +1,77 @@
-//! Writing envelopes.
+//! Writing envelopes: which layers, and what is checked before anything is encrypted.
 
 use rand_core::CryptoRng;
-use zeroize::Zeroizing;
 
-use super::content::{ContentEncryption, wrap_key};
-use super::jwe::{
-    ENCRYPTED_TYP, EpkOut, JweOut, KeyAgreement, ProtectedOut, RecipientHeaderOut, RecipientOut, apv, one_did,
-};
-use super::kdf::{self, Context};
-use super::{MAX_ENVELOPE_BYTES, MAX_RECIPIENTS, PackError, Secrets};
-use crate::base64url;
-use crate::did::{Resolver, did_of};
-use crate::keys::X25519Secret;
-use crate::message::{Message, PLAIN_TYP};
+use super::content::ContentEncryption;
+use super::jwe::one_did;
+use super::jws::MAX_SIGNATURES;
+use super::seal::{Sealing, Sender};
+use super::{MAX_ENVELOPE_BYTES, MAX_RECIPIENTS, PackError, Secrets, jws, prior};
+use crate::did::{DidDocument, PublicKey, Resolver, did_of};
+use crate::keys::Sign;
+use crate::message::Message;
+
+/// What is put around a message, named from the inside to the outside. Keys are absolute DID URLs.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Layers<'a> {
+    /// Keys of the sender that sign, so that everybody can be shown who wrote the message; none does not sign.
+    pub signers: &'a [&'a str],
+    /// The key of the sender that encrypts, so that the recipients know who wrote it: authcrypt.
+    pub sender: Option<&'a str>,
+    /// Whether an anonymous layer hides the sender from whoever carries the message. Without a sender there is always one.
+    pub hidden: bool,
+    /// Keys of one DID and one curve to encrypt to; none does not encrypt.
+    pub recipients: &'a [&'a str],
+    /// Content encryption of the anonymous layer.
+    pub content: ContentEncryption,
+}
+
+/// Writes `message` with any legal layers: none, signed, encrypted, or signed and encrypted.
+///
+/// `message.from` must be the DID of the keys that sign and encrypt. `message.to`, if present, must contain the recipients'
+/// DID, and must be present if the message is signed and encrypted: otherwise a recipient could pass it on as if it had been
+/// written to somebody else. `message.from_prior` must verify. Returns JSON.
+///
+/// # Errors
+/// A [`PackError`]; nothing was signed or encrypted.
+pub fn pack<R: CryptoRng + ?Sized>(
+    message: &Message,
+    layers: &Layers<'_>,
+    secrets: &dyn Secrets,
+    resolver: &dyn Resolver,
+    rng: &mut R,
+) -> Result<Vec<u8>, PackError> {
+    let sender = layers.sender.map(|kid| sender(message, kid, secrets)).transpose()?;
+    let signers = signers(message, layers.signers, secrets, resolver)?;
+    let encrypted = !layers.recipients.is_empty();
+    if sender.is_some() && !encrypted {
+        return Err(PackError::Recipients);
+    }
+    let recipients = if encrypted { recipients(layers.recipients, resolver)? } else { Vec::new() };
+    if sender.is_some_and(|sender| {
+        recipients.first().is_some_and(|(_, key)| key.curve() != sender.secret.public_key().curve())
+    }) {
+        return Err(PackError::Curve);
+    }
+    addressed(message, layers.recipients, !signers.is_empty())?;
+    if let Some(jwt) = &message.from_prior {
+        prior::verify(jwt, message.from.as_deref(), resolver).map_err(|_| PackError::Prior)?;
+    }
+
+    let anonymous = layers.hidden || sender.is_none();
+    let mut content = message.to_json(ContentEncryption::A256CbcHs512.padding_bytes())?;
+    if !signers.is_empty() {
+        content = jws::sign(&content, &signers)?;
+    }
+    if let Some(sender) = sender {
+        let authcrypt = Sealing::new(Some(sender), &recipients, ContentEncryption::A256CbcHs512, rng)?;
+        content = authcrypt.seal(content, rng)?;
+    }
+    if encrypted && anonymous {
+        content = Sealing::new(None, &recipients, layers.content, rng)?.seal(content, rng)?;
+    }
+    if content.len() > MAX_ENVELOPE_BYTES { Err(PackError::TooLarge) } else { Ok(content) }
+}
 
 /// Encrypts `message` from one key to the keys of one DID, so that they know who sent it.
 ///
@@ -29,15 +88,8 @@ pub fn authcrypt<R: CryptoRng + ?Sized>(
     resolver: &dyn Resolver,
     rng: &mut R,
 ) -> Result<Vec<u8>, PackError> {
-    if message.from.as_deref() != Some(did_of(sender_kid)) {
-        return Err(PackError::Sender);
-    }
-    let secret =
-        secrets.x25519(sender_kid).ok_or_else(|| PackError::NoSecret { kid: sender_kid.to_owned() })?;
-    let recipients = recipients(recipient_kids, resolver)?;
-    let plaintext = plaintext(message, recipient_kids)?;
-    let sender = Sender { kid: sender_kid, secret };
-    Sealing::new(Some(sender), &recipients, ContentEncryption::A256CbcHs512, rng).seal(&plaintext, rng)
+    let layers = Layers { sender: Some(sender_kid), recipients: recipient_kids, ..Layers::default() };
+    pack(message, &layers, secrets, resolver, rng)
 }
 
 /// Encrypts `message` to the keys of one DID without saying who sent it.
@@ -52,9 +104,11 @@ pub fn anoncrypt<R: CryptoRng + ?Sized>(
     resolver: &dyn Resolver,
     rng: &mut R,
 ) -> Result<Vec<u8>, PackError> {
-    let recipients = recipients(recipient_kids, resolver)?;
-    let plaintext = plaintext(message, recipient_kids)?;
-    Sealing::new(None, &recipients, ContentEncryption::Xc20p, rng).seal(&plaintext, rng)
+    if recipient_kids.is_empty() {
+        return Err(PackError::Recipients);
+    }
+    let layers = Layers { recipients: recipient_kids, ..Layers::default() };
+    pack(message, &layers, &NoSecrets, resolver, rng)
 }
 
 /// Encrypts `message` with [`authcrypt`] and the result anonymously to the same key, so that whoever carries the
@@ -70,134 +124,84 @@ pub fn sealed<R: CryptoRng + ?Sized>(
     resolver: &dyn Resolver,
     rng: &mut R,
 ) -> Result<Vec<u8>, PackError> {
-    let inner = authcrypt(message, sender_kid, &[recipient_kid], secrets, resolver, rng)?;
-    let recipients = recipients(&[recipient_kid], resolver)?;
-    Sealing::new(None, &recipients, ContentEncryption::Xc20p, rng).seal(&inner, rng)
+    let recipients = &[recipient_kid];
+    let layers = Layers { sender: Some(sender_kid), hidden: true, recipients, ..Layers::default() };
+    pack(message, &layers, secrets, resolver, rng)
 }
 
-fn recipients<'k>(kids: &[&'k str], resolver: &dyn Resolver) -> Result<Vec<(&'k str, [u8; 32])>, PackError> {
-    if kids.is_empty() || kids.len() > MAX_RECIPIENTS || one_did(kids.iter().copied()).is_err() {
-        return Err(PackError::Recipients);
+/// What anoncrypt needs.
+struct NoSecrets;
+
+impl Secrets for NoSecrets {
+    fn x25519(&self, _kid: &str) -> Option<&crate::keys::X25519Secret> {
+        None
     }
-    let did = kids.first().map_or("", |kid| did_of(kid));
-    let document =
-        resolver.document(did).map_err(|source| PackError::Unresolved { did: did.to_owned(), source })?;
+}
+
+fn sender<'a>(message: &Message, kid: &'a str, secrets: &'a dyn Secrets) -> Result<Sender<'a>, PackError> {
+    if message.from.as_deref() != Some(did_of(kid)) {
+        return Err(PackError::Sender);
+    }
+    let secret = secrets.agreement(kid).ok_or_else(|| PackError::NoSecret { kid: kid.to_owned() })?;
+    Ok(Sender { kid, secret })
+}
+
+fn signers<'a>(
+    message: &Message,
+    kids: &'a [&'a str],
+    secrets: &'a dyn Secrets,
+    resolver: &dyn Resolver,
+) -> Result<Vec<(&'a str, &'a dyn Sign)>, PackError> {
+    if kids.len() > MAX_SIGNATURES || one_did(kids.iter().copied()).is_err() {
+        return Err(PackError::Signers);
+    }
+    let Some(first) = kids.first() else { return Ok(Vec::new()) };
+    let did = did_of(first);
+    if message.from.as_deref() != Some(did) {
+        return Err(PackError::Sender);
+    }
+    let document = document(did, resolver)?;
     kids.iter()
-        .map(|kid| match document.x25519(kid) {
-            Some(public) => Ok((*kid, public)),
-            None => Err(PackError::UnknownKey { kid: (*kid).to_owned() }),
+        .map(|kid| {
+            let secret =
+                secrets.signing(kid).ok_or_else(|| PackError::NoSecret { kid: (*kid).to_owned() })?;
+            if document.authentication_key(kid) != Some(secret.public_key()) {
+                return Err(PackError::UnknownKey { kid: (*kid).to_owned() });
+            }
+            Ok((*kid, secret))
         })
         .collect()
 }
 
-/// Serialises a message, with `typ` even if it has none: libraries of DIDComm v2.0 require it.
-fn plaintext(message: &Message, recipient_kids: &[&str]) -> Result<Vec<u8>, PackError> {
-    if let Some(to) = &message.to {
-        let did = recipient_kids.first().map(|kid| did_of(kid));
-        if !to.iter().any(|to| Some(to.as_str()) == did) {
-            return Err(PackError::Recipient);
-        }
+fn recipients<'k>(kids: &[&'k str], resolver: &dyn Resolver) -> Result<Vec<(&'k str, PublicKey)>, PackError> {
+    if kids.is_empty() || kids.len() > MAX_RECIPIENTS || one_did(kids.iter().copied()).is_err() {
+        return Err(PackError::Recipients);
     }
-    let json = if message.typ.is_none() {
-        serde_json::to_vec(&Message { typ: Some(PLAIN_TYP.to_owned()), ..message.clone() })
-    } else {
-        serde_json::to_vec(message)
-    };
-    json.map_err(|_| PackError::Encoding)
-}
-
-#[derive(Clone, Copy)]
-pub(super) struct Sender<'a> {
-    pub(super) kid: &'a str,
-    pub(super) secret: &'a X25519Secret,
-}
-
-/// One envelope to be written.
-pub(super) struct Sealing<'a> {
-    pub(super) sender: Option<Sender<'a>>,
-    pub(super) recipients: &'a [(&'a str, [u8; 32])],
-    pub(super) enc: ContentEncryption,
-    pub(super) alg: KeyAgreement,
-    pub(super) ephemeral: X25519Secret,
-    pub(super) header: ProtectedOut<'a>,
-}
-
-impl<'a> Sealing<'a> {
-    pub(super) fn new<R: CryptoRng + ?Sized>(
-        sender: Option<Sender<'a>>,
-        recipients: &'a [(&'a str, [u8; 32])],
-        enc: ContentEncryption,
-        rng: &mut R,
-    ) -> Self {
-        let ephemeral = X25519Secret::generate(rng);
-        let alg = if sender.is_some() { KeyAgreement::Ecdh1Pu } else { KeyAgreement::EcdhEs };
-        let header = ProtectedOut {
-            typ: ENCRYPTED_TYP,
-            alg: alg.name(),
-            enc: enc.name(),
-            skid: sender.map(|sender| sender.kid),
-            apu: sender.map_or(&[], |sender| sender.kid.as_bytes()),
-            apv: apv(recipients.iter().map(|(kid, _)| *kid)),
-            epk: EpkOut::x25519(ephemeral.public()),
-        };
-        Self { sender, recipients, enc, alg, ephemeral, header }
-    }
-
-    pub(super) fn seal<R: CryptoRng + ?Sized>(
-        self,
-        plaintext: &[u8],
-        rng: &mut R,
-    ) -> Result<Vec<u8>, PackError> {
-        let statics = self.sender.map(|sender| sender.secret);
-        self.seal_with(plaintext, rng, |ephemeral, recipient| {
-            kdf::shared_secret((ephemeral, recipient), statics.map(|secret| (secret, recipient)))
+    let document = document(kids.first().map_or("", |kid| did_of(kid)), resolver)?;
+    let recipients = kids
+        .iter()
+        .map(|kid| match document.agreement_key(kid) {
+            Some(public) => Ok((*kid, public)),
+            None => Err(PackError::UnknownKey { kid: (*kid).to_owned() }),
         })
+        .collect::<Result<Vec<_>, _>>()?;
+    // One ephemeral key serves all, so it has the curve of all.
+    let curves = || recipients.iter().map(|(_, key)| key.curve());
+    if curves().zip(curves().skip(1)).any(|(one, next)| one != next) {
+        return Err(PackError::Curve);
     }
+    Ok(recipients)
+}
 
-    /// Seals with a `Z` that `agree` makes from the ephemeral key and a recipient's.
-    pub(super) fn seal_with<R: CryptoRng + ?Sized>(
-        self,
-        plaintext: &[u8],
-        rng: &mut R,
-        agree: impl Fn(&X25519Secret, &[u8; 32]) -> Option<Zeroizing<Vec<u8>>>,
-    ) -> Result<Vec<u8>, PackError> {
-        let header = serde_json::to_vec(&self.header).map_err(|_| PackError::Encoding)?;
-        let protected = base64url::encode(header);
-        let key = self.enc.generate_key(rng);
-        // Under ECDH-1PU the content comes first: its tag enters the derivation of the key that wraps.
-        let content =
-            self.enc.seal(&key, plaintext, protected.as_bytes(), rng).map_err(|_| PackError::Encoding)?;
-        let recipients = self
-            .recipients
-            .iter()
-            .map(|(kid, public)| {
-                let z = agree(&self.ephemeral, public)
-                    .ok_or_else(|| PackError::WeakKey { kid: (*kid).to_owned() })?;
-                let kek = self.wrapping_key(&z, &content.tag);
-                Ok(RecipientOut {
-                    header: RecipientHeaderOut { kid },
-                    encrypted_key: wrap_key(&kek, &key).map_err(|_| PackError::Encoding)?,
-                })
-            })
-            .collect::<Result<_, _>>()?;
-        let jwe = JweOut {
-            protected: &protected,
-            recipients,
-            iv: content.iv,
-            ciphertext: content.ciphertext,
-            tag: content.tag,
-        };
-        let json = serde_json::to_vec(&jwe).map_err(|_| PackError::Encoding)?;
-        if json.len() > MAX_ENVELOPE_BYTES { Err(PackError::TooLarge) } else { Ok(json) }
-    }
+fn document(did: &str, resolver: &dyn Resolver) -> Result<DidDocument, PackError> {
+    resolver.document(did).map_err(|source| PackError::Unresolved { did: did.to_owned(), source })
+}
 
-    fn wrapping_key(&self, z: &[u8], tag: &[u8]) -> Zeroizing<[u8; 32]> {
-        let context = Context {
-            alg: self.alg.name(),
-            apu: self.header.apu,
-            apv: &self.header.apv,
-            cc_tag: self.sender.is_some().then_some(tag),
-        };
-        kdf::concat(z, &context)
+fn addressed(message: &Message, recipient_kids: &[&str], signed: bool) -> Result<(), PackError> {
+    let Some(did) = recipient_kids.first().map(|kid| did_of(kid)) else { return Ok(()) };
+    match &message.to {
+        Some(to) if to.iter().any(|to| to == did) => Ok(()),
+        None if !signed => Ok(()),
+        _ => Err(PackError::Recipient),
     }
 }

@@ -1,6 +1,8 @@
 //! What an envelope must not get away with. Each forgery is encrypted correctly, by somebody who has a key.
 
 mod format;
+mod prior;
+mod signed;
 
 use std::collections::HashMap;
 
@@ -10,10 +12,10 @@ use serde_json::{Value, json};
 use zeroize::Zeroizing;
 
 use super::content::ContentEncryption;
-use super::jwe::EpkOut;
-use super::pack::{Sealing, Sender};
+
+use super::seal::{Sealing, Sender};
 use super::{
-    MAX_ENVELOPE_BYTES, MAX_RECIPIENTS, PackError, UnpackError, anoncrypt, authcrypt, sealed, unpack,
+    MAX_ENVELOPE_BYTES, MAX_RECIPIENTS, PackError, UnpackError, anoncrypt, authcrypt, jws, sealed, unpack,
 };
 use crate::base64url;
 use crate::did::{DidDocument, DidError, OfflineResolver, PublicKey, VerificationMethod, did_of, peer2};
@@ -28,14 +30,16 @@ struct Party {
     did: String,
     kid: String,
     secrets: HashMap<String, X25519Secret>,
+    signing: Ed25519Secret,
 }
 
 impl Party {
     fn new(seed: u8) -> Self {
         let secret = X25519Secret::from_bytes([seed; 32]);
-        let did = peer2::encode(&Ed25519Secret::from_bytes(&[seed; 32]).public(), &secret.public(), None);
+        let signing = Ed25519Secret::from_bytes(&[seed; 32]);
+        let did = peer2::encode(&signing.public(), &secret.public(), None);
         let kid = format!("{did}#key-2");
-        Self { did, secrets: HashMap::from([(kid.clone(), secret)]), kid }
+        Self { did, secrets: HashMap::from([(kid.clone(), secret)]), kid, signing }
     }
 
     fn secret(&self) -> &X25519Secret {
@@ -46,8 +50,18 @@ impl Party {
         Sender { kid: &self.kid, secret: self.secret() }
     }
 
-    fn recipient(&self) -> (&str, [u8; 32]) {
-        (&self.kid, self.secret().public())
+    fn recipient(&self) -> (&str, PublicKey) {
+        (&self.kid, PublicKey::X25519(self.secret().public()))
+    }
+
+    /// The key that signs.
+    fn authentication(&self) -> String {
+        format!("{}#key-1", self.did)
+    }
+
+    /// Signs any bytes, with none of the checks of `pack`.
+    fn sign(&self, payload: &[u8]) -> Vec<u8> {
+        jws::sign(payload, &[(&self.authentication(), &self.signing)]).unwrap()
     }
 
     fn unpack(&self, bytes: &[u8]) -> Result<super::Unpacked, UnpackError> {
@@ -74,11 +88,11 @@ fn plaintext(message: &Message) -> Vec<u8> {
 /// Encrypts any bytes, with none of the checks of `pack`.
 fn seal(
     sender: Option<Sender<'_>>,
-    to: (&str, [u8; 32]),
+    to: (&str, PublicKey),
     enc: ContentEncryption,
     plaintext: &[u8],
 ) -> Vec<u8> {
-    Sealing::new(sender, &[to], enc, &mut rng()).seal(plaintext, &mut rng()).unwrap()
+    Sealing::new(sender, &[to], enc, &mut rng()).unwrap().seal(plaintext.to_vec(), &mut rng()).unwrap()
 }
 
 fn malformed(what: &'static str) -> Result<super::Unpacked, UnpackError> {
@@ -186,25 +200,28 @@ fn takes_the_sender_from_apu_when_skid_is_absent_and_rejects_a_difference() {
     let (alice, bob, mallory) = parties();
     let text = plaintext(&message(&alice, &bob));
     let to = [bob.recipient()];
-    let sealing = || Sealing::new(Some(alice.sender()), &to, CBC, &mut rng());
+    let sealing = || Sealing::new(Some(alice.sender()), &to, CBC, &mut rng()).unwrap();
 
     let mut without_skid = sealing();
     without_skid.header.skid = None;
-    let got = bob.unpack(&without_skid.seal(&text, &mut rng()).unwrap()).unwrap();
+    let got = bob.unpack(&without_skid.seal(text.clone(), &mut rng()).unwrap()).unwrap();
     assert_eq!(got.sender.unwrap().kid, alice.kid);
 
     let mut without_apu = sealing();
     without_apu.header.apu = &[];
-    assert_eq!(bob.unpack(&without_apu.seal(&text, &mut rng()).unwrap()), malformed("authcrypt without apu"));
+    assert_eq!(
+        bob.unpack(&without_apu.seal(text.clone(), &mut rng()).unwrap()),
+        malformed("authcrypt without apu")
+    );
 
     let mut other_apu = sealing();
     other_apu.header.apu = mallory.kid.as_bytes();
-    assert_eq!(bob.unpack(&other_apu.seal(&text, &mut rng()).unwrap()), malformed("apu is not skid"));
+    assert_eq!(bob.unpack(&other_apu.seal(text.clone(), &mut rng()).unwrap()), malformed("apu is not skid"));
 
-    let mut anoncrypt_with_skid = Sealing::new(None, &to, XC20P, &mut rng());
+    let mut anoncrypt_with_skid = Sealing::new(None, &to, XC20P, &mut rng()).unwrap();
     anoncrypt_with_skid.header.skid = Some(&alice.kid);
     assert_eq!(
-        bob.unpack(&anoncrypt_with_skid.seal(&text, &mut rng()).unwrap()),
+        bob.unpack(&anoncrypt_with_skid.seal(text.clone(), &mut rng()).unwrap()),
         malformed("skid under anoncrypt")
     );
 }
@@ -214,9 +231,9 @@ fn takes_the_sender_from_apu_when_skid_is_absent_and_rejects_a_difference() {
 fn rejects_an_apv_of_other_recipients() {
     let (alice, bob, mallory) = parties();
     let to = [bob.recipient()];
-    let mut sealing = Sealing::new(Some(alice.sender()), &to, CBC, &mut rng());
+    let mut sealing = Sealing::new(Some(alice.sender()), &to, CBC, &mut rng()).unwrap();
     sealing.header.apv = super::jwe::apv([mallory.kid.as_str()].into_iter());
-    let jwe = sealing.seal(&plaintext(&message(&alice, &bob)), &mut rng()).unwrap();
+    let jwe = sealing.seal(plaintext(&message(&alice, &bob)), &mut rng()).unwrap();
     assert_eq!(bob.unpack(&jwe), malformed("apv is not the hash of the recipients"));
 }
 
@@ -269,9 +286,9 @@ fn refuses_messages_after_their_time() {
 
 /// Decides CN-17.
 #[test]
-fn layers_must_be_for_the_same_key() {
+fn layers_must_be_for_the_same_did() {
     let (alice, bob, _) = parties();
-    // A second key of Bob: Mallory wraps what Alice sent to the first for the second.
+    // A second DID of Bob: Mallory wraps what Alice sent to the first for the second.
     let second = Party::new(9);
     let mut bob_with_both = HashMap::from([(second.kid.clone(), X25519Secret::from_bytes([9; 32]))]);
     bob_with_both.insert(bob.kid.clone(), X25519Secret::from_bytes([2; 32]));
@@ -280,6 +297,10 @@ fn layers_must_be_for_the_same_key() {
     assert_eq!(unpack(&outer, &bob_with_both, &OfflineResolver, NOW), Err(UnpackError::LayerMismatch));
     let outer = seal(None, bob.recipient(), XC20P, &inner);
     assert!(unpack(&outer, &bob_with_both, &OfflineResolver, NOW).is_ok());
+    // Two names of one DID: the layers may be for keys on different curves.
+    let old = crate::did::resolve_offline(&bob.did).unwrap().method(&bob.kid).unwrap().alias.clone().unwrap();
+    let outer = seal(None, (&old, bob.recipient().1), XC20P, &inner);
+    assert_eq!(bob.unpack(&outer).unwrap().recipient_kid, Some(bob.kid));
 }
 
 /// Decides CN-17.
@@ -289,16 +310,20 @@ fn reads_no_other_nesting() {
     let text = plaintext(&message(&alice, &bob));
     let auth = seal(Some(alice.sender()), bob.recipient(), CBC, &text);
     let anon = seal(None, bob.recipient(), XC20P, &text);
-    let signed = br#"{"payload":"e30","signatures":[]}"#;
     for inner in [&auth, &anon] {
         let outer = seal(Some(alice.sender()), bob.recipient(), CBC, inner);
         assert_eq!(bob.unpack(&outer), unsupported("nesting"), "authcrypt of an envelope");
     }
     assert_eq!(bob.unpack(&seal(None, bob.recipient(), XC20P, &anon)), unsupported("nesting"));
-    assert_eq!(bob.unpack(signed), unsupported("signed message"));
-    assert_eq!(bob.unpack(&seal(None, bob.recipient(), XC20P, signed)), unsupported("signed message"));
-    let outer = seal(Some(alice.sender()), bob.recipient(), CBC, signed);
-    assert_eq!(bob.unpack(&outer), unsupported("signed message"));
+    for inner in [&auth, &anon, &alice.sign(&text)] {
+        assert_eq!(bob.unpack(&alice.sign(inner)), unsupported("nesting"), "a signature over an envelope");
+    }
+    // However many layers there are, the first that is out of order is the last that is opened.
+    let mut many = text;
+    for _ in 0..20 {
+        many = seal(None, bob.recipient(), XC20P, &many);
+    }
+    assert_eq!(bob.unpack(&many), unsupported("nesting"));
 }
 
 /// `Z` of an envelope whose ephemeral or static agreement gives zeros, as one with a point of low order does.
@@ -314,10 +339,10 @@ fn refuses_ephemeral_keys_of_low_order() {
     let mut one = [0; 32];
     one[0] = 1;
     for low in [[0; 32], one] {
-        let mut sealing = Sealing::new(None, &to, XC20P, &mut rng());
-        sealing.header.epk = EpkOut::x25519(low);
+        let mut sealing = Sealing::new(None, &to, XC20P, &mut rng()).unwrap();
+        sealing.header.epk = PublicKey::X25519(low).to_jwk();
         let text = plaintext(&message(&alice, &bob));
-        let jwe = sealing.seal_with(&text, &mut rng(), |_, _| zeros_and(&[])).unwrap();
+        let jwe = sealing.seal_with(text, &mut rng(), |_, _| zeros_and(&[])).unwrap();
         assert_eq!(bob.unpack(&jwe), Err(UnpackError::Undecryptable));
     }
 }
@@ -333,7 +358,8 @@ fn a_sender_key_of_low_order_authenticates_nobody() {
     let to = [bob.recipient()];
     let sender = Sender { kid: &kid, secret: mallory.secret() };
     let jwe = Sealing::new(Some(sender), &to, CBC, &mut rng())
-        .seal_with(&text, &mut rng(), |ephemeral, public| zeros_and(ephemeral.agree(public)?.as_bytes()))
+        .unwrap()
+        .seal_with(text, &mut rng(), |ephemeral, public| zeros_and(&ephemeral.shared_secret(public)?))
         .unwrap();
     assert_eq!(bob.unpack(&jwe), Err(UnpackError::Undecryptable));
 }
@@ -350,8 +376,8 @@ fn reads_both_names_of_a_did_peer_key() {
     assert!(bob_old.contains("#6LS"));
     let sender = Sender { kid: &alice_old, secret: alice.secret() };
     let text = plaintext(&message(&alice, &bob));
-    let inner = seal(Some(sender), (&bob_old, bob.secret().public()), CBC, &text);
-    let outer = seal(None, (&bob_old, bob.secret().public()), XC20P, &inner);
+    let inner = seal(Some(sender), (&bob_old, bob.recipient().1), CBC, &text);
+    let outer = seal(None, (&bob_old, bob.recipient().1), XC20P, &inner);
     for jwe in [&inner, &outer] {
         let got = bob.unpack(jwe).unwrap();
         assert_eq!(got.sender.unwrap().kid, alice_old);
@@ -366,10 +392,10 @@ fn reads_both_names_of_a_did_peer_key() {
 
 /// Decides CN-05.
 #[test]
-fn anoncrypt_is_read_with_both_content_encryptions() {
+fn anoncrypt_is_read_with_every_content_encryption() {
     let (alice, bob, _) = parties();
     let text = plaintext(&message(&alice, &bob));
-    for enc in [XC20P, CBC] {
+    for enc in [XC20P, CBC, ContentEncryption::A256Gcm] {
         assert!(bob.unpack(&seal(None, bob.recipient(), enc, &text)).is_ok(), "{enc:?}");
     }
 }

@@ -35,11 +35,12 @@ fn reads_exactly_the_supported_headers() {
         ("alg", json!("ECDH-ES+A128KW"), "alg"),
         ("alg", json!("dir"), "alg"),
         ("enc", json!("A128CBC-HS256"), "enc"),
-        ("enc", json!("A256GCM"), "enc"),
+        ("enc", json!("A256GCM"), "enc under authcrypt"),
         ("enc", json!("XC20P"), "enc under authcrypt"),
         ("crit", json!(["exp"]), "crit"),
         ("zip", json!("DEF"), "zip"),
-        ("epk", json!({"kty": "EC", "crv": "P-256", "x": "AA", "y": "AA"}), "curve"),
+        ("epk", json!({"kty": "EC", "crv": "secp256k1", "x": "AA", "y": "AA"}), "curve"),
+        ("epk", json!({"kty": "EC", "crv": "X25519", "x": "AA"}), "curve"),
         ("epk", json!({"kty": "OKP", "crv": "Ed25519", "x": "AA"}), "curve"),
     ] {
         assert_eq!(with_header(|header| header[name] = value.clone()), unsupported(what), "{name} {value}");
