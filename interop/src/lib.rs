@@ -1,7 +1,12 @@
-//! One identity as both libraries see it: ours, and the `didcomm` crate of SICPA.
+//! Other people's DIDComm libraries and ours.
+//!
+//! [`play`] has the same conversations with each of them. The rest is for the tests of one, the `didcomm` crate of SICPA:
+//! one identity as both libraries see it: ours, and the `didcomm` crate of SICPA.
 //!
 //! Every identity is a did:peer:2 of ours, made from a seed. Our library resolves it from the identifier; the other one
 //! has no did:peer, so it is handed the document and the secrets through its example resolvers.
+
+pub mod play;
 
 use std::collections::HashMap;
 

@@ -35,9 +35,11 @@ impl Workspace {
     }
 }
 
-/// The DIDComm library of somebody else reads what ours writes, and the other way round.
+/// The DIDComm libraries of other people read what ours writes, and the other way round.
 pub(super) fn interop(workshop: &Workshop) -> Result {
-    workshop.run(INTEROP.cargo(workshop, "test", "--workspace")?)
+    let peers = super::peers::make_all(workshop)?;
+    let line = INTEROP.cargo(workshop, "test", "--workspace")?;
+    workshop.run(peers.into_iter().fold(line, |line, (variable, place)| line.with(variable, place)))
 }
 
 /// Every input that the fuzzers keep.

@@ -17,7 +17,9 @@ const VENV: &str = "import venv, ensurepip";
 pub(super) fn run(workshop: &Workshop) -> Result {
     let missing = Missing::find(workshop)?;
     if missing.nothing() {
-        println!("all there: python3 with venv, a C compiler, libfaketime, spin, rustfmt, clippy");
+        println!(
+            "all there: python3 with venv, a C compiler, libfaketime, spin, node with npm, rustfmt, clippy"
+        );
         return Ok(());
     }
     if !Line::new("id -u").quiet().is_ok_and(|user| user.trim() == "0") {
@@ -65,6 +67,11 @@ impl Missing {
         }
         if !Line::new("spin -V").succeeds() {
             missing.packages.push("spin");
+        }
+        for (package, line) in [("nodejs", "node --version"), ("npm", "npm --version")] {
+            if !Line::new(line).succeeds() {
+                missing.packages.push(package);
+            }
         }
         for (component, line) in [("rustfmt", "fmt --version"), ("clippy", "clippy --version")] {
             if !Line::cargo(line).succeeds() {

@@ -83,7 +83,8 @@ fn says_yes(python: &Path, code: &str) -> bool {
     Line::program(python).word("-c").word(code).succeeds()
 }
 
-fn make(workshop: &Workshop, name: &str, command: &str) -> Result {
+/// A Python of its own in this tool's folder, made anew.
+pub(super) fn make(workshop: &Workshop, name: &str, command: &str) -> Result {
     let folder = workshop.made().join(name);
     if folder.exists() {
         fs::remove_dir_all(&folder).about(format!("clear {}", folder.display()))?;

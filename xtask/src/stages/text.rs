@@ -21,6 +21,7 @@ const OF_ONE_MACHINE: &[&str] = &[
     concat!("crates", ".io"),
     concat!("pypi", ".org"),
     concat!("python", "hosted.org"),
+    concat!("npm", "js.org"),
 ];
 
 /// The one source that a lock file may name.
