@@ -12,11 +12,13 @@ pub(crate) struct Workspace {
 }
 
 const INTEROP: Workspace = Workspace { folder: "interop", manifests: &["interop/Cargo.toml"] };
+const DID_KEY: Workspace =
+    Workspace { folder: "interop/did-key", manifests: &["interop/did-key/Cargo.toml"] };
 const FUZZ: Workspace = Workspace { folder: "fuzz", manifests: &["fuzz/Cargo.toml"] };
 pub(crate) const BENCH: Workspace =
     Workspace { folder: "bench", manifests: &["bench/Cargo.toml", "bench/baseline/Cargo.toml"] };
 
-pub(super) const WORKSPACES: [Workspace; 3] = [INTEROP, FUZZ, BENCH];
+pub(super) const WORKSPACES: [Workspace; 4] = [INTEROP, DID_KEY, FUZZ, BENCH];
 
 impl Workspace {
     /// A missing folder is a failure: what is not there must not look as if it had passed.
@@ -39,7 +41,8 @@ impl Workspace {
 pub(super) fn interop(workshop: &Workshop) -> Result {
     let peers = super::peers::make_all(workshop)?;
     let line = INTEROP.cargo(workshop, "test", "--workspace")?;
-    workshop.run(peers.into_iter().fold(line, |line, (variable, place)| line.with(variable, place)))
+    workshop.run(peers.into_iter().fold(line, |line, (variable, place)| line.with(variable, place)))?;
+    workshop.run(DID_KEY.cargo(workshop, "test", "--workspace")?)
 }
 
 /// Every input that the fuzzers keep.
