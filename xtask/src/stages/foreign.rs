@@ -14,11 +14,13 @@ pub(crate) struct Workspace {
 const INTEROP: Workspace = Workspace { folder: "interop", manifests: &["interop/Cargo.toml"] };
 const DID_KEY: Workspace =
     Workspace { folder: "interop/did-key", manifests: &["interop/did-key/Cargo.toml"] };
+const FOREIGN: Workspace =
+    Workspace { folder: "interop/foreign", manifests: &["interop/foreign/Cargo.toml"] };
 const FUZZ: Workspace = Workspace { folder: "fuzz", manifests: &["fuzz/Cargo.toml"] };
 pub(crate) const BENCH: Workspace =
     Workspace { folder: "bench", manifests: &["bench/Cargo.toml", "bench/baseline/Cargo.toml"] };
 
-pub(super) const WORKSPACES: [Workspace; 4] = [INTEROP, DID_KEY, FUZZ, BENCH];
+pub(super) const WORKSPACES: [Workspace; 5] = [INTEROP, DID_KEY, FOREIGN, FUZZ, BENCH];
 
 impl Workspace {
     /// A missing folder is a failure: what is not there must not look as if it had passed.
@@ -37,12 +39,17 @@ impl Workspace {
     }
 }
 
-/// The DIDComm libraries of other people read what ours writes, and the other way round.
+/// The DIDComm libraries of other people read what ours writes, and the other way round; and a party made of such libraries
+/// takes part in a run of the agent that `build` left.
 pub(super) fn interop(workshop: &Workshop) -> Result {
     let peers = super::peers::make_all(workshop)?;
     let line = INTEROP.cargo(workshop, "test", "--workspace")?;
     workshop.run(peers.into_iter().fold(line, |line, (variable, place)| line.with(variable, place)))?;
-    workshop.run(DID_KEY.cargo(workshop, "test", "--workspace")?)
+    workshop.run(DID_KEY.cargo(workshop, "test", "--workspace")?)?;
+    let foreign = FOREIGN.cargo(workshop, "test", "--workspace")?;
+    workshop.run(
+        foreign.with("DIDAGENT_TEST_AGENT", workshop.agent()).with("DIDAGENT_TEST_PYTHON", workshop.python()),
+    )
 }
 
 /// Every input that the fuzzers keep.

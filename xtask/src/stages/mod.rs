@@ -47,7 +47,7 @@ const STAGES: &[Stage] = &[
     ),
     stage("build", "every binary and test, once", &[], build::run),
     stage("test", "all tests of the workspace", &["python", "build"], build::test),
-    stage("interop", "other people's software against ours", &["prerequisites"], foreign::interop),
+    stage("interop", "other people's software against ours", &["python", "build"], foreign::interop),
     stage("fuzz", "the fuzzers' corpus, replayed", &[], foreign::fuzz),
     stage("bench", "the benches still run; nothing is measured", &[], foreign::bench),
     stage("reference", "the session protocol in Python, and its vectors", &["prerequisites"], reference::run),
