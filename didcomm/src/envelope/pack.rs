@@ -48,9 +48,9 @@ pub fn pack<R: CryptoRng + ?Sized>(
         return Err(PackError::Recipients);
     }
     let recipients = if encrypted { recipients(layers.recipients, resolver)? } else { Vec::new() };
-    if sender.is_some_and(|sender| {
-        recipients.first().is_some_and(|(_, key)| key.curve() != sender.secret.public_key().curve())
-    }) {
+    if sender
+        .is_some_and(|sender| recipients.first().is_some_and(|(_, key)| key.curve() != sender.secret.curve()))
+    {
         return Err(PackError::Curve);
     }
     addressed(message, layers.recipients, !signers.is_empty())?;

@@ -23,6 +23,9 @@ pub trait Agree {
     /// Returns its public key.
     fn public_key(&self) -> PublicKey;
 
+    /// Names its curve as [`PublicKey::curve`] does; the public key itself takes a multiplication.
+    fn curve(&self) -> &'static str;
+
     /// Agrees with `theirs`: 32 to 66 bytes, as many as the field has.
     ///
     /// `None` when `theirs` is a key of another curve, or of low order, so that the result would not depend on our key.
@@ -32,6 +35,10 @@ pub trait Agree {
 impl Agree for X25519Secret {
     fn public_key(&self) -> PublicKey {
         PublicKey::X25519(self.public())
+    }
+
+    fn curve(&self) -> &'static str {
+        "X25519"
     }
 
     fn shared_secret(&self, theirs: &PublicKey) -> Option<Zeroizing<Vec<u8>>> {
@@ -118,6 +125,15 @@ impl Agree for AgreementSecret {
         }
     }
 
+    fn curve(&self) -> &'static str {
+        match &self.0 {
+            Curve::X25519(_) => "X25519",
+            Curve::P256(_) => "P-256",
+            Curve::P384(_) => "P-384",
+            Curve::P521(_) => "P-521",
+        }
+    }
+
     fn shared_secret(&self, theirs: &PublicKey) -> Option<Zeroizing<Vec<u8>>> {
         match (&self.0, theirs) {
             (Curve::X25519(secret), theirs) => secret.shared_secret(theirs),
@@ -191,6 +207,7 @@ mod tests {
         let (ours, theirs) = (secrets(), secrets());
         let lengths = [32, 32, 48, 66];
         for (i, (secret, length)) in ours.iter().zip(lengths).enumerate() {
+            assert_eq!((secret.curve(), secret.public_key().curve()), (CURVES[i], CURVES[i]));
             for (j, other) in theirs.iter().enumerate() {
                 let shared = secret.shared_secret(&other.public_key());
                 assert_eq!(shared.is_some(), i == j, "{} and {}", CURVES[i], CURVES[j]);
