@@ -12,10 +12,13 @@ use async_trait::async_trait;
 use didagent_didcomm::did::{
     DidDocument, OfflineResolver, PublicKey, VerificationMethod as Method, peer2, resolve_offline,
 };
-use didagent_didcomm::envelope;
+use didagent_didcomm::envelope::{self, ContentEncryption, Layers};
 use didagent_didcomm::keys::{Ed25519Secret, X25519Secret};
 use didagent_didcomm::message::Message;
+use didagent_didcomm::protocols::routing::{Forward, PayloadForm};
+use didagent_didcomm::protocols::types::FORWARD;
 use didagent_didcomm::protocols::{b64url_decode, b64url_encode};
+use didcomm::algorithms::AnonCryptAlg;
 use didcomm::did::{DIDDoc, DIDResolver, VerificationMaterial, VerificationMethod, VerificationMethodType};
 use didcomm::secrets::resolvers::ExampleSecretsResolver;
 use didcomm::secrets::{Secret, SecretMaterial, SecretType};
@@ -129,6 +132,131 @@ impl Pair {
     }
 }
 
+/// Content encryption of an anonymous envelope.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Anonymous {
+    /// A256CBC-HS512.
+    Cbc,
+    /// XC20P.
+    Xc20p,
+}
+
+/// Anonymous envelopes, and forwards in them. The recipient is whoever opens them: a party or a mediator.
+impl Pair {
+    /// Packs `payload` anonymously with this project's library.
+    ///
+    /// # Panics
+    /// If the library refuses.
+    pub fn we_anoncrypt(&self, payload: &[u8], content: Anonymous) -> Vec<u8> {
+        let message =
+            Message::new("b2f5c6a0", TYPE, body(payload)).to(&self.recipient.did).times(NOW, NOW + 60);
+        self.we_seal(&message, content)
+    }
+
+    fn we_seal(&self, message: &Message, content: Anonymous) -> Vec<u8> {
+        let content = match content {
+            Anonymous::Cbc => ContentEncryption::A256CbcHs512,
+            Anonymous::Xc20p => ContentEncryption::Xc20p,
+        };
+        let layers = Layers { recipients: &[&self.recipient.kid], content, ..Layers::default() };
+        envelope::pack(message, &layers, &self.sender.ours, &OfflineResolver, &mut system_rng())
+            .expect("an envelope of ours")
+    }
+
+    /// Opens an anonymous envelope with this project's library and returns the payload.
+    ///
+    /// # Panics
+    /// If the library refuses.
+    pub fn we_open(&self, envelope: &[u8]) -> Vec<u8> {
+        let unpacked = envelope::unpack(envelope, &self.recipient.ours, &OfflineResolver, NOW);
+        payload_of(&unpacked.expect("an envelope for the recipient").message.body)
+    }
+
+    /// Wraps `envelope` in a forward for the recipient as a mediator, with this project's library.
+    ///
+    /// # Panics
+    /// If the library refuses.
+    pub fn we_forward(&self, envelope: &[u8]) -> Vec<u8> {
+        let envelope = std::str::from_utf8(envelope).expect("JSON");
+        let forward = Forward::new(&self.sender.did, envelope).message("b2f5c6a0", PayloadForm::Json);
+        self.we_seal(&forward.to(&self.recipient.did), Anonymous::Cbc)
+    }
+
+    /// Takes the next hop and the envelope for it out of a forward, with this project's library.
+    ///
+    /// # Panics
+    /// If the library refuses.
+    pub fn we_take_out(&self, forward: &[u8]) -> (String, String) {
+        let unpacked = envelope::unpack(forward, &self.recipient.ours, &OfflineResolver, NOW);
+        let message = unpacked.expect("an envelope for the mediator").message;
+        let forward = Forward::try_from(&message).expect("a forward");
+        (forward.next, forward.payloads.into_iter().next().expect("an attachment"))
+    }
+
+    /// Packs `payload` anonymously with the `didcomm` crate.
+    ///
+    /// # Panics
+    /// If the library refuses.
+    pub fn they_anoncrypt(&self, payload: &[u8], content: Anonymous) -> Vec<u8> {
+        let message = didcomm::Message::build("b2f5c6a0".into(), TYPE.into(), body(payload))
+            .to(self.recipient.did.clone())
+            .created_time(NOW)
+            .expires_time(NOW + 60)
+            .finalize();
+        self.they_seal(&message, content)
+    }
+
+    fn they_seal(&self, message: &didcomm::Message, content: Anonymous) -> Vec<u8> {
+        let enc_alg_anon = match content {
+            Anonymous::Cbc => AnonCryptAlg::A256cbcHs512EcdhEsA256kw,
+            Anonymous::Xc20p => AnonCryptAlg::Xc20pEcdhEsA256kw,
+        };
+        let options =
+            PackEncryptedOptions { forward: false, enc_alg_anon, ..PackEncryptedOptions::default() };
+        let to = &self.recipient.did;
+        let packed = message.pack_encrypted(to, None, None, &PeerResolver, &self.sender.theirs, &options);
+        block_on(packed).expect("an envelope of theirs").0.into_bytes()
+    }
+
+    /// Opens an anonymous envelope with the `didcomm` crate and returns the payload.
+    ///
+    /// # Panics
+    /// If the library refuses.
+    pub fn they_open(&self, envelope: &[u8]) -> Vec<u8> {
+        payload_of(&self.they_read(envelope).body)
+    }
+
+    fn they_read(&self, envelope: &[u8]) -> didcomm::Message {
+        let envelope = std::str::from_utf8(envelope).expect("JSON");
+        let options = UnpackOptions { unwrap_re_wrapping_forward: false, ..UnpackOptions::default() };
+        let unpacked = didcomm::Message::unpack(envelope, &PeerResolver, &self.recipient.theirs, &options);
+        block_on(unpacked).expect("an envelope for the recipient").0
+    }
+
+    /// Wraps `envelope` in a forward for the recipient as a mediator, with the `didcomm` crate.
+    ///
+    /// # Panics
+    /// If the library refuses.
+    pub fn they_forward(&self, envelope: &[u8]) -> Vec<u8> {
+        let envelope = serde_json::from_slice(envelope).expect("JSON");
+        let body = json!({ "next": self.sender.did });
+        let message = didcomm::Message::build("b2f5c6a0".into(), FORWARD.into(), body)
+            .attachment(didcomm::Attachment::json(envelope).finalize())
+            .finalize();
+        self.they_seal(&message, Anonymous::Cbc)
+    }
+
+    /// Takes the next hop and the envelope for it out of a forward, with the `didcomm` crate.
+    ///
+    /// # Panics
+    /// If the library refuses.
+    pub fn they_take_out(&self, forward: &[u8]) -> (String, String) {
+        let message = self.they_read(forward);
+        let forward = didcomm::protocols::routing::try_parse_forward(&message).expect("a forward");
+        (forward.next, serde_json::to_string(&forward.forwarded_msg).expect("JSON"))
+    }
+}
+
 pub(crate) fn body(payload: &[u8]) -> Value {
     json!({ "payload": b64url_encode(payload) })
 }
@@ -188,6 +316,28 @@ mod tests {
             for envelope in [pair.we_pack(&payload), pair.they_pack(&payload)] {
                 assert_eq!(pair.we_unpack(&envelope), payload);
                 assert_eq!(pair.they_unpack(&envelope), payload);
+            }
+        }
+    }
+
+    #[test]
+    fn both_libraries_open_what_both_wrote_to_nobody_known() {
+        let pair = Pair::generate();
+        for content in [super::Anonymous::Cbc, super::Anonymous::Xc20p] {
+            for envelope in [pair.we_anoncrypt(b"x", content), pair.they_anoncrypt(b"x", content)] {
+                assert_eq!(
+                    (pair.we_open(&envelope), pair.they_open(&envelope)),
+                    (b"x".to_vec(), b"x".to_vec())
+                );
+            }
+        }
+        let inner = pair.we_pack(b"x");
+        for forward in [pair.we_forward(&inner), pair.they_forward(&inner)] {
+            for (next, text) in [pair.we_take_out(&forward), pair.they_take_out(&forward)] {
+                assert_eq!(next, pair.sender.did);
+                let [text, inner] =
+                    [text.as_bytes(), &inner].map(|text| serde_json::from_slice::<Value>(text).unwrap());
+                assert_eq!(text, inner);
             }
         }
     }

@@ -3,7 +3,7 @@
 //! So its number lacks two resolutions that [`stateless`](crate::stateless) has; the message and the algorithms are the same.
 
 use affinidi_messaging_didcomm::identity::PrivateIdentity;
-use affinidi_messaging_didcomm::message::{pack, unpack};
+use affinidi_messaging_didcomm::message::{forward, pack, unpack};
 use affinidi_messaging_didcomm::{Message, SenderKey, UnpackResult};
 
 use crate::stateless::{NOW, TYPE, body, payload_of};
@@ -62,6 +62,64 @@ impl Pair {
     }
 }
 
+/// Anonymous envelopes, and forwards in them. The recipient is whoever opens them: a party or a mediator.
+impl Pair {
+    /// Packs `payload` anonymously.
+    ///
+    /// # Panics
+    /// If the library refuses.
+    pub fn anoncrypt(&self, payload: &[u8]) -> String {
+        let message = Message::build("b2f5c6a0", TYPE, body(payload))
+            .to(self.recipient.did.clone())
+            .created_time(NOW)
+            .expires_time(NOW + 60)
+            .finalize();
+        self.seal(&message)
+    }
+
+    fn seal(&self, message: &Message) -> String {
+        let (kid, public) = (&self.recipient.key_agreement_kid, self.recipient.public_key_agreement());
+        pack::pack_encrypted_anoncrypt(message, &[(kid, &public)]).expect("an envelope")
+    }
+
+    /// Opens an anonymous envelope and returns the payload.
+    ///
+    /// # Panics
+    /// If the library refuses.
+    pub fn open(&self, envelope: &str) -> Vec<u8> {
+        payload_of(&self.read(envelope).body)
+    }
+
+    fn read(&self, envelope: &str) -> Message {
+        let (kid, secret) = (&self.recipient.key_agreement_kid, &self.recipient.key_agreement_private);
+        let unpacked = unpack::unpack_bound(envelope, Some(kid), Some(secret), None, None);
+        match unpacked.expect("an envelope for the recipient") {
+            UnpackResult::Encrypted { message, authenticated: false, .. } => message,
+            _ => panic!("not anonymous"),
+        }
+    }
+
+    /// Wraps `envelope` in a forward for the recipient as a mediator.
+    ///
+    /// # Panics
+    /// If the library refuses.
+    pub fn forward(&self, envelope: &str) -> String {
+        self.seal(&forward::wrap_in_forward(&self.sender.did, envelope).expect("a forward"))
+    }
+
+    /// Takes the next hop and the envelope for it out of a forward. The library's own function finds no attachment in a message
+    /// that it has read, so this does what that one would.
+    ///
+    /// # Panics
+    /// If the library refuses.
+    pub fn take_out(&self, forward: &str) -> (String, String) {
+        let message = self.read(forward);
+        let next = message.body["next"].as_str().expect("a next hop").to_owned();
+        let attachment = message.attachments.as_deref().and_then(<[_]>::first).expect("an attachment");
+        (next, serde_json::to_string(attachment.data.json.as_ref().expect("JSON")).expect("JSON"))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::Value;
@@ -74,6 +132,9 @@ mod tests {
         let pair = Pair::generate();
         let envelope = pair.pack(&payload(64));
         assert_eq!(pair.unpack(&envelope), payload(64));
+        assert_eq!(pair.open(&pair.anoncrypt(b"x")), b"x");
+        let (next, text) = pair.take_out(&pair.forward(&envelope));
+        assert_eq!((next, pair.unpack(&text)), (pair.sender.did.clone(), payload(64)));
         let jwe: Value = serde_json::from_str(&envelope).unwrap();
         let protected = jwe["protected"].as_str().unwrap();
         let protected = didagent_didcomm::protocols::b64url_decode(protected).unwrap();

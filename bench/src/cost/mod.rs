@@ -4,6 +4,7 @@
 //! 64 bytes    bare AEAD + chain steps | session | session, many in a record | snow, boringtun, Olm | envelopes
 //! 64 KiB      bare AEAD | session in place | session with a copy at each end
 //! handshake   every suite | snow
+//! envelopes   ours | didcomm | Affinidi
 //! ```
 //!
 //! Everything of one table is measured in turns ([`paired`]), and the ratios are those within a turn. Both ends run in one
@@ -13,6 +14,7 @@
 
 pub mod affinidi;
 pub mod bare;
+pub mod envelopes;
 pub mod figure;
 pub mod neighbours;
 pub mod paired;
@@ -88,7 +90,16 @@ impl Report {
             report.bulk(cipher, suite, amount);
         }
         report.handshakes(amount);
+        report.envelopes(amount);
         Ok(report)
+    }
+
+    fn envelopes(&mut self, amount: Amount) {
+        for size in envelopes::SIZES {
+            let race = envelopes::race(size, amount);
+            self.figures.extend(envelopes::figures(size, &race));
+            self.tables.push(Table::of(format!("Envelope of {size} B"), &race));
+        }
     }
 
     fn small(&mut self, cipher: Cipher, suite: Suite, amount: Amount) {
