@@ -82,10 +82,20 @@ pub(super) enum Command {
     #[command(after_help = "Examples:
   didagent identity show
   didagent identity new
+  didagent identity new --method web --domain example.org
   didagent --home ~/.work identity new")]
     Identity {
         #[command(subcommand)]
         command: IdentityCommand,
+    },
+    /// Look up DIDs, the names by which people, mediators and organisations show their keys
+    #[command(after_help = "Examples:
+  didagent did resolve did:web:example.org
+  didagent did resolve did:key:z6MkhaXgBZDvotDkL5257faiztiGiC2QtKLGpbnnEGta2doK
+  didagent did resolve did:web:example.org --json")]
+    Did {
+        #[command(subcommand)]
+        command: DidCommand,
     },
     /// List the parties that this home has met
     #[command(after_help = "Examples:
@@ -135,14 +145,75 @@ pub(super) enum IdentityCommand {
     #[command(after_help = "Examples:
   didagent identity show
   didagent --home ~/.work identity show
-  didagent identity show > my-identity.txt")]
-    Show,
+  didagent identity show > my-identity.txt
+  didagent identity show --domain example.org > did.json    the document to publish as did:web:example.org")]
+    Show {
+        #[command(flatten)]
+        site: SiteArgs,
+    },
     /// Make an identity; fails if there is one
     #[command(after_help = "Examples:
   didagent identity new
-  didagent --home ~/.work identity new
+  didagent identity new --method web --domain example.org
+  didagent identity new --method web --domain example.org --path departments/audit
   DIDAGENT_HOME=~/.work didagent identity new")]
-    New,
+    New {
+        /// `key`: a did:key alone. `web`: also the document that an organisation puts on its web site, so that everybody can
+        /// see that the key is the organisation's
+        #[arg(long, value_enum, default_value_t = Method::Key)]
+        method: Method,
+        #[command(flatten)]
+        site: SiteArgs,
+    },
+}
+
+/// How an identity is made known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Method {
+    Key,
+    Web,
+}
+
+/// Where an organisation publishes its document.
+#[derive(Debug, Args)]
+pub(super) struct SiteArgs {
+    /// The name of the organisation's web site, with a port if it has one of its own
+    #[arg(long, value_name = "HOST")]
+    pub(super) domain: Option<String>,
+    /// A folder on the web site, for one document among several
+    #[arg(long, value_name = "FOLDER", requires = "domain")]
+    pub(super) path: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum DidCommand {
+    /// Print the document of a DID: its keys, what each is for, and where messages go
+    ///
+    /// Resolves did:key, did:jwk, did:peer 0, 2 and 4 from the text itself, and did:web by asking the web site that it names, over
+    /// https, at most 64 KiB, for at most ten seconds. What came from a web site is remembered for as long as it allows, at most a
+    /// day. Shown are the keys and services that DIDComm uses; others in a document are left out, also with --json.
+    #[command(after_help = "Examples:
+  didagent did resolve did:web:example.org
+  didagent did resolve did:web:example.org:departments:audit --json
+  didagent did resolve did:web:intranet.example --allow-private-hosts --fresh")]
+    Resolve(ResolveArgs),
+}
+
+/// Which document, and how it may be got.
+#[derive(Debug, Args)]
+pub(super) struct ResolveArgs {
+    /// The DID
+    pub(super) did: String,
+    /// Write the document as JSON
+    #[arg(long)]
+    pub(super) json: bool,
+    /// Ask the web site again, even if its document is remembered
+    #[arg(long)]
+    pub(super) fresh: bool,
+    /// Also ask hosts with addresses of this machine or of a local network. A DID comes from a stranger: allow it for DIDs of
+    /// your own network only
+    #[arg(long, env = "DIDAGENT_ALLOW_PRIVATE_HOSTS", value_parser = clap::builder::FalseyValueParser::new())]
+    pub(super) allow_private_hosts: bool,
 }
 
 #[derive(Debug, Subcommand)]

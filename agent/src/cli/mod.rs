@@ -2,6 +2,8 @@
 
 mod args;
 mod demo;
+mod did;
+mod identity;
 mod json;
 mod ping;
 mod screen;
@@ -17,7 +19,7 @@ use crate::io::engine::{self, Plan, Role};
 use crate::io::home::Home;
 use crate::io::{self, local_api, stdout, supervise};
 use crate::report::Reporter;
-use args::{Cli, Command, IdentityCommand, MediatorCommand, RoomArgs};
+use args::{Cli, Command, DidCommand, MediatorCommand, RoomArgs};
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
@@ -85,7 +87,8 @@ async fn dispatch(cli: Cli) -> u8 {
         Command::Ports => data(ports(&home).await),
         Command::Status(args) => data(status::run(&home, &args).await),
         Command::Ping(args) => ping::run(home, args).await,
-        Command::Identity { command } => data(identity(&home, &command)),
+        Command::Identity { command } => data(identity::run(&home, &command)),
+        Command::Did { command: DidCommand::Resolve(args) } => data(did::resolve(&home, &args).await),
         Command::Contacts { json } => data(contacts(&home, json)),
         Command::Demo(_) | Command::Explain { .. } | Command::Supervise { .. } | Command::Mediator { .. } => {
             fail(&Failure::new(Kind::Other, "this command was to be started earlier"))
@@ -124,19 +127,6 @@ async fn read_link(argument: Option<String>, json: bool) -> Result<String, Failu
                 eprintln!("paste the invitation link:");
             }
             io::read_link_from_stdin().await
-        }
-    }
-}
-
-fn identity(home: &Home, command: &IdentityCommand) -> Result<String, Failure> {
-    match command {
-        IdentityCommand::Show => Ok(home.identity_or_new()?.did().to_owned()),
-        IdentityCommand::New => {
-            if let Some(identity) = home.identity()? {
-                let message = format!("this home has an identity already: {}", identity.did());
-                return Err(Failure::new(Kind::Usage, message).hint("use another home with --home DIR"));
-            }
-            Ok(home.identity_or_new()?.did().to_owned())
         }
     }
 }

@@ -12,6 +12,7 @@ use didagent_didcomm::protocols::types::{GOAL_MEDIATE, GOAL_ROOM, PROFILE_DIDCOM
 use rand_core::CryptoRng;
 
 use crate::core::clock::{duration, utc};
+use crate::core::did_document::require_key_agreement;
 use crate::core::identity::ConnectionDid;
 use crate::core::pasted::link_in;
 use crate::failure::{Failure, Kind};
@@ -62,6 +63,7 @@ impl Invitation {
         let inner = read_link(link, GOAL_ROOM, "a room", now)?;
         let document = did::resolve_offline(inner.from())
             .map_err(|error| damaged(&format!("its DID is not one: {error}")))?;
+        require_key_agreement(&document, "the inviter")?;
         let mediator = document.services.first().map(|service| service.uri.clone()).unwrap_or_default();
         if !mediator.starts_with("did:") {
             return Err(Failure::new(
@@ -122,7 +124,9 @@ impl Invitation {
 /// One of the `Link...` kinds, each with what to do.
 pub fn read_mediator_link(link: &str, now: u64) -> Result<String, Failure> {
     let inner = read_link(link, GOAL_MEDIATE, "a mediator", now)?;
-    did::resolve_offline(inner.from()).map_err(|error| damaged(&format!("its DID is not one: {error}")))?;
+    let document = did::resolve_offline(inner.from())
+        .map_err(|error| damaged(&format!("its DID is not one: {error}")))?;
+    require_key_agreement(&document, "the mediator")?;
     Ok(inner.from().to_owned())
 }
 
@@ -326,6 +330,17 @@ pub(crate) mod tests {
             assert_eq!(failure.kind, Kind::LinkForeign);
             assert!(failure.message.contains("names no mediator"), "{failure}");
         }
+    }
+
+    /// Decides CN-69.
+    #[test]
+    fn a_host_without_key_agreement_cannot_be_written_to() {
+        let identity = Identity::generate(&mut test_rng(1));
+        let mut host = identity.connection(&mediator());
+        host.did = identity.did().to_owned();
+        let made = Invitation::create(&host, "MPyC", NOW, NOW + 60, &mut test_rng(3)).unwrap();
+        let failure = Invitation::read(&made.link(BASE).unwrap(), NOW).unwrap_err();
+        assert_eq!(failure.kind, Kind::NoKeyAgreement, "{failure}");
     }
 
     /// Decides IV-03, IV-05.

@@ -14,6 +14,8 @@ pub mod clock;
 pub mod connect;
 pub mod contacts;
 pub mod courtesy;
+pub mod did_cache;
+pub mod did_document;
 pub mod features;
 pub mod identity;
 pub mod invite;

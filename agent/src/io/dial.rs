@@ -26,7 +26,7 @@ use crate::io::unix_now;
 const CONNECT: Duration = Duration::from_secs(10);
 
 /// Addresses of a name that are tried.
-const MAX_ADDRESSES: usize = 4;
+pub(super) const MAX_ADDRESSES: usize = 4;
 
 /// A connected websocket.
 pub(super) type Socket = WebSocketStream<MaybeTlsStream<Metered>>;
@@ -84,7 +84,8 @@ async fn connect(
     Err(unreachable_at(address, &last.to_string()))
 }
 
-async fn resolve(address: &str) -> io::Result<Vec<SocketAddr>> {
+/// Returns the addresses of a URL's host.
+pub(super) async fn resolve(address: &str) -> io::Result<Vec<SocketAddr>> {
     let invalid = || io::Error::from(io::ErrorKind::InvalidInput);
     let url = Url::parse(address).map_err(|_| invalid())?;
     let port = url.port_or_known_default().ok_or_else(invalid)?;
@@ -96,7 +97,7 @@ async fn resolve(address: &str) -> io::Result<Vec<SocketAddr>> {
 }
 
 /// Says whether an address belongs to the public internet (RFC 6890 lists what does not).
-fn is_public(address: IpAddr) -> bool {
+pub(super) fn is_public(address: IpAddr) -> bool {
     match address {
         IpAddr::V4(ip) => {
             let [first, second, third, _] = ip.octets();

@@ -4,6 +4,8 @@
 //! HOME/identity.json   0600  the long-term keys; made on first use, never overwritten
 //! HOME/contacts.json   0600  who was met
 //! HOME/mediator.json   0600  the mediator in use
+//! HOME/dids.json       0600  documents of DIDs that were fetched, for as long as they count
+//! HOME/did.json        0600  the document to publish, of a home whose identity was made with a did:web
 //! HOME/engine.lock     0600  locked while an engine runs; says who holds it
 //! HOME/engine.sock     0600  where other commands on the home attach
 //! HOME/run/            0700  files of the current run, removed at its end
@@ -20,6 +22,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use zeroize::Zeroizing;
 
 use crate::core::contacts::Contacts;
+use crate::core::did_cache::DidCache;
 use crate::core::identity::Identity;
 use crate::failure::{Failure, Kind};
 use crate::io::{os, system_rng};
@@ -140,6 +143,28 @@ impl Home {
     /// [`Kind::HomeUnusable`] when the file cannot be written.
     pub fn write_mediator(&self, choice: &MediatorChoice) -> Result<(), Failure> {
         self.write_json("mediator.json", choice)
+    }
+
+    /// Reads the documents that were fetched. A file that is none is as good as no file: everything in it can be fetched again.
+    pub(crate) fn did_cache(&self) -> DidCache {
+        self.read_json("dids.json").ok().flatten().unwrap_or_default()
+    }
+
+    /// Writes the documents that were fetched.
+    ///
+    /// # Errors
+    /// [`Kind::HomeUnusable`] when the file cannot be written.
+    pub(crate) fn write_did_cache(&self, cache: &DidCache) -> Result<(), Failure> {
+        self.write_json("dids.json", cache)
+    }
+
+    /// Writes the document to publish, and returns where it is.
+    ///
+    /// # Errors
+    /// [`Kind::HomeUnusable`] when the file cannot be written.
+    pub(crate) fn write_did_document(&self, json: &str) -> Result<PathBuf, Failure> {
+        self.write("did.json", format!("{json}\n").as_bytes(), Existing::Replace)?;
+        Ok(self.path.join("did.json"))
     }
 
     /// Becomes the home's one engine, for the command called `command`.

@@ -5,6 +5,8 @@ pub(crate) mod alarm;
 mod clock;
 pub(crate) mod demo;
 mod dial;
+pub(crate) mod did;
+pub(crate) mod did_web;
 pub mod engine;
 pub mod home;
 pub(crate) mod local_api;

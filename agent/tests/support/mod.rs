@@ -11,6 +11,7 @@
 //! * [`proxy`]: what an eavesdropper between agents and mediator sees.
 //! * [`demo`]: `didagent demo`, and that it leaves nothing.
 //! * [`schema`]: the JSON schemas of `spec/schemas`.
+//! * [`site`]: a web site with a certificate.
 //! * [`system`]: questions to the operating system: processes, listening ports, own addresses.
 //! * [`wires`]: parties whose programs are the test itself.
 //!
@@ -35,6 +36,7 @@ pub mod party;
 pub mod process;
 pub mod proxy;
 pub mod schema;
+pub mod site;
 pub mod stage;
 pub mod system;
 pub mod wires;

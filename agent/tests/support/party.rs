@@ -174,6 +174,7 @@ impl Agent {
 pub fn bare(binary: &std::path::Path) -> Command {
     let mut command = Command::new(binary);
     for variable in [
+        "DIDAGENT_ALLOW_PRIVATE_HOSTS",
         "DIDAGENT_HOME",
         "DIDAGENT_LINK",
         "DIDAGENT_LOG",

@@ -1,0 +1,209 @@
+//! What a person sees of a DID and its document, and the document that an organisation publishes for its identity.
+//!
+//! Specification: `spec/connect.md`, CN-68 and CN-69.
+//!
+//! Not its concern: reading documents (`didagent_didcomm::did`), fetching them (`io::did_web`).
+
+use std::fmt::Write as _;
+
+use didagent_didcomm::did::{
+    self, DidDocument, DidError, PublicKey, Service, VerificationMethod, did_of, key,
+};
+use didagent_didcomm::showable;
+
+use crate::core::identity::Identity;
+use crate::failure::{Failure, Kind};
+
+/// Longest line of a document that is shown, in characters: a DID has at most 8192.
+const MAX_LINE_CHARS: usize = 9000;
+
+/// Returns the document that an organisation publishes as `did`, a did:web: the keys of its identity, and where its mail goes
+/// if it has a mediator.
+pub fn published(identity: &Identity, did: &str, mediator: Option<&str>) -> Result<DidDocument, Failure> {
+    let signing = key::decode_ed25519(identity.did())
+        .map_err(|error| Failure::new(Kind::Other, format!("the identity has no signing key: {error}")))?;
+    let mut document = DidDocument::new(did);
+    let (first, second) = (format!("{did}#key-1"), format!("{did}#key-2"));
+    document.also_known_as.push(identity.did().to_owned());
+    document.authentication.push(first.clone());
+    document.assertion_method.push(first.clone());
+    document.key_agreement.push(second.clone());
+    document.verification_methods =
+        [(first, PublicKey::Ed25519(signing)), (second, PublicKey::X25519(identity.agreement().public()))]
+            .map(|(id, key)| VerificationMethod { id, alias: None, key })
+            .to_vec();
+    document.services.extend(mediator.map(|mediator| Service {
+        id: format!("{did}#didcomm"),
+        uri: mediator.to_owned(),
+        accept: vec!["didcomm/v2".to_owned()],
+        routing_keys: Vec::new(),
+    }));
+    Ok(document)
+}
+
+/// Returns the document as indented JSON.
+pub fn to_json(document: &DidDocument) -> String {
+    // An object of strings and lists always serialises.
+    serde_json::to_string_pretty(&document.to_json()).unwrap_or_default()
+}
+
+/// Returns the document as lines for a person. A key that signs is shown as the did:key that contacts are remembered by.
+pub fn to_text(document: &DidDocument) -> String {
+    let mut text = String::new();
+    let mut line = |name: &str, what: &str| {
+        // Writing to a String cannot fail.
+        let _ = writeln!(text, "  {name:<14}  {}", showable(what, MAX_LINE_CHARS));
+    };
+    for name in &document.also_known_as {
+        line("also known as", name);
+    }
+    for (name, ids) in document.relationships() {
+        for id in ids {
+            if let Some(method) = document.method(id) {
+                let fragment = id.strip_prefix(&document.id).unwrap_or(id);
+                let (kind, did) = (method.key.curve(), key::encode(&method.key));
+                line(relationship(name), &format!("{fragment}  {kind}  {did}"));
+            }
+        }
+    }
+    for service in &document.services {
+        let accepts = service.accept.join(", ");
+        line("messages to", &format!("{}  {accepts}", service.uri));
+        for key in &service.routing_keys {
+            line("  through", key);
+        }
+    }
+    format!("{}\n{}", showable(&document.id, MAX_LINE_CHARS), text.trim_end())
+}
+
+fn relationship(name: &str) -> &str {
+    match name {
+        "authentication" => "authenticates",
+        "assertionMethod" => "asserts",
+        "keyAgreement" => "encrypts",
+        "capabilityInvocation" => "invokes",
+        _ => "delegates",
+    }
+}
+
+/// Refuses the document of a party without an X25519 key agreement: no envelope could be written to it.
+///
+/// # Errors
+/// [`Kind::NoKeyAgreement`].
+pub fn require_key_agreement(document: &DidDocument, whose: &str) -> Result<(), Failure> {
+    if document.key_agreement_kids().next().is_some() {
+        return Ok(());
+    }
+    let message =
+        format!("the DID of {whose} lists no X25519 key for key agreement, so nothing can be written to it");
+    Err(Failure::new(Kind::NoKeyAgreement, message)
+        .hint("ask whoever made it for a DID with an X25519 key under keyAgreement"))
+}
+
+/// Says why `did` has no document here, and what could help.
+pub fn failure(did: &str, error: &DidError) -> Failure {
+    let shown = showable(did, 200);
+    match error {
+        DidError::UnsupportedMethod if did.starts_with("did:") => {
+            let method = did.split(':').nth(1).unwrap_or_default();
+            Failure::new(Kind::DidMethodUnknown, format!("DIDs of the method {method} are not resolved here"))
+                .hint("a did:key, did:jwk, did:peer or did:web of the same subject")
+        }
+        DidError::NotFound => Failure::new(
+            Kind::DidNotFound,
+            format!("{shown} is the short form of a did:peer:4, whose document is in the long form"),
+        )
+        .hint("the long form, which begins in the same way and goes on after another colon"),
+        DidError::Document { .. } => {
+            Failure::new(Kind::DidDocumentBroken, format!("the document of {shown} cannot be used: {error}"))
+        }
+        _ if did_of(did) != did && did::resolve_offline(did_of(did)).is_ok() => {
+            Failure::new(Kind::DidMalformed, "this names a part of a document, and not the document")
+                .hint(format!("didagent did resolve '{}'", did_of(did)))
+        }
+        _ => Failure::new(Kind::DidMalformed, format!("{shown} is not a DID that can be resolved: {error}"))
+            .hint("paste all of it, from `did:` to the end"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use didagent_didcomm::did::resolve_offline;
+
+    use super::*;
+    use crate::core::test_rng;
+
+    const DID: &str = "did:web:example.org";
+
+    fn identity() -> Identity {
+        Identity::generate(&mut test_rng(1))
+    }
+
+    /// Decides CN-68.
+    #[test]
+    fn a_published_document_has_both_keys_of_the_identity_and_survives_its_json() {
+        let identity = identity();
+        let document = published(&identity, DID, Some("did:example:mediator")).unwrap();
+        let read = DidDocument::from_json(DID, to_json(&document).as_bytes()).unwrap();
+        assert_eq!(read, document);
+        // Whoever resolves it verifies what the identity signs, and encrypts to what the identity decrypts.
+        let signing = read.ed25519(&format!("{DID}#key-1")).unwrap();
+        assert_eq!(key::encode_ed25519(&signing), identity.did());
+        assert_eq!(read.x25519(&format!("{DID}#key-2")), Some(identity.agreement().public()));
+        assert_eq!(read.also_known_as, [identity.did()]);
+        assert_eq!(read.services[0].uri, "did:example:mediator");
+        assert!(published(&identity, DID, None).unwrap().services.is_empty());
+    }
+
+    #[test]
+    fn a_document_is_shown_with_its_keys_and_services() {
+        let document = published(&identity(), DID, Some("did:example:mediator")).unwrap();
+        let signing = identity().did().to_owned();
+        let agreement = key::encode(&PublicKey::X25519(identity().agreement().public()));
+        let expected = format!(
+            "{DID}\n  also known as   {signing}\n  authenticates   #key-1  Ed25519  {signing}\n  \
+             asserts         #key-1  Ed25519  {signing}\n  encrypts        #key-2  X25519  {agreement}\n  \
+             messages to     did:example:mediator  didcomm/v2"
+        );
+        assert_eq!(to_text(&document), expected);
+    }
+
+    /// Decides SC-05.
+    #[test]
+    fn a_strangers_document_cannot_move_the_cursor() {
+        let mut document = DidDocument::new(DID);
+        document.also_known_as.push("a\u{1b}[2J\nb\u{202e}".to_owned());
+        let text = to_text(&document);
+        assert!(!text.contains(['\u{1b}', '\u{202e}']), "{text:?}");
+        assert_eq!(text.lines().count(), 2);
+    }
+
+    /// Decides CN-69.
+    #[test]
+    fn a_document_without_key_agreement_has_its_own_code() {
+        let with = resolve_offline(&identity().connection("did:example:m").did).unwrap();
+        assert!(require_key_agreement(&with, "bob").is_ok());
+        let without = resolve_offline(identity().did()).unwrap();
+        assert_eq!(require_key_agreement(&without, "bob").unwrap_err().kind, Kind::NoKeyAgreement);
+        // A key of another curve does not help: the sessions are X25519.
+        let p256 = resolve_offline("did:key:zDnaerDaTF5BXEavCrfRZEk316dpbLsfPDZ3WJ5hRTPFU2169").unwrap();
+        assert!(require_key_agreement(&p256, "bob").is_err());
+    }
+
+    #[test]
+    fn each_reason_has_its_code() {
+        for (did, kind) in [
+            ("did:example:x", Kind::DidMethodUnknown),
+            ("did:peer:4zQmd8CpeFPci817KDsbSAKWcXAE2mjvCQSasRewvbSF54Bd", Kind::DidNotFound),
+            ("did:key:z6Mk", Kind::DidMalformed),
+            ("hello", Kind::DidMalformed),
+            ("", Kind::DidMalformed),
+        ] {
+            let failure = failure(did, &resolve_offline(did).unwrap_err());
+            assert_eq!(failure.kind, kind, "{did}");
+        }
+        let url = format!("{}#key-1", identity().did());
+        let failure = failure(&url, &resolve_offline(&url).unwrap_err());
+        assert_eq!(failure.hint, Some(format!("didagent did resolve '{}'", identity().did())));
+    }
+}
