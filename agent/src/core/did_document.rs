@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 use didagent_didcomm::did::{
     self, DidDocument, DidError, PublicKey, Service, VerificationMethod, did_of, key,
 };
-use didagent_didcomm::showable;
+use didagent_didcomm::{is_invisible, showable};
 
 use crate::core::identity::Identity;
 use crate::failure::{Failure, Kind};
@@ -41,10 +41,24 @@ pub fn published(identity: &Identity, did: &str, mediator: Option<&str>) -> Resu
     Ok(document)
 }
 
-/// Returns the document as indented JSON.
+/// Returns the document as indented JSON. What a terminal would obey or not show is escaped: it is legal in JSON, and a
+/// stranger wrote the strings.
 pub fn to_json(document: &DidDocument) -> String {
     // An object of strings and lists always serialises.
-    serde_json::to_string_pretty(&document.to_json()).unwrap_or_default()
+    let json = serde_json::to_string_pretty(&document.to_json()).unwrap_or_default();
+    let mut escaped = String::with_capacity(json.len());
+    for character in json.chars() {
+        // Outside of strings JSON is ASCII, and the only invisible characters of ours are ends of lines.
+        if character == '\n' || !(character.is_control() || is_invisible(character)) {
+            escaped.push(character);
+        } else {
+            for unit in character.encode_utf16(&mut [0; 2]) {
+                // Writing to a String cannot fail.
+                let _ = write!(escaped, "\\u{unit:04x}");
+            }
+        }
+    }
+    escaped
 }
 
 /// Returns the document as lines for a person. A key that signs is shown as the did:key that contacts are remembered by.
@@ -172,7 +186,10 @@ mod tests {
     #[test]
     fn a_strangers_document_cannot_move_the_cursor() {
         let mut document = DidDocument::new(DID);
-        document.also_known_as.push("a\u{1b}[2J\nb\u{202e}".to_owned());
+        document.also_known_as.push("a\u{1b}[2J\nb\u{202e}\u{9b}\u{e0041}".to_owned());
+        let json = to_json(&document);
+        assert!(!json.contains(['\u{1b}', '\u{202e}', '\u{9b}', '\u{e0041}']), "{json:?}");
+        assert_eq!(DidDocument::from_json(DID, json.as_bytes()), Ok(document.clone()));
         let text = to_text(&document);
         assert!(!text.contains(['\u{1b}', '\u{202e}']), "{text:?}");
         assert_eq!(text.lines().count(), 2);

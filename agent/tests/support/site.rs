@@ -61,7 +61,7 @@ impl Site {
                     return;
                 }
                 // A client that hangs up is part of some tests.
-                let _ = serve(stream.unwrap(), &config, &serving);
+                let _ = serve(stream.unwrap(), &config, |head| serving.answer_to(head));
             }
         });
         Self { port, authority: authority.pem(), shared, server: Some(server) }
@@ -105,7 +105,20 @@ impl Drop for Site {
     }
 }
 
-fn serve(stream: TcpStream, config: &Arc<ServerConfig>, shared: &Shared) -> std::io::Result<()> {
+impl Shared {
+    fn answer_to(&self, head: String) -> Vec<u8> {
+        let path = head.split(' ').nth(1).unwrap_or_default().to_owned();
+        self.requests.lock().unwrap().push(head);
+        let answer = self.answers.lock().unwrap().get(&path).cloned();
+        answer.unwrap_or_else(|| b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n".to_vec())
+    }
+}
+
+fn serve(
+    stream: TcpStream,
+    config: &Arc<ServerConfig>,
+    answer_to: impl FnOnce(String) -> Vec<u8>,
+) -> std::io::Result<()> {
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
     let connection = ServerConnection::new(config.clone()).map_err(std::io::Error::other)?;
@@ -117,11 +130,7 @@ fn serve(stream: TcpStream, config: &Arc<ServerConfig>, shared: &Shared) -> std:
         head.push(byte[0]);
     }
     let head = String::from_utf8(head).map_err(std::io::Error::other)?;
-    let path = head.split(' ').nth(1).unwrap_or_default().to_owned();
-    shared.requests.lock().unwrap().push(head);
-    let answer = shared.answers.lock().unwrap().get(&path).cloned();
-    let answer = answer.unwrap_or_else(|| b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n".to_vec());
-    stream.write_all(&answer)?;
+    stream.write_all(&answer_to(head))?;
     stream.conn.send_close_notify();
     stream.flush()
 }
