@@ -55,7 +55,14 @@ pub fn encode(authentication: &[u8; 32], key_agreement: &[u8; 32], service: Opti
                 {"uri": service.uri, "accept": service.accept, "routingKeys": service.routing_keys},
         }]);
     }
-    long_form(document.to_string().as_bytes())
+    encode_document(document.to_string().as_bytes())
+}
+
+/// Returns the long did:peer:4 of a document: JSON without an id, all of whose ids are relative. What is no such document gives
+/// a DID that does not resolve.
+pub fn encode_document(json: &[u8]) -> String {
+    let encoded = format!("z{}", bs58::encode([JSON.as_slice(), json].concat()).into_string());
+    format!("{PREFIX}{}:{encoded}", hash_of(&encoded))
 }
 
 /// Returns the short form of a long did:peer:4; `None` for anything else. Whether its hash is right shows when it is resolved.
@@ -100,11 +107,6 @@ fn contextualized(did: &str, long: &str) -> Result<DidDocument, DidError> {
     let base58 = encoded.strip_prefix('z').ok_or_else(malformed)?;
     let bytes = bs58::decode(base58).into_vec().map_err(|_| malformed())?;
     reader::read_input(did, bytes.strip_prefix(&JSON).ok_or_else(malformed)?)
-}
-
-fn long_form(document: &[u8]) -> String {
-    let encoded = format!("z{}", bs58::encode([JSON.as_slice(), document].concat()).into_string());
-    format!("{PREFIX}{}:{encoded}", hash_of(&encoded))
 }
 
 fn hash_of(encoded: &str) -> String {

@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 
-use super::{MAX_BYTES, encode, hash_of, long_form, short_form};
+use super::{MAX_BYTES, encode, encode_document, hash_of, short_form};
 use crate::did::peer2::ServiceSpec;
 use crate::did::{DidError, Service, resolve_offline};
 
@@ -32,7 +32,7 @@ fn resolves_the_example_of_the_specification() {
 fn writes_the_form_of_the_example() {
     let (_, encoded) = EXAMPLE.rsplit_once(':').unwrap();
     let bytes = bs58::decode(&encoded[1..]).into_vec().unwrap();
-    assert_eq!(long_form(bytes.strip_prefix(&[0x80, 0x04]).unwrap()), EXAMPLE);
+    assert_eq!(encode_document(bytes.strip_prefix(&[0x80, 0x04]).unwrap()), EXAMPLE);
     assert_eq!(short_form(EXAMPLE), Some("did:peer:4zQmd8CpeFPci817KDsbSAKWcXAE2mjvCQSasRewvbSF54Bd"));
 }
 
@@ -70,12 +70,12 @@ fn refuses_damage() {
         r#"{"id":"did:example:x"}"#,
         r##"{"verificationMethod":[{"id":"#a","type":"Multikey","publicKeyMultibase":"z0"}]}"##,
     ] {
-        assert!(resolve_offline(&long_form(document.as_bytes())).is_err(), "{document}");
+        assert!(resolve_offline(&encode_document(document.as_bytes())).is_err(), "{document}");
     }
-    assert!(resolve_offline(&long_form(b"{}")).is_ok(), "a document may be empty");
+    assert!(resolve_offline(&encode_document(b"{}")).is_ok(), "a document may be empty");
     let other_codec = format!("z{}", bs58::encode(b"\x80\x03{}").into_string());
     assert!(resolve_offline(&format!("did:peer:4{}:{other_codec}", hash_of(&other_codec))).is_err());
-    let long = long_form(format!("{{{}}}", " ".repeat(MAX_BYTES)).as_bytes());
+    let long = encode_document(format!("{{{}}}", " ".repeat(MAX_BYTES)).as_bytes());
     assert_eq!(resolve_offline(&long), Err(DidError::TooLong { got: long.len() }));
 }
 
