@@ -157,7 +157,7 @@ impl Direct {
         let mut rng = system_rng()?;
         let (to_us, heard) = mpsc::channel(QUEUE);
         let link = websocket::connect(&own_mediator, None, to_us.clone())?;
-        let (mailbox, first) = Mailbox::open(connection.clone(), &mut rng);
+        let (mailbox, first) = Mailbox::open(connection.clone(), Instant::now(), &mut rng);
         let others = HashMap::new();
         let mut direct = Self {
             identity,
@@ -176,9 +176,7 @@ impl Direct {
         direct.send_to_mediator(first).await?;
         let deadline = tokio::time::Instant::now() + MAILBOX;
         while !direct.mailbox.is_live() {
-            let Ok(Some(FromMediator { mediator, heard, .. })) =
-                timeout_at(deadline, direct.heard.recv()).await
-            else {
+            let Some(FromMediator { mediator, heard, .. }) = direct.next(deadline).await? else {
                 return Err(Failure::new(
                     Kind::MediatorForeign,
                     format!("the mediator did not set up a mailbox within {} s", MAILBOX.as_secs()),
@@ -215,11 +213,7 @@ impl Direct {
         let waiting = Waiting { id, forward: parcel.thread, sent: Instant::now() };
         link.send(parcel.text).await;
         loop {
-            let Ok(heard) = timeout_at(deadline, self.heard.recv()).await else {
-                return Err(no_answer(&self.contact.name, patience));
-            };
-            // We hold a sender ourselves, so there is always another message or the deadline.
-            let Some(FromMediator { mediator, heard, .. }) = heard else {
+            let Some(FromMediator { mediator, heard, .. }) = self.next(deadline).await? else {
                 return Err(no_answer(&self.contact.name, patience));
             };
             if let Some(rtt) = self.hear(&mediator, heard, Some(&waiting)).await? {
@@ -231,6 +225,24 @@ impl Direct {
                     via: host_of(&keeper),
                     rtt_ms: milliseconds(rtt),
                 });
+            }
+        }
+    }
+
+    /// Waits for what a mediator says next, and does meanwhile what the mailbox wants; `None` when the time is over.
+    async fn next(&mut self, deadline: tokio::time::Instant) -> Result<Option<FromMediator>, Failure> {
+        loop {
+            let due = self.mailbox.deadline().map(tokio::time::Instant::from);
+            let wake = due.map_or(deadline, |due| due.min(deadline));
+            // We hold a sender ourselves, so there is always another message or the deadline.
+            if let Ok(heard) = timeout_at(wake, self.heard.recv()).await {
+                return Ok(heard);
+            }
+            if wake >= deadline {
+                return Ok(None);
+            }
+            if let Some(request) = self.mailbox.timeout(wake.into_std(), &mut self.rng) {
+                self.send_to_mediator(request).await?;
             }
         }
     }
@@ -262,8 +274,11 @@ impl Direct {
         }
         if let Ok(report) = ProblemReport::try_from(&message) {
             let thread = message.pthid.as_deref();
-            if let Some(failure) = self.mailbox.refused(&report, thread) {
-                return Err(failure);
+            if mediator == self.own_mediator
+                && let Some(next) = self.mailbox.refused(&report, thread, Instant::now(), &mut self.rng)?
+            {
+                self.send_to_mediator(next).await?;
+                return Ok(None);
             }
             if waiting.is_some_and(|waiting| thread == Some(&waiting.forward)) {
                 let name = &self.contact.name;
@@ -274,7 +289,7 @@ impl Direct {
         if mediator != self.own_mediator {
             return Ok(None);
         }
-        match self.mailbox.handle(&message, &mut self.rng)? {
+        match self.mailbox.handle(&message, Instant::now(), &mut self.rng)? {
             Step::Send(message) => self.send_to_mediator(message).await?,
             Step::Mail { messages, receipt } => {
                 let answer = messages

@@ -39,7 +39,7 @@ impl Foreigner {
     pub async fn enrol_as(identity: Identity, mediator: &str, mut rng: ChaCha20Rng) -> Self {
         let connection = identity.connection(mediator);
         let (socket, _) = connect_async(websocket_address(mediator).unwrap()).await.unwrap();
-        let (mailbox, first) = Mailbox::open(connection.clone(), &mut rng);
+        let (mailbox, first) = Mailbox::open(connection.clone(), std::time::Instant::now(), &mut rng);
         let mut foreigner = Self { identity, connection, mailbox, socket, rng, mail: Vec::new() };
         foreigner.ask(first).await;
         while !foreigner.mailbox.is_live() {
@@ -100,7 +100,7 @@ impl Foreigner {
         };
         let post = Post { identity: &self.identity, connection: &self.connection };
         let message = post.open(text.as_bytes(), now()).unwrap().message;
-        match self.mailbox.handle(&message, &mut self.rng).unwrap() {
+        match self.mailbox.handle(&message, std::time::Instant::now(), &mut self.rng).unwrap() {
             Step::Send(message) => self.ask(message).await,
             Step::Mail { messages, receipt } => {
                 for text in messages {

@@ -41,6 +41,11 @@ impl Mediator {
         )
     }
 
+    /// Starts a mediator on a free port that leaves out these parts.
+    pub fn start_without(binary: &Path, parts: &str) -> Self {
+        Self::start_with(binary, &["--without", parts])
+    }
+
     /// Starts a mediator on a free port whose DID and link name this URL.
     pub fn start_named(binary: &Path, url: &str) -> Self {
         Self::start_with(binary, &["--public-url", url])

@@ -1,5 +1,7 @@
 //! Messages: from a mediator's websocket to the mailbox and the room, and back.
 
+use std::time::Instant;
+
 use didagent_didcomm::did;
 use didagent_didcomm::message::Message;
 use didagent_didcomm::protocols::relay::{Opened, Refused};
@@ -131,8 +133,14 @@ impl Engine {
             if self.desk.undelivered(message.pthid.as_deref()) {
                 return Ok(());
             }
-            if let Some(failure) = self.mailbox.refused(&report, message.pthid.as_deref()) {
-                return Err(failure);
+            let thread = message.pthid.as_deref();
+            if mediator == self.own_mediator
+                && let Some(next) = self.mailbox.refused(&report, thread, Instant::now(), &mut self.rng)?
+            {
+                return self.send_to_mediator(next, mediator).await;
+            }
+            if report.is_error() && self.circuit_unknown(mediator, thread)? {
+                return Ok(());
             }
             if self.party_unregistered(&report, message.pthid.as_deref()) {
                 return Ok(());
@@ -155,7 +163,7 @@ impl Engine {
         if mediator != self.own_mediator {
             return Ok(());
         }
-        match self.mailbox.handle(message, &mut self.rng)? {
+        match self.mailbox.handle(message, Instant::now(), &mut self.rng)? {
             Step::Send(message) => self.send_to_mediator(message, mediator).await?,
             Step::Live => {
                 self.mailbox_by = None;

@@ -273,7 +273,8 @@ impl Engine {
                 Ok(deadline) => deadline,
                 Err(failure) => return End::Failed(failure),
             };
-            let deadlines = [deadline, self.mailbox_by, reconnect, expiry, run_wants, circuits];
+            let mailbox = self.mailbox.deadline();
+            let deadlines = [deadline, self.mailbox_by, mailbox, reconnect, expiry, run_wants, circuits];
             let deadline = deadlines.into_iter().flatten().min();
             let deadline = deadline.unwrap_or_else(|| Instant::now() + Duration::from_secs(3600));
             let deadline = self.standstill.postponed(deadline);
@@ -311,6 +312,10 @@ impl Engine {
                 return Err(self.no_mailbox());
             }
             self.no_mailbox_again(reporter)?;
+        }
+        if let Some(request) = self.mailbox.timeout(now.instant, &mut self.rng) {
+            let own = self.own_mediator.clone();
+            self.send_to_mediator(request, &own).await?;
         }
         self.reconnect(reporter).await?;
         if let Some((failure, is_hearsay)) = self.run.as_mut().and_then(|run| run.blame_due(now.instant)) {

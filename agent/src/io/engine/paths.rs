@@ -20,6 +20,7 @@ use crate::core::circuits::Circuits;
 use crate::core::connect::showable;
 use crate::core::invite::new_id;
 use crate::core::pairing::Statics;
+use crate::core::post::websocket_address;
 use crate::failure::{Failure, Kind};
 use crate::io::peer::{Path, Peer};
 use crate::io::{fresh_rng, random_u64};
@@ -172,6 +173,35 @@ impl Engine {
             wish.refused(number, is_used, Instant::now(), random);
         }
         Ok(())
+    }
+
+    /// The relay reports a problem in the thread of a request for a circuit, so it does not know the protocol: those that do refuse
+    /// in its words. Returns whether the report was about that.
+    ///
+    /// # Errors
+    /// [`Kind::MediatorRefused`] when the room is not ready yet: it cannot begin there.
+    pub(super) fn circuit_unknown(&mut self, mediator: &str, thread: Option<&str>) -> Result<bool, Failure> {
+        if self.relay() != Some(mediator) {
+            return Ok(false);
+        }
+        let Some((peer, number)) = thread.and_then(|thread| self.paths.asked.remove(thread)) else {
+            return Ok(false);
+        };
+        if !self.began {
+            let message = format!(
+                "the mediator at {} keeps mail only: it carries no data between parties",
+                websocket_address(mediator).unwrap_or_default()
+            );
+            return Err(Failure::new(Kind::MediatorRefused, message).hint(
+                "the host takes a didagent mediator for the room: didagent invite --mediator LINK ... \
+                 (`didagent mediator serve` starts one)",
+            ));
+        }
+        let random = random_u64(&mut self.rng);
+        if let Some(wish) = self.paths.wishes.get_mut(&peer) {
+            wish.refused(number, false, Instant::now(), random);
+        }
+        Ok(true)
     }
 
     /// Takes what a session says of its circuits.

@@ -97,7 +97,7 @@ pub(super) async fn start(plan: Plan, reporter: &mut dyn Reporter) -> Result<Eng
     let (to_engine, from_mediators) = mpsc::channel(QUEUE);
     let (to_engine_from_peers, from_peers) = mpsc::unbounded_channel();
     let link = websocket::connect(&own_mediator, None, to_engine.clone())?;
-    let (mailbox, request) = Mailbox::open(connection.clone(), &mut rng);
+    let (mailbox, request) = Mailbox::open(connection.clone(), Instant::now(), &mut rng);
     let identity = Arc::new(identity);
     let desk = Desk::new(asks, &plan.role, plan.name.clone(), shown_command);
     let member = Member {
