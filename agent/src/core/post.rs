@@ -5,7 +5,8 @@
 //! ```
 //!
 //! The outer layer for the party hides who writes from the party's mediator, since authcrypt alone shows the sender's
-//! key id (`spec/connect.md`). Not its concern: the connection to that mediator (`connect`, `io::websocket`).
+//! key id (`spec/connect.md`). A party whose service names routing keys gets one more forward around the message for each of them
+//! (RL-62). Not its concern: the connection to that mediator (`connect`, `io::websocket`).
 
 use didagent_didcomm::did::{self, OfflineResolver};
 use didagent_didcomm::envelope;
@@ -24,6 +25,9 @@ const PARTY_MESSAGE_SECONDS: u64 = 60 + 2 * TOLERANCE;
 
 /// How long a request to a mediator is valid, in seconds: it bounds how long the mediator must remember its id.
 const MEDIATOR_MESSAGE_SECONDS: u64 = 60;
+
+/// Most routing keys of a party: each adds a third to the message, and one is already unusual.
+const MAX_ROUTING_KEYS: usize = 4;
 
 /// A sealed message and the mediator that must get it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -89,7 +93,16 @@ impl Post<'_> {
         let message = message.from(&self.connection.did).to(to).times(now, now + PARTY_MESSAGE_SECONDS);
         let sealed =
             envelope::sealed(&message, &self.connection.kid, kid, &self.secrets(), &OfflineResolver, rng)?;
-        let mut forward = Forward::new(to, text(sealed));
+        let (mut next, mut packed) = (to.to_owned(), text(sealed));
+        for key in routing_keys_of(to)?.iter().rev() {
+            let hop =
+                Forward { expires_time: Some(now + PARTY_MESSAGE_SECONDS), ..Forward::new(next, packed) };
+            let kid = if did::did_of(key) == key { key_agreement_kid(key)? } else { key.clone() };
+            let hop = hop.message(new_id(rng), PayloadForm::Json).to(did::did_of(key));
+            packed = text(envelope::anoncrypt(&hop, &[&kid], &OfflineResolver, rng)?);
+            next = key.clone();
+        }
+        let mut forward = Forward::new(next, packed);
         forward.expires_time = Some(now + PARTY_MESSAGE_SECONDS);
         let thread = new_id(rng);
         let forward = forward.message(thread.clone(), PayloadForm::Json).to(&mediator);
@@ -161,6 +174,13 @@ pub fn mediator_of(of: &str) -> Result<String, PostError> {
     mediator.filter(|uri| uri.starts_with("did:")).ok_or(PostError::Incomplete { what: "mediator" })
 }
 
+/// Returns the keys beyond the mediator that mail of the party `of` passes, the first one first.
+fn routing_keys_of(of: &str) -> Result<Vec<String>, PostError> {
+    let keys = did::resolve_offline(of)?.services.into_iter().next().map(|service| service.routing_keys);
+    keys.filter(|keys| keys.len() <= MAX_ROUTING_KEYS)
+        .ok_or(PostError::Incomplete { what: "route that is short enough" })
+}
+
 /// Returns the websocket address of a mediator, from its DID's service.
 ///
 /// # Errors
@@ -224,6 +244,46 @@ mod tests {
             let inner = opened(&them, &theirs, &forward.payloads[0]);
             assert_eq!(inner.sender.unwrap().did, ours.did);
             assert_eq!(inner.message.expires_time, Some(NOW + 180));
+        }
+    }
+
+    /// Decides RL-62.
+    #[test]
+    fn rl_62_each_routing_key_gets_a_forward_of_its_own() {
+        let [us, them, keeper] = [1, 2, 3].map(|seed| Identity::generate(&mut test_rng(seed)));
+        let mediator = keeper.connection("did:peer:2.Ez6LSx");
+        let hops = [4, 5].map(|seed| {
+            let hop = Identity::generate(&mut test_rng(seed));
+            let connection = hop.connection("did:peer:2.Ez6LSx");
+            (hop, connection)
+        });
+        // Their DID with another service: one hop named by its DID, one by its key.
+        let theirs = them.connection(&mediator.did);
+        let with = |keys: &[&str]| {
+            let service =
+                serde_json::json!({"t": "dm", "s": {"uri": mediator.did, "a": ["didcomm/v2"], "r": keys}});
+            let (keys, _) = theirs.did.split_once(".S").unwrap();
+            format!("{keys}.S{}", didagent_didcomm::protocols::b64url_encode(service.to_string()))
+        };
+        let did = with(&[&hops[0].1.did, &hops[1].1.kid]);
+        let ours = us.connection(&mediator.did);
+        let post = Post { identity: &us, connection: &ours };
+        let message = || Message::new("m", "https://example.org/x/1.0/y", serde_json::json!({}));
+        let parcel = post.to_party(message(), &did, NOW, &mut test_rng(9)).unwrap();
+        assert_eq!(parcel.mediator, mediator.did);
+        let mut text = parcel.text;
+        let way = [(&keeper, &mediator, &hops[0].1.did), (&hops[0].0, &hops[0].1, &hops[1].1.kid)];
+        for (reader, connection, next) in way.into_iter().chain([(&hops[1].0, &hops[1].1, &did)]) {
+            let forward = Forward::try_from(&opened(reader, connection, &text).message).unwrap();
+            assert_eq!((&forward.next, forward.expires_time), (next, Some(NOW + 180)));
+            text = forward.payloads[0].clone();
+        }
+        let theirs = ConnectionDid { kid: format!("{did}#key-2"), did, mediator: mediator.did.clone() };
+        assert_eq!(opened(&them, &theirs, &text).sender.unwrap().did, ours.did);
+
+        let many = with(&[hops[0].1.did.as_str(); MAX_ROUTING_KEYS + 1]);
+        for bad in [many, with(&["did:example:unknown"]), with(&[&format!("{}#key-1", hops[0].1.did)])] {
+            assert!(post.to_party(message(), &bad, NOW, &mut test_rng(9)).is_err(), "{bad}");
         }
     }
 

@@ -165,6 +165,9 @@ pub(super) fn attached_text(attachment: &Attachment, expected: &'static str) -> 
                 .ok_or_else(|| malformed("an attachment is not base64"))?;
             String::from_utf8(bytes).map_err(|_| malformed("an attachment is not text"))
         }
+        (None, None) if attachment.data.extra.contains_key("links") => {
+            Err(malformed("links are not fetched: attach the message as json or base64"))
+        }
         (None, None) => Err(malformed("an attachment has neither json nor base64")),
     }
 }

@@ -3,8 +3,8 @@
 //! Specification: DIDComm Messaging v2.1, "Routing Protocol 2.0". The sender encrypts its message for the recipient, attaches
 //! it to a forward and encrypts that for the mediator, who learns `next` and the size of the attachment.
 //!
-//! Not its concern: `delay_milli` (a mediator need not support it) and attachments by `links`, which are refused: fetching
-//! what a stranger names is a request forgery.
+//! Not its concern: how long a mediator really waits, and attachments by `links`, which are refused: fetching what a stranger
+//! names is a request forgery.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
@@ -35,7 +35,13 @@ pub struct Forward {
     pub payloads: Vec<String>,
     /// When the forward stops to be worth delivering, UTC seconds.
     pub expires_time: Option<u64>,
+    /// How long the mediator is to wait before it delivers, in milliseconds; when negative, any time from 0 to the absolute value.
+    /// The header `delay_milli`; 0 when it is absent.
+    pub delay_milli: i64,
 }
+
+/// The header that asks for a delay.
+const DELAY: &str = "delay_milli";
 
 #[derive(Serialize, Deserialize)]
 struct ForwardBody {
@@ -49,7 +55,7 @@ impl Body for ForwardBody {
 impl Forward {
     /// Makes the forward of one encrypted message.
     pub fn new(next: impl Into<String>, packed: impl Into<String>) -> Self {
-        Self { next: next.into(), payloads: vec![packed.into()], expires_time: None }
+        Self { next: next.into(), payloads: vec![packed.into()], expires_time: None, delay_milli: 0 }
     }
 
     /// Returns the DID of `next`, without the fragment of a key.
@@ -63,6 +69,9 @@ impl Forward {
     pub fn message(&self, id: impl Into<String>, form: PayloadForm) -> Message {
         let mut message = ForwardBody { next: self.next.clone() }.message(id);
         message.expires_time = self.expires_time;
+        if self.delay_milli != 0 {
+            message.extra.insert(DELAY.to_owned(), self.delay_milli.into());
+        }
         message.attachments = self.payloads.iter().map(|packed| attach(packed, form)).collect();
         message
     }
@@ -106,6 +115,10 @@ impl TryFrom<&Message> for Forward {
         }
         let payloads = message.attachments.iter().map(|attachment| attached_text(attachment, types::FORWARD));
         let payloads = payloads.collect::<Result<_, _>>()?;
-        Ok(Self { next: body.next, payloads, expires_time: message.expires_time })
+        let delay_milli = match message.extra.get(DELAY) {
+            None | Some(Value::Null) => 0,
+            Some(delay) => delay.as_i64().ok_or_else(|| malformed("delay_milli is no integer"))?,
+        };
+        Ok(Self { next: body.next, payloads, expires_time: message.expires_time, delay_milli })
     }
 }

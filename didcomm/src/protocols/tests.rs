@@ -133,6 +133,24 @@ fn forward_carries_both_forms() {
     }
 }
 
+/// Decides RL-60.
+#[test]
+fn forward_carries_its_delay_in_a_header() {
+    for delay_milli in [0, 1, -1, i64::MAX, i64::MIN] {
+        let forward = Forward { delay_milli, ..Forward::new("did:example:b", "{}") };
+        let message = forward.message("1", PayloadForm::Json);
+        assert_eq!(message.extra.get("delay_milli").cloned(), (delay_milli != 0).then(|| json!(delay_milli)));
+        assert_eq!(Forward::try_from(&message).unwrap(), forward);
+    }
+    let mut message = Forward::new("did:example:b", "{}").message("1", PayloadForm::Json);
+    for (delay, is_read) in
+        [(json!(null), true), (json!("5"), false), (json!(1.5), false), (json!(u64::MAX), false)]
+    {
+        message.extra.insert("delay_milli".into(), delay);
+        assert_eq!(Forward::try_from(&message).is_ok(), is_read);
+    }
+}
+
 #[test]
 fn forward_reads_standard_base64_and_json_strings() {
     let mut message =

@@ -83,7 +83,7 @@ const PROTOCOLS: [(&str, &str, Option<Part>); 10] = [
 ];
 
 /// Headers that change what the mediator does.
-const HEADERS: [&str; 3] = ["expires_time", "return_route", "return_route_thread"];
+const HEADERS: [&str; 4] = ["delay_milli", "expires_time", "return_route", "return_route_thread"];
 
 /// Returns the part that messages of this type belong to, in any minor version.
 pub(super) fn part_of(type_: &str) -> Option<Part> {

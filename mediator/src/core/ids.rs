@@ -15,6 +15,12 @@ impl Ids {
         Self { seed, next: 0 }
     }
 
+    /// Returns a random number from 0 to `most`, each about as likely as any other: the bias is below `most` / 2^64.
+    pub(super) fn up_to(&mut self, most: u64) -> u64 {
+        let random = u64::from_str_radix(&self.make()[..16], 16).unwrap_or_default();
+        most.checked_add(1).map_or(random, |count| random % count)
+    }
+
     /// Returns 32 hexadecimal digits: `SHA-256(seed || counter)`, cut to 16 bytes.
     pub(super) fn make(&mut self) -> String {
         let hash = Sha256::new().chain_update(self.seed).chain_update(self.next.to_be_bytes()).finalize();

@@ -19,6 +19,12 @@ pub struct Limits {
     /// Bytes in all queues together, with what each message takes beside its text: what the memory store may take of a
     /// machine with 1 GiB. When it is reached, the fullest queue loses its newest mail to a smaller one (RL-47).
     pub store_bytes: usize,
+    /// What mail that its senders want to be delivered later may take before it is in a queue, in bytes: a sixteenth of the
+    /// queues. Delays are asked for anonymously, and when this is full they are refused.
+    pub delayed_bytes: usize,
+    /// The longest delay that a sender may ask for. Delays hide who writes to whom, for which minutes are long; mail that waits
+    /// counts in no quota of its recipient, so not for days.
+    pub delay: Duration,
     /// How long mail is kept, in seconds: a week bridges a holiday weekend, and rooms live for hours. A forward's own
     /// `expires_time` shortens it.
     pub mail_seconds: u64,
@@ -85,6 +91,8 @@ impl Default for Limits {
             queue_messages: 1000,
             queue_bytes: 8 << 20,
             store_bytes: 256 << 20,
+            delayed_bytes: 16 << 20,
+            delay: Duration::from_secs(3600),
             mail_seconds: 7 * 24 * 3600,
             accounts: 16 * 1024,
             account_idle: Duration::from_secs(14 * 24 * 3600),

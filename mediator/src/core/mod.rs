@@ -20,6 +20,7 @@
 mod accounts;
 mod circuits;
 mod coordinate;
+mod delayed;
 mod dispatch;
 pub mod features;
 mod ids;
@@ -45,6 +46,7 @@ use didagent_didcomm::message::Message;
 
 use crate::store::MailStore;
 use accounts::Accounts;
+use delayed::Delayed;
 use features::Part;
 use ids::Ids;
 use limits::{Limits, SWEEP};
@@ -166,6 +168,7 @@ pub struct Mediator<S> {
     sockets: HashMap<SocketId, Socket>,
     accounts: Accounts,
     mailbox: Mailbox<S>,
+    delayed: Delayed,
     live: Live,
     relay: Relay,
     seen: Replay,
@@ -222,6 +225,7 @@ impl<S: MailStore> Mediator<S> {
             sockets: HashMap::new(),
             accounts: Accounts::default(),
             mailbox: Mailbox::new(store),
+            delayed: Delayed::default(),
             live: Live::default(),
             relay: Relay::new(&limits),
             seen: Replay::new(limits.replay_memory, limits.replay_ids),
@@ -279,9 +283,8 @@ impl<S: MailStore> Mediator<S> {
         if let Some(socket) = self.woken.pop_first().or_else(|| self.relay.next_woken()) {
             return Output::Wake(socket);
         }
-        Output::Timeout(
-            self.relay.deadline().map_or(self.next_sweep, |deadline| deadline.min(self.next_sweep)),
-        )
+        let deadlines = [self.relay.deadline(), self.delayed.deadline(), Some(self.next_sweep)];
+        Output::Timeout(deadlines.into_iter().flatten().min().unwrap_or(self.next_sweep))
     }
 
     /// Returns the next thing to write to `socket`: replies first, then credit, then mail and records in turn,
@@ -346,6 +349,7 @@ impl<S: MailStore> Mediator<S> {
 
     fn timeout(&mut self, now: Now) {
         self.relay.timeout(now.since_start);
+        self.end_delays(now);
         if now.since_start < self.next_sweep {
             return;
         }

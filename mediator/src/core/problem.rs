@@ -41,6 +41,13 @@ pub(super) const QUEUE_FULL: Kind = kind("e.p.me.res.storage.queue-full", "the r
 /// The message is too large; the argument is the limit in bytes.
 pub(super) const TOO_BIG: Kind =
     kind("e.p.me.res.storage.message_too_big", "an attachment is longer than {1} bytes");
+/// The delay is too long; the argument is the limit in milliseconds.
+pub(super) const DELAY: Kind = kind("e.p.req.time.delay", "a forward can be delayed by at most {1} ms");
+/// Too much mail waits to be delivered later.
+pub(super) const NO_DELAY: Kind = kind(
+    "e.p.me.res.storage.delayed",
+    "too many delayed forwards wait; send it without delay_milli, or later",
+);
 /// Too many DIDs speak on one socket.
 pub(super) const TOO_MANY_DIDS: Kind = kind("e.p.me.res.dids", "too many DIDs on one connection");
 /// Live delivery moved to a newer socket.

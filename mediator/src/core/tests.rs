@@ -18,6 +18,7 @@ use crate::store::MemoryStore;
 mod answers;
 mod bounds;
 mod pressure;
+mod routes;
 mod versions;
 
 const DID: &str = "did:example:mediator";
