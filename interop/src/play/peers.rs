@@ -46,6 +46,7 @@ pub const PEERS: &[Peer] = &[
         runs: Runs::Python("DIDAGENT_INTEROP_INDICIO", "indicio.py", &["authlib"]),
     },
     Peer { name: "affinidi", runs: Runs::Program("affinidi") },
+    Peer { name: "veramo", runs: Runs::Recorded("DIDAGENT_INTEROP_NPM_HEAVY", "veramo.mjs") },
 ];
 
 impl Peer {

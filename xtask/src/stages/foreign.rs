@@ -52,6 +52,13 @@ pub(super) fn interop(workshop: &Workshop) -> Result {
     )
 }
 
+/// Those that are heavy to install are live, and do what their transcripts say.
+pub(super) fn interop_heavy(workshop: &Workshop) -> Result {
+    let (variable, place) = super::peers::make_heavy(workshop)?;
+    let line = INTEROP.cargo(workshop, "test", "--features heavy --test heavy")?;
+    workshop.run(line.with(variable, place))
+}
+
 /// Every input that the fuzzers keep.
 pub(super) fn fuzz(workshop: &Workshop) -> Result {
     workshop.run(super::build::lengthened(workshop, FUZZ.cargo(workshop, "test", "--workspace")?))

@@ -66,6 +66,15 @@ const STAGES: &[Stage] = &[
     stage("text", "links, lengths and words of every file", &[], text::run),
     Stage {
         soak_only: true,
+        ..stage(
+            "interop-heavy",
+            "peers whose transcripts the tests replay, live",
+            &["prerequisites"],
+            foreign::interop_heavy,
+        )
+    },
+    Stage {
+        soak_only: true,
         ..stage("demos", "220 demos in a row, nothing left behind", &["python", "build"], soak::run)
     },
     Stage {

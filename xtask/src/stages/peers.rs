@@ -33,6 +33,11 @@ pub(super) fn make_all(workshop: &Workshop) -> Result<Vec<(&'static str, PathBuf
     Ok(places)
 }
 
+/// Makes the one that only the soak tests ask.
+pub(super) fn make_heavy(workshop: &Workshop) -> Result<(&'static str, PathBuf)> {
+    Ok(("DIDAGENT_INTEROP_NPM_HEAVY", npm(workshop, "npm-heavy")?))
+}
+
 fn python(workshop: &Workshop, name: &str) -> Result<PathBuf> {
     let folder = format!("python-{name}");
     let python = workshop.made().join(&folder).join("bin").join("python3");
@@ -54,7 +59,7 @@ fn python(workshop: &Workshop, name: &str) -> Result<PathBuf> {
 }
 
 /// A folder with the packages of `interop/peers/NAME`, as its lock file has them, and the scripts beside them.
-pub(super) fn npm(workshop: &Workshop, name: &str) -> Result<PathBuf> {
+fn npm(workshop: &Workshop, name: &str) -> Result<PathBuf> {
     let from = workshop.root.join("interop/peers").join(name);
     let to = workshop.made().join(format!("peers-{name}"));
     fs::create_dir_all(&to).about(format!("make {}", to.display()))?;
@@ -89,7 +94,7 @@ fn copy_files(from: &Path, to: &Path) -> Result {
 mod tests {
     use super::*;
 
-    const NPMS: &[&str] = &["npm"];
+    const NPMS: &[&str] = &["npm", "npm-heavy"];
 
     #[test]
     fn every_package_is_pinned() {
