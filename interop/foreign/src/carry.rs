@@ -1,4 +1,4 @@
-//! One stream of the host's as one TCP connection to MPyC (`spec/bridge.md`: BR-02 to BR-05, BR-07, BR-11).
+//! One stream of another party as one TCP connection to MPyC (`spec/bridge.md`: BR-02 to BR-05, BR-07, BR-11).
 
 use std::io;
 use std::net::Ipv4Addr;
@@ -6,6 +6,7 @@ use std::process::Output as Finished;
 use std::time::Duration;
 
 use didagent_session::{Session, StreamId};
+use futures_util::future::select_all;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -13,9 +14,6 @@ use tokio::sync::mpsc;
 use tokio::time::sleep;
 
 use crate::{Problem, Result};
-
-/// What MPyC's party 0 says first: its pid, little endian.
-const PID: [u8; 2] = [0, 0];
 
 /// Pause between two dials of MPyC, which may not listen yet (BR-11).
 const DIAL: Duration = Duration::from_millis(50);
@@ -26,8 +24,8 @@ const PIECE: usize = 16 * 1024;
 /// What happened on this machine.
 #[derive(Debug)]
 pub(crate) enum Notice {
-    /// MPyC took so many bytes of this stream.
-    Written(StreamId, usize),
+    /// MPyC took so many bytes of this stream of the party with this index.
+    Written(usize, StreamId, usize),
     /// The program ended.
     Ended(io::Result<Finished>),
 }
@@ -38,13 +36,14 @@ pub(crate) struct Carried {
     pub(crate) stream: StreamId,
     /// Bytes for MPyC that came before its dialler's whole pid had come.
     early: Vec<u8>,
-    is_checked: bool,
-    /// `None` after the end of what the host sends.
+    /// The pid that its bytes must begin with; `None` once they did.
+    pid: Option<[u8; 2]>,
+    /// `None` after the end of what the other party sends.
     to_mpyc: Option<mpsc::UnboundedSender<Vec<u8>>>,
     from_mpyc: mpsc::Receiver<io::Result<Vec<u8>>>,
     /// Bytes of MPyC that the session has not taken.
     waiting: Vec<u8>,
-    /// MPyC sends no more, and the host knows it.
+    /// MPyC sends no more.
     local_end: Option<End>,
 }
 
@@ -55,17 +54,22 @@ enum End {
 }
 
 impl Carried {
-    /// Carries `stream` to the MPyC that listens, or will, on `port`.
-    pub(crate) fn new(stream: StreamId, port: u16, notify: mpsc::UnboundedSender<Notice>) -> Self {
+    /// Carries `stream` of the party with index `peer` to the MPyC that listens, or will, on `port`.
+    pub(crate) fn new(
+        peer: usize,
+        stream: StreamId,
+        port: u16,
+        notify: mpsc::UnboundedSender<Notice>,
+    ) -> Self {
         let (to_mpyc, bytes) = mpsc::unbounded_channel();
         let (sender, from_mpyc) = mpsc::channel(1);
         tokio::spawn(connect(port, bytes, sender, move |count| {
-            let _ = notify.send(Notice::Written(stream, count));
+            let _ = notify.send(Notice::Written(peer, stream, count));
         }));
         Self {
             stream,
             early: Vec::new(),
-            is_checked: false,
+            pid: Some(u16::try_from(peer).unwrap_or(u16::MAX).to_le_bytes()),
             to_mpyc: Some(to_mpyc),
             from_mpyc,
             waiting: Vec::new(),
@@ -73,14 +77,14 @@ impl Carried {
         }
     }
 
-    /// Takes bytes of the host. Nothing goes to MPyC before they begin with the host's pid.
+    /// Takes bytes of the other party. Nothing goes to MPyC before they begin with that party's pid.
     pub(crate) fn bytes(&mut self, bytes: &[u8]) -> Result<()> {
         self.early.extend_from_slice(bytes);
-        if !self.is_checked {
+        if let Some(pid) = self.pid {
             match self.early.first_chunk() {
                 None => return Ok(()),
-                Some(&PID) => self.is_checked = true,
-                Some(_) => return Err(Problem::broken("the host's MPyC says that it is another party")),
+                Some(first) if *first == pid => self.pid = None,
+                Some(_) => return Err(Problem::broken("an MPyC says that it is another party")),
             }
         }
         if let Some(to_mpyc) = &self.to_mpyc {
@@ -89,13 +93,13 @@ impl Carried {
         Ok(())
     }
 
-    /// The host sends no more.
+    /// The other party sends no more.
     pub(crate) fn finished(&mut self) {
         self.to_mpyc = None;
     }
 
     /// Whether more bytes of MPyC may be taken.
-    pub(crate) fn has_room(&self) -> bool {
+    fn has_room(&self) -> bool {
         self.waiting.is_empty() && self.local_end.is_none()
     }
 
@@ -126,12 +130,17 @@ impl Carried {
     }
 }
 
-/// Waits for what MPyC sends next.
-pub(crate) async fn next(carried: &mut Option<Carried>) -> Option<io::Result<Vec<u8>>> {
-    match carried {
-        Some(carried) => carried.from_mpyc.recv().await,
-        None => std::future::pending().await,
+/// Waits for what MPyC sends next on any connection that has room, and says on which.
+pub(crate) async fn next<'a>(
+    carried: impl Iterator<Item = (usize, &'a mut Carried)>,
+) -> (usize, Option<io::Result<Vec<u8>>>) {
+    let open = carried.filter(|(_, carried)| carried.has_room());
+    let waits = open.map(|(peer, carried)| Box::pin(async move { (peer, carried.from_mpyc.recv().await) }));
+    let waits: Vec<_> = waits.collect();
+    if waits.is_empty() {
+        return std::future::pending().await;
     }
+    select_all(waits).await.0
 }
 
 /// Dials MPyC once the first bytes are there, and carries both directions.

@@ -1,7 +1,8 @@
 //! A foreign party: somebody who has read `spec/`, has the session library, and otherwise other people's software.
 //!
-//! It reads an invitation of `didagent invite`, takes a seat in the room, completes the handshake, meets the host at the relay
-//! and carries one connection of MPyC. Nothing in it comes from this project but `didagent-session`:
+//! It reads an invitation of `didagent invite`, takes the last seat in the room, completes a handshake with every other
+//! party, meets them at the relay and carries their connections to its MPyC. Nothing in it comes from this project but
+//! `didagent-session`:
 //!
 //! | what | with what | chapter |
 //! |---|---|---|
@@ -17,9 +18,9 @@
 //! link --> room::Invitation --> Mailbox --> room::join --> Roster --> handshake::answer --> run::Run --> ready --> MPyC
 //! ```
 //!
-//! Not its concern: what a good agent adds. It is party 1 of two, uses the mediator of the host, carries one connection of
-//! MPyC, starts it without a launcher (BR-20), and takes no second circuit when the first one ends. Its errors are for a
-//! test.
+//! Not its concern: what a good agent adds. It is the last party of a room, so that others propose and dial; it uses the
+//! mediator of the host, carries one connection of each MPyC at a time, starts its own without a launcher (BR-20), and
+//! takes no second circuit when the first one ends. Its errors are for a test.
 
 mod carry;
 pub mod documents;

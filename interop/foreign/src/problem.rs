@@ -15,8 +15,10 @@ pub enum Problem {
         /// Its sentence for people.
         comment: String,
     },
-    /// The other side left the room.
+    /// Another party left the room.
     Left {
+        /// Its index.
+        index: usize,
         /// The code of its `leave`.
         code: String,
         /// Its sentence for people.
@@ -37,7 +39,7 @@ impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Refused { code, comment } => write!(f, "refused with {code}: {comment}"),
-            Self::Left { code, comment } => write!(f, "the host left with {code}: {comment}"),
+            Self::Left { index, code, comment } => write!(f, "party {index} left with {code}: {comment}"),
             Self::Broken(why) => f.write_str(why),
         }
     }

@@ -107,9 +107,9 @@ pub struct Party {
 pub struct Roster {
     /// The round hash.
     pub hash: [u8; 32],
-    /// The host.
-    pub host: Party,
-    /// This party.
+    /// The others, in order of their index. All are lower than that of this party.
+    pub others: Vec<Party>,
+    /// This party, which came last.
     pub own: Party,
 }
 
@@ -152,7 +152,7 @@ pub(crate) fn is_of(mail: &Received, name: &str, invitation: &Invitation) -> boo
         && mail.message.pthid.as_ref() == Some(&invitation.room)
 }
 
-/// Checks a roster: RM-22, for two parties.
+/// Checks a roster: RM-22, and that this party is the last, since it knows how to be no other.
 async fn roster(
     bytes: &[u8],
     signature: &[u8],
@@ -162,9 +162,15 @@ async fn roster(
 ) -> Result<Roster> {
     let wrong = |what: &str| Problem::broken(format!("the roster is refused: {what}"));
     let json: Value = serde_json::from_slice(bytes).map_err(Problem::broken)?;
-    let parties = json["parties"].as_array().map(Vec::as_slice).unwrap_or_default();
-    // With two parties one alone may learn everything: MPyC's default threshold is 0 then.
-    if bytes.len() > MAX_ROSTER || json["v"] != 1 || json["m"] != 2 || json["threshold"] != 0 {
+    let entries = json["parties"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let m = entries.len();
+    // The last is MPyC's default, with which the program will run.
+    let right = bytes.len() <= MAX_ROSTER
+        && (2..=16).contains(&m)
+        && json["v"] == 1
+        && json["m"] == m
+        && json["threshold"] == (m - 1) / 2;
+    if !right {
         return Err(wrong("size, version, parties or threshold"));
     }
     if json["room"] != invitation.room || json["invitation"] != b64url(invitation.hash) {
@@ -173,16 +179,20 @@ async fn roster(
     if json["relay"] != invitation.mediator {
         return Err(wrong("another relay"));
     }
-    let [host, ours] = parties else { return Err(wrong("parties")) };
-    let (host, ours) = (party(host, 0).await?, party(ours, 1).await?);
-    if host.did != invitation.host || ours.did != own || ours.identity != guest.identity.did() {
-        return Err(wrong("other parties"));
+    let mut others: Vec<Party> = Vec::new();
+    for (index, entry) in entries.iter().enumerate() {
+        let party = party(entry, index).await?;
+        if others.iter().any(|other| other.identity == party.identity || other.did == party.did) {
+            return Err(wrong("one party twice"));
+        }
+        others.push(party);
     }
-    if host.identity == ours.identity || host.did == ours.did {
-        return Err(wrong("one party twice"));
-    }
-    let roster = Roster { hash: Sha256::digest(bytes).into(), host, own: ours };
-    verify(&roster.host.identity, &roster.signed_bytes(), signature).await?;
+    let last = others.pop().filter(|last| last.did == own && last.identity == guest.identity.did());
+    let own = last.ok_or_else(|| wrong("this party is not the last"))?;
+    let host = others.first().filter(|host| host.did == invitation.host);
+    let host = host.ok_or_else(|| wrong("another host"))?.identity.clone();
+    let roster = Roster { hash: Sha256::digest(bytes).into(), others, own };
+    verify(&host, &roster.signed_bytes(), signature).await?;
     Ok(roster)
 }
 

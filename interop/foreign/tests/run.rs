@@ -20,7 +20,7 @@ async fn arrive(invitation: &Invitation, seed: u8) -> (Mailbox, Guest) {
     (mailbox, Guest { identity, name: "foreigner".to_owned(), link })
 }
 
-/// Takes a seat and makes a session.
+/// Takes a seat and makes the sessions.
 async fn meet(mut mailbox: Mailbox, guest: &Guest, invitation: &Invitation) -> Result<Run> {
     let roster = join(&mut mailbox, guest, invitation).await?;
     let established = handshake::answer(&mut mailbox, invitation, &roster).await?;
@@ -34,32 +34,49 @@ fn refused_with(problem: &Problem) -> &str {
     }
 }
 
-#[tokio::test]
-async fn a_foreign_party_takes_part_in_a_run() {
+/// The foreign party joins with `numbers`' last one, runs the program and leaves; all learn `result`.
+async fn takes_part(numbers: &[u32], result: &str) {
     let stage = Stage::new().await;
-    let (host, link) = stage.host("host", &program(6)).await;
+    let (mut host, link) = stage.host(numbers.len(), numbers[0]).await;
     let invitation = Invitation::read(&link).unwrap();
+    let mut guests = Vec::new();
+    for number in &numbers[1..numbers.len() - 1] {
+        guests.push(stage.guest(&link, *number));
+        host.event("party.joined").await;
+    }
     let (mailbox, guest) = arrive(&invitation, 7).await;
     let mut run = meet(mailbox, &guest, &invitation).await.unwrap();
     run.ready(&guest, run.round()).await.unwrap();
-    let finished = run.program(&program(7)).await.unwrap();
+    let finished = run.program(&program(numbers[numbers.len() - 1])).await.unwrap();
     run.leave().await.unwrap();
 
-    let result = "sum 13 product 42 winner 1";
     let (output, errors) =
         (String::from_utf8_lossy(&finished.stdout), String::from_utf8_lossy(&finished.stderr));
     assert!(finished.status.success(), "{errors}");
     assert_eq!(output.lines().last(), Some(result), "{output}");
-    let (code, lines) = host.end().await;
-    assert_eq!(code, Some(0), "{lines:#?}");
-    assert!(lines.iter().any(|line| line.contains(result)), "{lines:#?}");
+    for party in guests.into_iter().chain([host]) {
+        let (code, lines) = party.end().await;
+        assert_eq!(code, Some(0), "{lines:#?}");
+        assert!(lines.iter().any(|line| line.contains(result)), "{lines:#?}");
+    }
+}
+
+#[tokio::test]
+async fn a_foreign_party_takes_part_in_a_run_with_a_host() {
+    takes_part(&[6, 7], "sum 13 product 42 winner 1").await;
+}
+
+/// With three parties MPyC's threshold is 1, so no party can open anything without another one.
+#[tokio::test]
+async fn a_foreign_party_takes_part_in_a_run_of_three() {
+    takes_part(&[2, 9, 5], "sum 16 product 90 winner 1").await;
 }
 
 /// Decides IV-02, RM-10, RM-13, RM-41, RM-42.
 #[tokio::test]
 async fn a_foreign_party_that_breaks_a_rule_is_refused_and_told_why() {
     let stage = Stage::new().await;
-    let (host, link) = stage.host("host", &program(6)).await;
+    let (host, link) = stage.host(2, 6).await;
     let invitation = Invitation::read(&link).unwrap();
     let (mut mailbox, mut guest) = arrive(&invitation, 7).await;
 
@@ -82,7 +99,7 @@ async fn a_foreign_party_that_breaks_a_rule_is_refused_and_told_why() {
         Ok(()) => run.end().await,
         Err(problem) => problem,
     };
-    assert!(matches!(left, Problem::Left { .. }), "{left}");
+    assert!(matches!(left, Problem::Left { index: 0, .. }), "{left}");
     let (code, lines) = host.end().await;
     assert_ne!(code, Some(0));
     let error = lines.iter().find(|line| line.contains("another roster")).expect("no reason");

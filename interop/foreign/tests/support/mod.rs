@@ -1,4 +1,4 @@
-//! The processes of a test: a mediator and a host, started from the binary of the main workspace.
+//! The processes of a test: a mediator and parties of ours, started from the binary of the main workspace.
 //!
 //! | variable | names |
 //! |---|---|
@@ -89,21 +89,31 @@ impl Stage {
         Self { mediator, link, folder }
     }
 
-    /// Starts a host of a room for two, with this program; returns it and the room's link.
-    pub async fn host(&self, name: &str, program: &[OsString]) -> (Process, String) {
-        let mut command = agent();
-        command.arg("--home").arg(self.folder.path().join(name));
-        command.args(["invite", "--parties", "2", "--mediator", &self.link, "--name", name, "--json", "--"]);
-        command.args(program);
-        let mut host = Process::start(command, self.folder.path().join(format!("{name}.txt")));
+    /// Starts the host of a room for so many, with the program and its number; returns it and the room's link.
+    pub async fn host(&self, parties: usize, number: u32) -> (Process, String) {
+        let parties = parties.to_string();
+        let words = ["invite", "--parties", &parties, "--mediator", &self.link];
+        let mut host = self.party("host", &words, number);
         let link = host.event("room.invitation").await["link"].as_str().unwrap().to_owned();
         (host, link)
     }
+
+    /// Starts a guest of ours.
+    pub fn guest(&self, link: &str, number: u32) -> Process {
+        self.party("guest", &["join", link], number)
+    }
+
+    fn party(&self, name: &str, words: &[&str], number: u32) -> Process {
+        let mut command = agent();
+        command.arg("--home").arg(self.folder.path().join(name)).args(words);
+        command.args(["--name", name, "--json", "--"]).args(program(number));
+        Process::start(command, self.folder.path().join(format!("{name}.txt")))
+    }
 }
 
-/// The command line of the program that both parties run, with this number as input.
+/// The command line of the program that all parties run, with this number as input.
 pub fn program(number: u32) -> Vec<OsString> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/programs/duel.py");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/programs/largest.py");
     vec![from_environment("DIDAGENT_TEST_PYTHON"), path.into(), number.to_string().into()]
 }
 

@@ -1,6 +1,6 @@
-"""Two parties learn the sum and the product of their numbers, and who has the larger one; not the numbers.
+"""Everybody learns the sum and the product of all numbers, and who has the largest one; nobody learns the numbers.
 
-    python3 duel.py NUMBER
+    python3 largest.py NUMBER
 """
 
 import sys
@@ -11,8 +11,8 @@ from mpyc.runtime import mpc
 async def main():
     secure = mpc.SecInt(32)
     async with mpc:
-        first, second = mpc.input(secure(int(sys.argv[1])))
-        results = [first + second, first * second, mpc.argmax([first, second])[0]]
+        numbers = mpc.input(secure(int(sys.argv[1])))
+        results = [mpc.sum(numbers), mpc.prod(numbers), mpc.argmax(numbers)[0]]
         total, product, winner = await mpc.output(results)
     print('sum', int(total), 'product', int(product), 'winner', int(winner), flush=True)
 
