@@ -131,3 +131,63 @@ pub async fn open(own: &Connection, envelope: &str) -> Result<Received> {
     }
     Ok(received)
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::identity::Identity;
+
+    const TYPE: &str = "https://example.org/p/1.0/m";
+
+    fn party(seed: u8) -> Connection {
+        Connection::new(&Identity::generate().unwrap(), [seed; 32], "did:peer:2.Ez6LSx")
+    }
+
+    /// Encrypts for `to` from `own` what the library, asked by `change`, would not question.
+    async fn packed(
+        own: &Connection,
+        to: &Connection,
+        change: fn(Message, &Connection) -> Message,
+    ) -> String {
+        let (_, message) = build(own, &to.did, TYPE, json!({}), Threads::default());
+        let message = change(message.finalize(), own);
+        let options = PackEncryptedOptions { forward: false, ..PackEncryptedOptions::default() };
+        let from = Some(own.did.as_str());
+        message.pack_encrypted(&to.did, from, None, &Documents, own, &options).await.unwrap().0
+    }
+
+    /// Decides CN-11, CN-15, CN-16, which the library leaves to its caller.
+    #[tokio::test]
+    async fn a_forged_sender_mail_for_others_and_late_mail_are_refused() {
+        let (own, other) = (party(1), party(2));
+        let right = packed(&own, &other, |message, _| message).await;
+        assert_eq!(open(&other, &right).await.unwrap().sender.as_ref(), Some(&own.kid));
+        assert!(open(&party(3), &right).await.is_err());
+
+        // The packing side compares its own members only, so what is forged goes in beside them.
+        let forged = packed(&own, &other, |mut message, own| {
+            let from = own.did.replace(".E", ".V");
+            message.from = None;
+            message.extra_headers.insert("from".to_owned(), from.into());
+            message
+        });
+        assert_refused(&other, &forged.await, "`from` is not who encrypted").await;
+        let misdirected = packed(&own, &other, |mut message, own| {
+            message.to = None;
+            message.extra_headers.insert("to".to_owned(), json!([own.did]));
+            message
+        });
+        assert_refused(&other, &misdirected.await, "a message for somebody else").await;
+        let late = packed(&own, &other, |mut message, _| {
+            message.expires_time = Some(1_700_000_000);
+            message
+        });
+        assert_refused(&other, &late.await, "an expired message").await;
+    }
+
+    async fn assert_refused(reader: &Connection, envelope: &str, why: &str) {
+        assert_eq!(open(reader, envelope).await.unwrap_err(), Problem::broken(why));
+    }
+}
