@@ -155,14 +155,24 @@ fn coordinate<const N: usize>(text: &str) -> Result<[u8; N], KeyError> {
     base64url::decode_array(text).ok_or(KeyError::Malformed)
 }
 
-/// Both coordinates have the full length of the field: RFC 7518 section 6.2.1.2.
+/// A coordinate of a point as `F` bytes. RFC 7518 section 6.2.1.2 asks for the full length of the field; Authlib, and with it the
+/// DIDComm libraries for Python, leaves out zeros at the front, which are those of every other coordinate of P-521. They are
+/// put back: the point is the same, and is still looked for on its curve.
+fn field_element<const F: usize>(text: &str) -> Result<[u8; F], KeyError> {
+    let bytes = base64url::decode(text).ok_or(KeyError::Malformed)?;
+    let zeros = F.checked_sub(bytes.len()).ok_or(KeyError::Malformed)?;
+    let mut element = [0; F];
+    element.get_mut(zeros..).ok_or(KeyError::Malformed)?.copy_from_slice(&bytes);
+    Ok(element)
+}
+
 fn compress<C, const F: usize, const N: usize>(x: &str, y: &str) -> Result<[u8; N], KeyError>
 where
     C: CurveArithmetic,
     C::AffinePoint: FromSec1Point<C> + ToSec1Point<C>,
     FieldBytesSize<C>: ModulusSize,
 {
-    let sec1 = [&[0x04], coordinate::<F>(x)?.as_slice(), coordinate::<F>(y)?.as_slice()].concat();
+    let sec1 = [&[0x04], field_element::<F>(x)?.as_slice(), field_element::<F>(y)?.as_slice()].concat();
     on_curve::<C, N>(&sec1)
 }
 
@@ -245,6 +255,27 @@ mod tests {
                 assert_eq!(PublicKey::from_jwk(&other), Err(KeyError::Malformed), "{curve}");
             }
         }
+    }
+
+    #[test]
+    fn coordinates_without_the_zeros_at_their_front_are_the_same_key() {
+        let mut shorter = 0;
+        for n in 1..=8u8 {
+            let mut scalar = [0; 66];
+            scalar[65] = n;
+            let point = p521::SecretKey::from_slice(&scalar).unwrap().public_key().to_sec1_point(true);
+            let key = PublicKey::P521(point.as_bytes().try_into().unwrap());
+            let mut jwk = key.to_jwk();
+            for name in ["x", "y"] {
+                let bytes = base64url::decode(jwk[name].as_str().unwrap()).unwrap();
+                if let Some(rest) = bytes.strip_prefix(&[0]) {
+                    jwk.insert(name.to_owned(), base64url::encode(rest).into());
+                    shorter += 1;
+                }
+            }
+            assert_eq!(PublicKey::from_jwk(&jwk), Ok(key));
+        }
+        assert!(shorter > 0);
     }
 
     #[test]
