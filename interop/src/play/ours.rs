@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 
 use didagent_didcomm::did::{DidDocument, PublicKey, VerificationMethod};
-use didagent_didcomm::envelope::{self, Unpacked};
-use didagent_didcomm::keys::X25519Secret;
+use didagent_didcomm::envelope::{self, ContentEncryption, Keyring, Layers, Unpacked};
+use didagent_didcomm::keys::{AgreementSecret, SigningSecret};
 use didagent_didcomm::message::Message;
 use didagent_didcomm::protocols::b64url_decode;
 use didagent_didcomm::protocols::routing::{Forward, PayloadForm};
@@ -22,23 +22,26 @@ const NOW: u64 = 1_700_000_001;
 /// Documents and secrets as our library takes them.
 struct World {
     documents: HashMap<String, DidDocument>,
-    secrets: HashMap<String, X25519Secret>,
+    secrets: Keyring,
 }
 
 impl World {
     /// With the documents of all and the secrets of one.
     fn of(known: &[&Identity], own: &Identity) -> Self {
         let documents = known.iter().map(|party| (party.did.clone(), document(&party.document))).collect();
-        let secret = |secret: &Value| {
-            let kid = secret["kid"].as_str()?.to_owned();
-            let jwk = secret["jwk"].as_object()?;
-            if jwk.get("crv")? != "X25519" {
-                return None;
+        let mut secrets = Keyring::default();
+        for secret in &own.secrets {
+            let (kid, jwk) =
+                (secret["kid"].as_str().expect("a kid"), secret["jwk"].as_object().expect("a JWK"));
+            if kid == own.agree() {
+                let secret = AgreementSecret::from_jwk(jwk).expect("a key that agrees");
+                secrets.agreement.insert(kid.to_owned(), secret);
+            } else {
+                let secret = SigningSecret::from_jwk(jwk).expect("a key that signs");
+                secrets.signing.insert(kid.to_owned(), secret);
             }
-            let scalar = b64url_decode(jwk.get("d")?.as_str()?)?;
-            Some((kid, X25519Secret::from_bytes(scalar.try_into().ok()?)))
-        };
-        Self { documents, secrets: own.secrets.iter().filter_map(secret).collect() }
+        }
+        Self { documents, secrets }
     }
 
     fn unpack(&self, packed: &str) -> Result<Unpacked, Refusal> {
@@ -78,31 +81,40 @@ pub fn pack(
     to: &Identity,
     mediator: &Identity,
 ) -> Result<String, Refusal> {
-    if case.curve != "X25519" {
-        return Err(Refusal("ours: not written".to_owned()));
-    }
-    let world = World::of(&[from, to, mediator], from);
-    let (World { documents, secrets }, rng) = (&world, &mut ChaCha20Rng::seed_from_u64(1));
+    let World { documents, secrets } = &World::of(&[from, to, mediator], from);
+    let rng = &mut ChaCha20Rng::seed_from_u64(1);
     let message: Message = serde_json::from_value(message.clone()).expect("a message of these tests");
-    let (sender, recipient) = (from.agree(), to.agree());
-    let authcrypt = |rng: &mut ChaCha20Rng| {
-        envelope::authcrypt(&message, &sender, &[&recipient], secrets, documents, rng)
+    let (sender, recipient, signer, mediator_key) = (from.agree(), to.agree(), from.sign(), mediator.agree());
+    let content = content(case);
+    let (signers, recipients) = (&[signer.as_str()][..], &[recipient.as_str()][..]);
+    let layers = Layers {
+        signers: if case.kind.signs() { signers } else { &[] },
+        sender: case.kind.authenticates().then_some(sender.as_str()),
+        hidden: case.kind == Kind::AnonAuth,
+        recipients: if case.enc.is_some() { recipients } else { &[] },
+        content,
     };
-    let packed = match (case.kind, case.enc) {
-        (Kind::Plain, _) => return Ok(serde_json::to_string(&message).expect("a message")),
-        (Kind::Anon, Some("XC20P")) => envelope::anoncrypt(&message, &[&recipient], documents, rng),
-        (Kind::Auth, _) => authcrypt(rng),
-        (Kind::AnonAuth, Some("XC20P")) => {
-            envelope::sealed(&message, &sender, &recipient, secrets, documents, rng)
-        }
-        (Kind::Forward | Kind::ForwardKeys, Some("XC20P")) => authcrypt(rng).and_then(|inner| {
-            let inner = String::from_utf8(inner).expect("JSON");
+    let mut packed = envelope::pack(&message, &layers, secrets, documents, rng).map(text);
+    if case.kind.forwards() {
+        let around = Layers { recipients: &[mediator_key.as_str()], content, ..Layers::default() };
+        packed = packed.and_then(|inner| {
             let forward = Forward::new(&to.did, inner).message("forward-1", PayloadForm::Json);
-            envelope::anoncrypt(&forward.to(&mediator.did), &[&mediator.agree()], documents, rng)
-        }),
-        _ => return Err(Refusal("ours: not written".to_owned())),
-    };
-    packed.map(|jwe| String::from_utf8(jwe).expect("JSON")).map_err(|error| Refusal(format!("ours: {error}")))
+            envelope::pack(&forward.to(&mediator.did), &around, secrets, documents, rng).map(text)
+        });
+    }
+    packed.map_err(|error| Refusal(format!("ours: {error}")))
+}
+
+fn text(packed: Vec<u8>) -> String {
+    String::from_utf8(packed).expect("JSON")
+}
+
+fn content(case: &Case) -> ContentEncryption {
+    match case.enc {
+        Some("A256CBC-HS512") => ContentEncryption::A256CbcHs512,
+        Some("A256GCM") => ContentEncryption::A256Gcm,
+        _ => ContentEncryption::Xc20p,
+    }
 }
 
 /// Reads an envelope as `own`; answers as a driver does.
@@ -112,7 +124,8 @@ pub fn pack(
 pub fn unpack(packed: &str, own: &Identity, known: &[&Identity]) -> Result<Value, Refusal> {
     let unpacked = World::of(known, own).unpack(packed)?;
     let message = serde_json::to_value(&unpacked.message).expect("a message");
-    Ok(json!({"message": message, "sender": unpacked.sender.map(|sender| sender.kid)}))
+    let (sender, signer) = (unpacked.sender.map(|of| of.kid), unpacked.signer.map(|of| of.kid));
+    Ok(json!({"message": message, "sender": sender, "signer": signer}))
 }
 
 /// Takes a forward out of its envelope as the mediator does: for whom it is, and what is passed on.
