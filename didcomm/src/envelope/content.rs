@@ -75,11 +75,12 @@ impl ContentEncryption {
         }
     }
 
-    /// Makes a content key.
-    pub(super) fn generate_key<R: CryptoRng + ?Sized>(self, rng: &mut R) -> Zeroizing<Vec<u8>> {
-        let mut key = Zeroizing::new(vec![0; self.key_bytes()]);
+    /// Makes a content key and an initialization vector, with one call to `rng`: it is often the operating system's.
+    pub(super) fn generate_key<R: CryptoRng + ?Sized>(self, rng: &mut R) -> (Zeroizing<Vec<u8>>, Vec<u8>) {
+        let mut key = Zeroizing::new(vec![0; self.key_bytes() + self.iv_bytes()]);
         rng.fill_bytes(&mut key);
-        key
+        let iv = key.split_off(self.key_bytes());
+        (key, iv)
     }
 
     /// Bytes that encryption adds to the content.
@@ -90,20 +91,14 @@ impl ContentEncryption {
         }
     }
 
-    /// Encrypts `plaintext` and authenticates it and `aad`.
-    pub(super) fn seal<R: CryptoRng + ?Sized>(
+    /// Encrypts `plaintext` and authenticates it and `aad`. Key and vector are used for nothing else.
+    pub(super) fn seal(
         self,
         key: &[u8],
+        iv: Vec<u8>,
         plaintext: Vec<u8>,
         aad: &[u8],
-        rng: &mut R,
     ) -> Result<Sealed, Refused> {
-        let mut iv = vec![0; self.iv_bytes()];
-        rng.fill_bytes(&mut iv);
-        self.seal_with(key, iv, plaintext, aad)
-    }
-
-    fn seal_with(self, key: &[u8], iv: Vec<u8>, plaintext: Vec<u8>, aad: &[u8]) -> Result<Sealed, Refused> {
         let mut buffer = plaintext;
         let tag = match self {
             Self::A256CbcHs512 => {
@@ -258,7 +253,7 @@ mod tests {
         let aad = b"The second principle of Auguste Kerckhoffs";
         let enc = ContentEncryption::A256CbcHs512;
         let sealed =
-            enc.seal_with(&key, hex("1af38c2dc2b96ffdd86694092341bc04"), plaintext.to_vec(), aad).unwrap();
+            enc.seal(&key, hex("1af38c2dc2b96ffdd86694092341bc04"), plaintext.to_vec(), aad).unwrap();
         assert_eq!(sealed.ciphertext.len(), 144);
         assert_eq!(sealed.tag, hex("4dd3b4c088a7f45c216839645b2012bf2e6269a8c56a816dbc1b267761955bc5"));
         assert_eq!(enc.open(&key, sealed, aad).unwrap(), plaintext);
@@ -268,8 +263,7 @@ mod tests {
     fn refuses_short_tags_other_data_and_other_keys() {
         for enc in [ContentEncryption::A256CbcHs512, ContentEncryption::A256Gcm, ContentEncryption::Xc20p] {
             let key = vec![1; enc.key_bytes()];
-            let sealed =
-                || enc.seal_with(&key, vec![2; enc.iv_bytes()], b"content".to_vec(), b"aad").unwrap();
+            let sealed = || enc.seal(&key, vec![2; enc.iv_bytes()], b"content".to_vec(), b"aad").unwrap();
             assert_eq!(enc.open(&key, sealed(), b"aad").unwrap(), b"content");
             assert!(enc.open(&key, sealed(), b"add").is_err());
             assert!(enc.open(&vec![3; key.len()], sealed(), b"aad").is_err());

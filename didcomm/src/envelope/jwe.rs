@@ -306,7 +306,29 @@ pub(super) struct ProtectedOut<'a> {
     pub(super) apu: &'a [u8],
     #[serde(serialize_with = "as_base64url")]
     pub(super) apv: [u8; 32],
-    pub(super) epk: Map<String, Value>,
+    pub(super) epk: EpkOut,
+}
+
+/// The ephemeral key. The curve that our own DIDs have is written without the detour of a map.
+#[derive(Serialize)]
+#[serde(untagged)]
+pub(super) enum EpkOut {
+    X25519 {
+        kty: &'static str,
+        crv: &'static str,
+        #[serde(serialize_with = "as_base64url")]
+        x: [u8; 32],
+    },
+    Point(Map<String, Value>),
+}
+
+impl EpkOut {
+    pub(super) fn new(public: &PublicKey) -> Self {
+        match public {
+            PublicKey::X25519(x) => Self::X25519 { kty: "OKP", crv: "X25519", x: *x },
+            point => Self::Point(point.to_jwk()),
+        }
+    }
 }
 
 fn as_base64url<S: Serializer>(bytes: impl AsRef<[u8]>, serializer: S) -> Result<S::Ok, S::Error> {

@@ -12,7 +12,7 @@ use rand_core::CryptoRng;
 use zeroize::Zeroizing;
 
 use super::content::{ContentEncryption, Sealed, wrap_key};
-use super::jwe::{ENCRYPTED_TYP, KeyAgreement, ProtectedOut, apv};
+use super::jwe::{ENCRYPTED_TYP, EpkOut, KeyAgreement, ProtectedOut, apv};
 use super::kdf::{self, Context};
 use super::{MAX_ENVELOPE_BYTES, PackError};
 use crate::base64url;
@@ -53,7 +53,7 @@ impl<'a> Sealing<'a> {
             skid: sender.map(|sender| sender.kid),
             apu: sender.map_or(&[], |sender| sender.kid.as_bytes()),
             apv: apv(recipients.iter().map(|(kid, _)| *kid)),
-            epk: ephemeral.public_key().to_jwk(),
+            epk: EpkOut::new(&ephemeral.public_key()),
         };
         Ok(Self { sender, recipients, enc, alg, ephemeral, header })
     }
@@ -82,10 +82,10 @@ impl<'a> Sealing<'a> {
         }
         let header = serde_json::to_vec(&self.header).map_err(|_| PackError::Encoding)?;
         let protected = base64url::encode(header);
-        let key = self.enc.generate_key(rng);
+        let (key, iv) = self.enc.generate_key(rng);
         // Under ECDH-1PU the content comes first: its tag enters the derivation of the key that wraps.
         let content =
-            self.enc.seal(&key, plaintext, protected.as_bytes(), rng).map_err(|_| PackError::Encoding)?;
+            self.enc.seal(&key, iv, plaintext, protected.as_bytes()).map_err(|_| PackError::Encoding)?;
         let wrapped = self
             .recipients
             .iter()

@@ -340,7 +340,7 @@ fn refuses_ephemeral_keys_of_low_order() {
     one[0] = 1;
     for low in [[0; 32], one] {
         let mut sealing = Sealing::new(None, &to, XC20P, &mut rng()).unwrap();
-        sealing.header.epk = PublicKey::X25519(low).to_jwk();
+        sealing.header.epk = super::jwe::EpkOut::new(&PublicKey::X25519(low));
         let text = plaintext(&message(&alice, &bob));
         let jwe = sealing.seal_with(text, &mut rng(), |_, _| zeros_and(&[])).unwrap();
         assert_eq!(bob.unpack(&jwe), Err(UnpackError::Undecryptable));
