@@ -49,6 +49,15 @@ pub enum Report {
         /// Names in order of their index.
         names: Vec<String>,
     },
+    /// Somebody wrote to the person here.
+    Message {
+        /// Who wrote: a party, a contact, or nobody whom this home knows.
+        from: Option<String>,
+        /// The DID that it wrote as, to which an answer goes.
+        did: String,
+        /// What it wrote, as it came.
+        text: String,
+    },
     /// The connection to the mediator broke; it is tried again.
     MediatorLost {
         /// Why it broke.

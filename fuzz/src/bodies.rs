@@ -9,7 +9,7 @@ use didagent_didcomm::protocols::relay::{self, Frame};
 use didagent_didcomm::protocols::report_problem::ProblemReport;
 use didagent_didcomm::protocols::routing::{Forward, PayloadForm};
 use didagent_didcomm::protocols::{
-    Body, BodyError, discover_features as features, pickup, pickup_4, room, session, trust_ping,
+    Body, BodyError, basic_message, discover_features as features, pickup, pickup_4, room, session, trust_ping,
 };
 
 use crate::Outcome;
@@ -36,6 +36,7 @@ pub(crate) fn bodies(input: &[u8]) -> Outcome {
         mediation_2::KeylistUpdateResponse,
         mediation_2::KeylistQuery,
         mediation_2::Keylist,
+        basic_message::BasicMessage,
         features::Queries,
         features::Disclose,
         pickup::StatusRequest,

@@ -78,6 +78,12 @@ pub(super) enum Command {
   didagent ping bob --count 10 --interval 200ms
   didagent ping ..gJ8XqZ2k --json   by the end of an identity, where two have one name")]
     Ping(PingArgs),
+    /// Write a text to somebody: it is shown where that one's didagent runs, or when it runs next
+    #[command(after_help = "Examples:
+  didagent message bob hello
+  didagent message 'https://med.example.org/?_oob=eyJ0eXBlIjoi...' hello
+  didagent message did:peer:2.Ez6LSbysY2xFMRpGMhb7tFTLMpeuPRaqaWM1yECx2AtzE3KCc 'hello' --json")]
+    Message(MessageArgs),
     /// Show or make this home's identity
     #[command(after_help = "Examples:
   didagent identity show
@@ -255,6 +261,21 @@ pub(super) struct PingArgs {
     #[arg(long, env = "DIDAGENT_MEDIATOR", value_name = "LINK")]
     pub(super) mediator: Option<String>,
     /// Write events as lines of JSON on stdout
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// What to write to whom.
+#[derive(Debug, Args)]
+pub(super) struct MessageArgs {
+    /// A DID, an invitation link, or the name of a contact
+    pub(super) to: String,
+    /// The text
+    pub(super) text: String,
+    /// Link of the mediator at which an answer may reach this home; the home's own if not given
+    #[arg(long, env = "DIDAGENT_MEDIATOR", value_name = "LINK")]
+    pub(super) mediator: Option<String>,
+    /// Write one event as a line of JSON on stdout
     #[arg(long)]
     pub(super) json: bool,
 }

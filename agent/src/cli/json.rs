@@ -50,6 +50,13 @@ fn event(report: &Report) -> Value {
         Report::Seats { seats, names } => {
             json!({"v": 1, "type": "room.seats", "seats": seats, "names": names})
         }
+        Report::Message { from, did, text } => json!({
+            "v": 1,
+            "type": "message.received",
+            "from": from,
+            "did": did,
+            "text": text,
+        }),
         Report::MediatorLost { why, retry } => {
             json!({"v": 1, "type": "mediator.lost", "message": why, "retry_seconds": retry.as_secs()})
         }

@@ -5,6 +5,7 @@ mod demo;
 mod did;
 mod identity;
 mod json;
+mod message;
 mod ping;
 mod screen;
 mod status;
@@ -86,6 +87,7 @@ async fn dispatch(cli: Cli) -> u8 {
         },
         Command::Ports => data(ports(&home).await),
         Command::Status(args) => data(status::run(&home, &args).await),
+        Command::Message(args) => message::run(home, args).await,
         Command::Ping(args) => ping::run(home, args).await,
         Command::Identity { command } => data(identity::run(&home, &command)),
         Command::Did { command: DidCommand::Resolve(args) } => data(did::resolve(&home, &args).await),

@@ -11,6 +11,9 @@ use crate::core::status::{WHY_RELAY, host_of};
 use crate::core::who::short;
 use crate::report::{PathReport, Report, Reporter, RunExited, StreamBytes};
 
+/// Characters of a text that somebody wrote which are shown: it takes a quarter of a screen.
+const MESSAGE: usize = 500;
+
 /// Shown wherever the threshold is 0.
 pub(super) const NO_PRIVACY: &str = "each party alone can open all inputs";
 
@@ -106,6 +109,12 @@ impl Reporter for Screen {
                     eprintln!("{line}");
                 }
             }
+            Report::Message { from, text, .. } => match from {
+                Some(from) => {
+                    eprintln!("  message from {}: {}", showable(from, 100), showable(text, MESSAGE))
+                }
+                None => eprintln!("  message from somebody unknown: {}", showable(text, MESSAGE)),
+            },
             Report::Warning(text) => eprintln!("warning: {}", showable(text, 2000)),
             Report::Failed(failure) => eprintln!("{}", failure.screen()),
         }

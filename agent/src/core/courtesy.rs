@@ -8,15 +8,17 @@
 //! queries           --> disclose
 //! unknown message   --> problem-report in its thread
 //! problem-report    --> words for a person, once; never an answer
+//! basic message     --> a text for a person, once; never an answer
 //! ```
 //!
 //! Everything here is limited: each known party has an allowance, all strangers together have one. Not its concern: whether
 //! an answer may open a connection (`io::engine`: for a stranger it may not), messages of rooms (`room`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use didagent_didcomm::message::Message;
+use didagent_didcomm::protocols::basic_message::BasicMessage;
 use didagent_didcomm::protocols::discover_features::{self, Queries};
 use didagent_didcomm::protocols::report_problem::{ProblemReport, is_report};
 use didagent_didcomm::protocols::trust_ping::{Ping, PingResponse};
@@ -36,6 +38,16 @@ const MAX_SENDERS: usize = 32;
 
 /// Problem reports that are shown in the life of an engine. More of them help nobody.
 const MAX_SHOWN: usize = 16;
+
+/// Texts of all those we know together that are shown: as fast as anybody reads, and not for long.
+const TEXTS: Rate = Rate { burst: 20, each: Duration::from_secs(1) };
+
+/// Texts of all strangers together that are shown: whoever has the link of a room may say a word to its host, and not fill the
+/// screen.
+const TEXTS_OF_STRANGERS: Rate = Rate { burst: 3, each: Duration::from_secs(20) };
+
+/// Texts that are remembered, since mail can come twice.
+const MAX_TEXTS: usize = 64;
 
 /// Code of the report about a message that is not known here.
 const UNSUPPORTED: &str = "e.p.msg.unsupported";
@@ -74,6 +86,8 @@ pub enum Reaction {
     Answer(Box<Message>),
     /// Somebody reports a problem: tell the person, who wrote comes in front of it.
     Tell(String),
+    /// Somebody wrote this to the person here: show it, who wrote comes in front of it.
+    Text(String),
     /// It needs nothing, or its sender has used up its allowance.
     Ignore,
 }
@@ -84,6 +98,10 @@ pub struct Courtesy {
     known: BTreeMap<String, Allowance>,
     strangers: Option<Allowance>,
     shown: Vec<String>,
+    texts: Option<Allowance>,
+    texts_of_strangers: Option<Allowance>,
+    /// Sender and id of the last texts.
+    last_texts: VecDeque<String>,
 }
 
 impl Courtesy {
@@ -108,17 +126,24 @@ impl Courtesy {
         if is(&types::EMPTY) || is(&types::DISCOVER_DISCLOSE) {
             return Reaction::Ignore;
         }
+        if let Ok(text) = BasicMessage::try_from(message) {
+            return self.text(sender, standing, message, text.content, now);
+        }
         let answer = match (Ping::try_from(message), Queries::try_from(message)) {
             (Ok(Ping { response_requested: false }), _) => return Reaction::Ignore,
             (Ok(_), _) => PingResponse::to_ping(new_id(rng), message),
             (_, Ok(queries)) => discover_features::answer(&queries, &features::all())
                 .message(new_id(rng))
                 .thid(message.thread()),
-            (Err(BodyError::WrongType { .. }), Err(BodyError::WrongType { .. })) => ProblemReport::new(
-                UNSUPPORTED,
-                "this agent does not know messages of this type; discover-features tells which it knows",
-            )
-            .report(new_id(rng), message),
+            (Err(BodyError::WrongType { .. }), Err(BodyError::WrongType { .. }))
+                if !is(&types::BASIC_MESSAGE) =>
+            {
+                ProblemReport::new(
+                    UNSUPPORTED,
+                    "this agent does not know messages of this type; discover-features tells which it knows",
+                )
+                .report(new_id(rng), message)
+            }
             _ => ProblemReport::new(MALFORMED, "the body is not what the message's type demands")
                 .report(new_id(rng), message),
         };
@@ -127,6 +152,32 @@ impl Courtesy {
         } else {
             Reaction::Ignore
         }
+    }
+
+    fn text(
+        &mut self,
+        sender: &str,
+        standing: Standing,
+        message: &Message,
+        text: String,
+        now: Instant,
+    ) -> Reaction {
+        let once = format!("{sender} {}", message.id);
+        if self.last_texts.contains(&once) {
+            return Reaction::Ignore;
+        }
+        let (allowance, rate) = match standing {
+            Standing::Known => (&mut self.texts, TEXTS),
+            Standing::Stranger => (&mut self.texts_of_strangers, TEXTS_OF_STRANGERS),
+        };
+        if !allowance.get_or_insert(Allowance::full(rate, now)).spend(now) {
+            return Reaction::Ignore;
+        }
+        if self.last_texts.len() >= MAX_TEXTS {
+            self.last_texts.pop_front();
+        }
+        self.last_texts.push_back(once);
+        Reaction::Text(text)
     }
 
     fn report(&mut self, sender: &str, standing: Standing, message: &Message) -> Reaction {
@@ -271,6 +322,34 @@ mod tests {
             assert!(matches!(told, Reaction::Tell(_)), "{thread}");
         }
         assert_eq!(react(&mut courtesy, Standing::Known, &report("more"), now), Reaction::Ignore);
+    }
+
+    /// Decides RM-63.
+    #[test]
+    fn rm_63_texts_are_shown_once_and_rationed() {
+        let (mut courtesy, now) = (Courtesy::default(), start());
+        let text = |id: usize| BasicMessage { content: format!("text {id}") }.message(id.to_string());
+        for (standing, rate) in [(Standing::Stranger, TEXTS_OF_STRANGERS), (Standing::Known, TEXTS)] {
+            let mut courtesy = Courtesy::default();
+            let burst = usize::try_from(rate.burst).unwrap();
+            for id in 0..burst {
+                let shown = Reaction::Text(format!("text {id}"));
+                assert_eq!(react(&mut courtesy, standing, &text(id), now), shown);
+            }
+            assert_eq!(react(&mut courtesy, standing, &text(burst), now), Reaction::Ignore);
+            let later = now + rate.each;
+            assert_eq!(react(&mut courtesy, standing, &text(0), later), Reaction::Ignore, "it came before");
+            assert!(matches!(react(&mut courtesy, standing, &text(burst), later), Reaction::Text(_)));
+        }
+        let other = courtesy.handle("did:peer:carol", Standing::Known, &text(1), now, &mut test_rng(1));
+        assert!(matches!(other, Reaction::Text(_)));
+        assert!(
+            matches!(react(&mut courtesy, Standing::Known, &text(1), now), Reaction::Text(_)),
+            "ids are the sender's"
+        );
+        let long = BasicMessage { content: "x".repeat(16 * 1024 + 1) }.message("long");
+        let report = ProblemReport::try_from(&answer(react(&mut courtesy, Standing::Known, &long, now)));
+        assert_eq!(report.unwrap().code, MALFORMED);
     }
 
     /// Decides RM-61.

@@ -9,7 +9,7 @@ use didagent_didcomm::protocols::discover_features::{Disclosure, GOAL_CODE, HEAD
 use didagent_didcomm::protocols::types;
 
 /// A message of each protocol that is spoken, and the roles that are played in it.
-const PROTOCOLS: [(&str, &[&str]); 13] = [
+const PROTOCOLS: [(&str, &[&str]); 14] = [
     (types::OOB_INVITATION, &["sender", "receiver"]),
     (types::MEDIATE_REQUEST, &["recipient"]),
     (types::MEDIATE_REQUEST_2, &["recipient"]),
@@ -19,6 +19,7 @@ const PROTOCOLS: [(&str, &[&str]); 13] = [
     (types::EMPTY, &["receiver"]),
     (types::DISCOVER_QUERIES, &["responder"]),
     (types::PROBLEM_REPORT, &["notifier", "notified"]),
+    (types::BASIC_MESSAGE, &["sender", "receiver"]),
     (types::PING, &["sender", "receiver"]),
     (types::SESSION_PROPOSE, &["initiator", "responder"]),
     (types::ROOM_JOIN, &["host", "guest"]),

@@ -130,6 +130,17 @@ pub fn read_mediator_link(link: &str, now: u64) -> Result<String, Failure> {
     Ok(inner.from().to_owned())
 }
 
+/// Reads a link of any purpose and returns the DID of whoever made it. `now` is in UTC seconds.
+///
+/// # Errors
+/// One of the `Link...` kinds, each with what to do.
+pub fn read_any_link(link: &str, now: u64) -> Result<String, Failure> {
+    let inner =
+        out_of_band::Invitation::from_url(&link_in(link)).map_err(|error| link_failure(&error, now))?;
+    inner.check_expiry(now).map_err(|error| link_failure(&error, now))?;
+    Ok(inner.from().to_owned())
+}
+
 /// Makes an identifier of 128 random bits for a message or a room.
 pub(crate) fn new_id(rng: &mut impl CryptoRng) -> String {
     let mut bytes = [0; 16];

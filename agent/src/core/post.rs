@@ -80,6 +80,23 @@ impl Post<'_> {
         now: u64,
         rng: &mut impl CryptoRng,
     ) -> Result<Parcel, PostError> {
+        self.carried_to_party(*self, message, to, (now, PARTY_MESSAGE_SECONDS), rng)
+    }
+
+    /// Like [`Post::to_party`], with a forward from `carrier`: when its mediator is the party's, that one answers to it, and does not
+    /// learn who wrote. `times` are now, in UTC seconds, and for how many seconds the message is worth delivering.
+    ///
+    /// # Errors
+    /// Those of [`Post::to_party`].
+    pub fn carried_to_party(
+        &self,
+        carrier: Post<'_>,
+        message: Message,
+        to: &str,
+        (now, seconds): (u64, u64),
+        rng: &mut impl CryptoRng,
+    ) -> Result<Parcel, PostError> {
+        let end = now.saturating_add(seconds);
         let (kid, to) = match did::did_of(to) {
             did if did == to => (&*key_agreement_kid(did)?, did),
             did => (to, did),
@@ -90,30 +107,29 @@ impl Post<'_> {
         let mediator = mediator_of(to)?;
         let mediator_kid = key_agreement_kid(&mediator)?;
 
-        let message = message.from(&self.connection.did).to(to).times(now, now + PARTY_MESSAGE_SECONDS);
+        let message = message.from(&self.connection.did).to(to).times(now, end);
         let sealed =
             envelope::sealed(&message, &self.connection.kid, kid, &self.secrets(), &OfflineResolver, rng)?;
         let (mut next, mut packed) = (to.to_owned(), text(sealed));
         for key in routing_keys_of(to)?.iter().rev() {
-            let hop =
-                Forward { expires_time: Some(now + PARTY_MESSAGE_SECONDS), ..Forward::new(next, packed) };
+            let hop = Forward { expires_time: Some(end), ..Forward::new(next, packed) };
             let kid = if did::did_of(key) == key { key_agreement_kid(key)? } else { key.clone() };
             let hop = hop.message(new_id(rng), PayloadForm::Json).to(did::did_of(key));
             packed = text(envelope::anoncrypt(&hop, &[&kid], &OfflineResolver, rng)?);
             next = key.clone();
         }
         let mut forward = Forward::new(next, packed);
-        forward.expires_time = Some(now + PARTY_MESSAGE_SECONDS);
+        forward.expires_time = Some(end);
         let thread = new_id(rng);
         let forward = forward.message(thread.clone(), PayloadForm::Json).to(&mediator);
-        let packed = if mediator == self.connection.mediator {
+        let packed = if mediator == carrier.connection.mediator {
             // Our own mediator knows this socket's DID anyway, and can then report a wrong address at once (RL-42).
-            let forward = forward.from(&self.connection.did);
+            let forward = forward.from(&carrier.connection.did);
             envelope::authcrypt(
                 &forward,
-                &self.connection.kid,
+                &carrier.connection.kid,
                 &[&mediator_kid],
-                &self.secrets(),
+                &carrier.secrets(),
                 &OfflineResolver,
                 rng,
             )?

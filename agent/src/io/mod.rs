@@ -12,6 +12,7 @@ pub mod home;
 pub(crate) mod local_api;
 pub(crate) mod logging;
 mod mediator_time;
+pub(crate) mod message;
 mod metered;
 pub(crate) mod os;
 mod peer;

@@ -18,6 +18,7 @@
 //! Not its concern: encryption (`envelope`), and when a message is sent or believed (agent and mediator).
 
 mod b64url;
+pub mod basic_message;
 pub mod coordinate_mediation;
 pub mod coordinate_mediation_2;
 pub mod discover_features;

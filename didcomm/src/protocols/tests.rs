@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use serde_json::json;
 
+use super::basic_message::{BasicMessage, MAX_CONTENT};
 use super::coordinate_mediation::*;
 use super::discover_features::{
     Disclose, Disclosure, MAX_DISCLOSURES, MAX_MATCH, MAX_QUERIES, Queries, Query,
@@ -229,6 +230,17 @@ fn reports_of_every_version_are_known_as_such() {
     assert!(is_report("https://didcomm.org/report-problem/1.0/problem-report"));
     assert!(is_report("did:sov:x;spec/notification/1.0/problem-report"));
     assert!(!is_report(types::PING) && !is_report("") && !is_report("problem-report/x"));
+}
+
+#[test]
+fn basic_message_has_a_text_that_is_bounded() {
+    let text = |length: usize| BasicMessage { content: "x".repeat(length) };
+    requires(&text(5), &["content"]);
+    assert!(BasicMessage::try_from(&text(MAX_CONTENT).message("1")).is_ok());
+    assert!(matches!(
+        BasicMessage::try_from(&text(MAX_CONTENT + 1).message("1")),
+        Err(BodyError::Malformed { .. })
+    ));
 }
 
 #[test]

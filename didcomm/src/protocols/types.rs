@@ -81,6 +81,9 @@ pub const PING: &str = "https://didcomm.org/trust-ping/2.0/ping";
 /// Trust Ping 2.0 answer.
 pub const PING_RESPONSE: &str = "https://didcomm.org/trust-ping/2.0/ping-response";
 
+/// Basic Message 2.0: a text for a person.
+pub const BASIC_MESSAGE: &str = "https://didcomm.org/basicmessage/2.0/message";
+
 /// Session 1.0: first Noise message.
 pub const SESSION_PROPOSE: &str = "https://w3id.org/didagent/session/1.0/propose";
 /// Session 1.0: second Noise message.
@@ -152,6 +155,7 @@ pub const ALL: &[&str] = &[
     PROBLEM_REPORT,
     PING,
     PING_RESPONSE,
+    BASIC_MESSAGE,
     SESSION_PROPOSE,
     SESSION_ACCEPT,
     SESSION_ABORT,

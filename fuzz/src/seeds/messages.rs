@@ -10,7 +10,7 @@ use didagent_didcomm::protocols::pickup::{self, Delivered};
 use didagent_didcomm::protocols::relay::{self, CircuitId, CloseCode, Frame, Token};
 use didagent_didcomm::protocols::report_problem::ProblemReport;
 use didagent_didcomm::protocols::routing::{Forward, PayloadForm};
-use didagent_didcomm::protocols::{Body, Digest32, pickup_4, room, session, trust_ping, types};
+use didagent_didcomm::protocols::{Body, Digest32, basic_message, pickup_4, room, session, trust_ping, types};
 use serde_json::{Value, json};
 
 use super::Seeds;
@@ -145,6 +145,7 @@ fn messages() -> Vec<Message> {
         },
         Forward::new(did(), r#"{"protected":"e30"}"#).message("1", PayloadForm::Json),
         ProblemReport::new("e.p.msg.unsupported", "no").message("1").pthid("2"),
+        basic_message::BasicMessage { content: "Your hovercraft is full of eels.".into() }.message("1"),
         trust_ping::Ping { response_requested: true }.message("1"),
         trust_ping::PingResponse {}.message("1").thid("2"),
         session::Propose {

@@ -282,6 +282,9 @@ impl Engine {
                 let who = who.unwrap_or_default();
                 reporter.report(&Report::Warning(format!("{who} reports a problem: {words}")));
             }
+            Reaction::Text(text) => {
+                reporter.report(&Report::Message { from: who, did: sender.did.clone(), text })
+            }
             Reaction::Answer(answer) => {
                 tracing::debug!(?standing, answer = answer.type_, "a message is answered");
                 match standing {
