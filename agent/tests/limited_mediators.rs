@@ -47,3 +47,21 @@ fn a_mediator_without_circuits_is_named_as_the_reason() {
     };
     assert!(ended.iter().any(says), "{ended:#?}");
 }
+
+/// Decides RL-63.
+#[test]
+fn rl_63_the_first_mediator_that_answers_is_taken() {
+    let mut stage = Stage::new();
+    stage.kill_mediator();
+    let second = Mediator::start(&didagent());
+    let mut alice = stage.invite("alice", 2).option(&["--mediator", &second.link]).start();
+    assert!(text(&alice.wait_for("warning"), "message").contains("does not answer"));
+    let link = text(&alice.wait_for("room.invitation"), "link").to_owned();
+    assert!(link.contains(&format!("127.0.0.1:{}/", second.port)), "{link}");
+    let mut bob = stage.join("bob", &link).start();
+    bob.wait_for("room.ready");
+    for party in [bob, alice] {
+        party.process.signal("INT");
+        party.finish();
+    }
+}

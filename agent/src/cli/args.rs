@@ -306,9 +306,9 @@ pub(super) struct RoomArgs {
     /// Name that the others see; the user's name if not given
     #[arg(long)]
     pub(super) name: Option<String>,
-    /// Link of the mediator to use from now on
+    /// Link of the mediator to use from now on; given more than once, the first of them that answers is taken
     #[arg(long, env = "DIDAGENT_MEDIATOR", value_name = "LINK")]
-    pub(super) mediator: Option<String>,
+    pub(super) mediator: Vec<String>,
     #[command(flatten)]
     pub(super) patience: PatienceArgs,
     /// Write events as lines of JSON on stdout, the program's output among them

@@ -107,7 +107,7 @@ async fn take_part(home: Home, role: Role, room: RoomArgs) -> u8 {
         home,
         name,
         role,
-        mediator: room.mediator,
+        mediators: room.mediator,
         patience: room.patience.duration(),
         command: room.command,
         capture: room.json,

@@ -44,6 +44,24 @@ pub struct Home {
 pub struct MediatorChoice {
     /// The mediator's DID.
     pub did: String,
+    /// Those to take when it cannot be reached, in this order.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub others: Vec<String>,
+}
+
+impl MediatorChoice {
+    /// Makes the choice of these DIDs, the preferred one first; `None` when there are none.
+    pub fn of(dids: Vec<String>) -> Option<Self> {
+        let mut dids = dids.into_iter();
+        Some(Self { did: dids.next()?, others: dids.collect() })
+    }
+
+    /// Returns all DIDs, the preferred one first.
+    pub fn all(self) -> Vec<String> {
+        let mut all = vec![self.did];
+        all.extend(self.others);
+        all
+    }
 }
 
 /// Proof that this process is the home's one engine. Dropping it gives the home back.

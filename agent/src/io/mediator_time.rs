@@ -1,4 +1,4 @@
-//! What time it is at a mediator: a trust ping, by a DID that nobody has seen before or will see again.
+//! Whether a mediator is there, and what time it is at it: a trust ping, by a DID that nobody has seen before or will see again.
 //!
 //! Its answer says when it was written (RL-02). Not its concern: what follows from it (`core::clock`).
 
@@ -21,6 +21,11 @@ const ANSWER: Duration = Duration::from_secs(5);
 /// Returns the time at the mediator with this DID in UTC seconds, if it tells.
 pub(super) async fn mediator_time(mediator: &str) -> Option<u64> {
     timeout(ANSWER, ask(mediator)).await.ok().flatten()
+}
+
+/// Tells whether the mediator with this DID answers.
+pub(super) async fn answers(mediator: &str) -> bool {
+    mediator_time(mediator).await.is_some()
 }
 
 async fn ask(mediator: &str) -> Option<u64> {

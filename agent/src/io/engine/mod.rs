@@ -71,8 +71,9 @@ pub struct Plan {
     pub name: String,
     /// Host or guest.
     pub role: Role,
-    /// The mediator to use from now on, as a link; otherwise the home's, otherwise (as a guest) the room's.
-    pub mediator: Option<String>,
+    /// The mediators to use from now on, as links, the preferred one first; otherwise the home's, otherwise (as a guest) the
+    /// room's.
+    pub mediators: Vec<String>,
     /// How long a run waits for a party or mediator that is away.
     pub patience: Duration,
     /// The program to run, or nothing: then a person starts MPyC by hand.

@@ -17,10 +17,11 @@ use crate::core::invite::{Invitation, read_mediator_link};
 use crate::core::pairing::Policy;
 use crate::core::room::{Member, roster};
 use crate::core::seen::Seen;
+use crate::core::status::host_of;
 use crate::failure::{Failure, Kind};
 use crate::io::home::MediatorChoice;
 use crate::io::local_api::{self, Shown};
-use crate::io::mediator_time::mediator_time;
+use crate::io::mediator_time::{answers, mediator_time};
 use crate::io::program::Program;
 use crate::io::standstill::Standstill;
 use crate::io::{has_aes_instructions, system_rng, unix_now, websocket};
@@ -40,7 +41,8 @@ pub(super) async fn start(plan: Plan, reporter: &mut dyn Reporter) -> Result<Eng
         Role::Guest { link } => Some(read_invitation(link).await?),
         Role::Host { .. } => None,
     };
-    let given = plan.mediator.as_deref().map(|link| read_mediator_link(link, unix_now())).transpose()?;
+    let given = plan.mediators.iter().map(|link| read_mediator_link(link, unix_now()));
+    let given = MediatorChoice::of(given.collect::<Result<_, _>>()?);
     let shown_command = command_shown(&plan.command);
     let command: Vec<String> = plan.command.iter().map(|word| word.to_string_lossy().into_owned()).collect();
     let program = if plan.command.is_empty() { None } else { Some(Program::check(plan.command).await?) };
@@ -73,21 +75,21 @@ pub(super) async fn start(plan: Plan, reporter: &mut dyn Reporter) -> Result<Eng
     })?;
     let identity = plan.home.identity_or_new()?;
     let contacts = plan.home.contacts()?;
-    let own_mediator = match (given, plan.home.mediator()?, &invitation) {
-        (Some(did), known, _) => {
-            let choice = MediatorChoice { did: did.clone() };
+    let mediators = match (given, plan.home.mediator()?, &invitation) {
+        (Some(choice), known, _) => {
             if known.as_ref() != Some(&choice) {
                 plan.home.write_mediator(&choice)?;
             }
-            did
+            choice.all()
         }
-        (None, Some(choice), _) => choice.did,
-        (None, None, Some(invitation)) => invitation.mediator().to_owned(),
+        (None, Some(choice), _) => choice.all(),
+        (None, None, Some(invitation)) => vec![invitation.mediator().to_owned()],
         (None, None, None) => {
             return Err(Failure::new(Kind::NoMediator, "this home has no mediator yet")
                 .hint("didagent invite --mediator LINK ...   (`didagent mediator serve` starts one and prints its link)"));
         }
     };
+    let own_mediator = first_that_answers(mediators, reporter).await;
     let (sender, shown) = watch::channel(Shown::default());
     let (to_desk, asks) = mpsc::channel(ASKS);
     let serving = local_api::serve(&plan.home, shown, to_desk)?;
@@ -158,6 +160,21 @@ pub(super) async fn start(plan: Plan, reporter: &mut dyn Reporter) -> Result<Eng
     engine.publish();
     engine.send_to_mediator(request, &own_mediator).await?;
     Ok(engine)
+}
+
+/// Chooses the mediator of this room (RL-63). Once people have its link, the room stays with it; so this is the last moment to take
+/// another one. When none answers it is the first, and the failure is that one's.
+async fn first_that_answers(mediators: Vec<String>, reporter: &mut dyn Reporter) -> String {
+    if mediators.len() > 1 {
+        for mediator in &mediators {
+            if answers(mediator).await {
+                return mediator.clone();
+            }
+            let host = host_of(mediator);
+            reporter.report(&Report::Warning(format!("the mediator at {host} does not answer")));
+        }
+    }
+    mediators.into_iter().next().unwrap_or_default()
 }
 
 /// Reads a room's link. One that has expired only by a clock of ours that is wrong is told from an old one by the mediator's.
