@@ -19,6 +19,18 @@ pub(crate) fn unpack(input: &[u8]) -> Outcome {
             assert_eq!(unpacked.message.from.as_ref(), Some(&sender.did));
             assert_eq!(did_of(&sender.kid), sender.did);
         }
+        if let Some(signer) = &unpacked.signer {
+            assert_eq!(unpacked.message.from.as_ref(), Some(&signer.did));
+            assert_eq!(did_of(&signer.kid), signer.did);
+            assert!(!unpacked.encrypted || unpacked.message.to.is_some(), "it could be passed on");
+        }
+        if let Some(prior) = &unpacked.prior {
+            assert!(unpacked.encrypted && unpacked.message.from_prior.is_some());
+            assert_eq!(prior.successor, unpacked.message.from);
+            assert_eq!(prior.successor, unpacked.sender.as_ref().map(|sender| sender.did.clone()));
+            assert_eq!(did_of(&prior.kid), prior.did);
+            assert_ne!(Some(&prior.did), prior.successor.as_ref());
+        }
         if let (Some(to), true) = (&unpacked.message.to, unpacked.encrypted) {
             assert!(to.iter().any(|to| did_of(to) == BOB.did));
         }

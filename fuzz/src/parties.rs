@@ -5,6 +5,7 @@ use std::sync::LazyLock;
 use std::time::{Duration, Instant};
 
 use didagent_didcomm::did::peer2;
+use didagent_didcomm::envelope::Keyring;
 use didagent_didcomm::keys::{Ed25519Secret, X25519Secret};
 use didagent_session::{
     ConnectionId, EpochLimits, EpochMark, Established, Initiator, Limits, Padding, Params, Responder,
@@ -28,6 +29,17 @@ pub(crate) struct Party {
     pub(crate) did: String,
     pub(crate) kid: String,
     pub(crate) secrets: HashMap<String, X25519Secret>,
+}
+
+impl Party {
+    /// The key that signs, with the secret that it and the other key have.
+    pub(crate) fn keyring(&self, number: u8) -> (String, Keyring) {
+        let mut keyring = Keyring::default();
+        let kid = format!("{}#key-1", self.did);
+        keyring.agreement.insert(self.kid.clone(), X25519Secret::from_bytes([number; 32]).into());
+        keyring.signing.insert(kid.clone(), Ed25519Secret::from_bytes(&[number; 32]).into());
+        (kid, keyring)
+    }
 }
 
 fn party(number: u8) -> Party {

@@ -1,7 +1,7 @@
 //! Seeds of envelopes, DIDs, links and invitations.
 
 use didagent_didcomm::did::{OfflineResolver, key, peer2};
-use didagent_didcomm::envelope::{anoncrypt, authcrypt as authcrypt_envelope, sealed};
+use didagent_didcomm::envelope::{Layers, anoncrypt, authcrypt as authcrypt_envelope, pack, rotate, sealed};
 use didagent_didcomm::link;
 use didagent_didcomm::message::Message;
 use didagent_didcomm::protocols::out_of_band::{Invitation, InvitationParts};
@@ -82,6 +82,8 @@ fn envelopes(seeds: &mut Seeds) {
         r#"{"id":"1","id":"2","type":"https://didcomm.org/trust-ping/2.0/ping"}"#,
     );
 
+    signatures_and_rotations(seeds);
+
     let jwe: Value = serde_json::from_slice(&auth).expect("a JWE");
     let header = protected_header(&jwe);
     seeds.add("didcomm_protected", "valid", &header);
@@ -93,11 +95,49 @@ fn envelopes(seeds: &mut Seeds) {
     };
     bad("bad-alg", "alg", json!("ECDH-ES+A256KW"));
     bad("bad-enc", "enc", json!("A256GCM"));
+    let off_curve = json!({"kty": "EC", "crv": "P-256", "x": "A".repeat(43), "y": "A".repeat(43)});
+    bad("bad-epk-off-curve", "epk", off_curve);
     bad("bad-epk-curve", "epk", json!({"kty": "OKP", "crv": "X448", "x": "AA"}));
     bad("bad-epk-of-low-order", "epk", json!({"kty": "OKP", "crv": "X25519", "x": "A".repeat(43)}));
     bad("bad-apv", "apv", json!("A".repeat(43)));
     bad("bad-skid-of-nobody", "skid", json!("did:web:example.org#key-1"));
     bad("bad-crit", "crit", json!(["x"]));
+}
+
+/// Signed messages, also in envelopes, and rotations from Carol's DID to Alice's.
+fn signatures_and_rotations(seeds: &mut Seeds) {
+    const T: &str = "didcomm_unpack";
+    let (kid, alice) = ALICE.keyring(1);
+    let written = |message: &Message, layers: &Layers<'_>| {
+        pack(message, layers, &alice, &OfflineResolver, &mut rng(8)).expect("a message")
+    };
+    let signers = &[kid.as_str()];
+    let recipients = &[BOB.kid.as_str()];
+    let plain = Layers { signers, ..Layers::default() };
+    let jws = written(&message(&BOB), &plain);
+    seeds.add(T, "valid-signed", &jws);
+    let mut flat: Value = serde_json::from_slice(&jws).expect("a JWS");
+    let mut signature = flat["signatures"][0].take();
+    let members = flat.as_object_mut().expect("an object");
+    members.remove("signatures");
+    members.append(signature.as_object_mut().expect("an object"));
+    seeds.add(T, "valid-signed-flattened", flat.to_string());
+    seeds.add(T, "valid-anoncrypt-of-signed", written(&message(&BOB), &Layers { recipients, ..plain }));
+    let all = Layers { sender: Some(&ALICE.kid), hidden: true, recipients, ..plain };
+    seeds.add(T, "valid-all-layers", written(&message(&BOB), &all));
+    seeds.add(T, "bad-signature", flipped(&jws, 20));
+    seeds.add(T, "bad-signed-by-carol", String::from_utf8_lossy(&jws).replace(&ALICE.did, &CAROL.did));
+
+    let (kid, carol) = CAROL.keyring(3);
+    let rotation = |successor| rotate(&kid, successor, NOW, &carol).expect("a rotation");
+    let from_alice = Layers { sender: Some(&ALICE.kid), recipients, ..Layers::default() };
+    let rotated = message(&BOB).from_prior(rotation(Some(&ALICE.did)));
+    seeds.add(T, "valid-rotation", written(&rotated, &from_alice));
+    let mut ended = message(&BOB).from_prior(rotation(None));
+    ended.from = None;
+    seeds.add(T, "valid-end", written(&ended, &Layers { recipients, ..Layers::default() }));
+    let to_bob = message(&BOB).from_prior(rotation(Some(&BOB.did)));
+    seeds.add(T, "bad-rotation-to-another", serde_json::to_vec(&to_bob).expect("a message"));
 }
 
 /// A service behind a mediator, as an agent publishes it.
