@@ -2,7 +2,9 @@
 
 use std::sync::LazyLock;
 
-use didagent_didcomm::did::{DidDocument, DidError, OfflineResolver, did_of, resolve_offline};
+use didagent_didcomm::did::{
+    DidDocument, DidError, OfflineResolver, did_of, peer4 as did_peer4, resolve_offline, web,
+};
 use didagent_didcomm::protocols::b64url_encode;
 use didagent_didcomm::{envelope, link};
 use serde_json::Value;
@@ -71,17 +73,60 @@ pub(crate) fn peer2_service(input: &[u8]) -> Outcome {
     resolved(&format!("{keys}.S{}", b64url_encode(input)))
 }
 
+/// The JSON Web Key of a did:jwk, before its base64url.
+pub(crate) fn jwk(input: &[u8]) -> Outcome {
+    resolved(&format!("did:jwk:{}", b64url_encode(input)))
+}
+
+/// The document inside a did:peer:4, before its base58 and its hash.
+pub(crate) fn peer4(input: &[u8]) -> Outcome {
+    // Base58 costs quadratic time, and a longer DID is refused unread.
+    if input.len() > 4096 {
+        return Outcome::Refused;
+    }
+    let did = did_peer4::encode_document(input);
+    assert!(did.starts_with(did_peer4::short_form(&did).expect("a long form")));
+    resolved(&did)
+}
+
+/// The document of a did:web. One that is read survives being written.
+pub(crate) fn document(input: &[u8]) -> Outcome {
+    const DID: &str = "did:web:example.org";
+    let document = DidDocument::from_json(DID, input);
+    if let Ok(document) = &document {
+        consistent(DID, document, 64);
+        let written = serde_json::to_vec(&document.to_json()).expect("JSON");
+        assert_eq!(DidDocument::from_json(DID, &written).as_ref(), Ok(document));
+    }
+    Outcome::of(&document)
+}
+
+/// A did:web. Its URL is the https of the host that it names.
+pub(crate) fn web_url(input: &[u8]) -> Outcome {
+    let Ok(did) = std::str::from_utf8(input) else { return Outcome::Refused };
+    let url = web::url(did);
+    if let Ok(url) = &url {
+        assert_eq!(url.scheme(), "https");
+        let named = did.split(':').nth(2).and_then(|authority| authority.split('%').next());
+        assert_eq!(url.host_str(), named.map(str::to_ascii_lowercase).as_deref());
+        assert!(url.username().is_empty() && url.query().is_none() && url.fragment().is_none());
+        assert!(url.path().ends_with("/did.json"));
+    }
+    Outcome::of(&url)
+}
+
 fn resolved(did: &str) -> Outcome {
     let document = resolve_offline(did);
     if let Ok(document) = &document {
-        consistent(did, document);
+        consistent(did, document, if did.starts_with("did:peer:4") { 64 } else { 16 });
     }
-    assert!(!matches!(document, Err(DidError::NotFound)), "the identifier says it all");
+    let is_short = did.starts_with("did:peer:4zQm") && did.split(':').count() == 3;
+    assert_eq!(matches!(document, Err(DidError::NotFound)), is_short, "any other identifier says it all");
     Outcome::of(&document)
 }
 
 /// Whatever a document lists can be looked up, and is of the document's own DID.
-fn consistent(did: &str, document: &DidDocument) {
+fn consistent(did: &str, document: &DidDocument, most_keys: usize) {
     assert_eq!(document.id, did);
     for kid in document.key_agreement_kids() {
         assert!(document.x25519(kid).is_some());
@@ -91,7 +136,10 @@ fn consistent(did: &str, document: &DidDocument) {
         assert!(method.id.starts_with(did));
         assert!(document.method(&method.id).is_some());
     }
-    assert!(document.verification_methods.len() <= 16 && document.services.len() <= 16);
+    for (_, ids) in document.relationships() {
+        assert!(ids.iter().all(|id| document.method(id).is_some()));
+    }
+    assert!(document.verification_methods.len() <= most_keys && document.services.len() <= 16);
 }
 
 /// A link that came through Alice's connection DID. One that verifies is by the only key that signs here.

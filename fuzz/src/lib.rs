@@ -50,7 +50,7 @@ impl Outcome {
 pub type Target = fn(&[u8]) -> Outcome;
 
 /// Every target by the name of its binary and of its corpus.
-pub const TARGETS: [(&str, Target); 24] = [
+pub const TARGETS: [(&str, Target); 28] = [
     ("session_hello", session::hello),
     ("session_frames", session::frames),
     ("session_record", session::record),
@@ -64,6 +64,10 @@ pub const TARGETS: [(&str, Target); 24] = [
     ("did_resolve", didcomm::resolve),
     ("did_peer2", didcomm::peer2),
     ("did_peer2_service", didcomm::peer2_service),
+    ("did_jwk", didcomm::jwk),
+    ("did_peer4", didcomm::peer4),
+    ("did_document", didcomm::document),
+    ("did_web_url", didcomm::web_url),
     ("link_verify", didcomm::link),
     ("link_contents", didcomm::link_contents),
     ("invitation_url", invitations::url),

@@ -1,6 +1,6 @@
 //! Seeds of envelopes, DIDs, links and invitations.
 
-use didagent_didcomm::did::{OfflineResolver, key, peer2};
+use didagent_didcomm::did::{OfflineResolver, PublicKey, jwk, key, peer2, peer4};
 use didagent_didcomm::envelope::{Layers, anoncrypt, authcrypt as authcrypt_envelope, pack, rotate, sealed};
 use didagent_didcomm::link;
 use didagent_didcomm::message::Message;
@@ -14,6 +14,7 @@ use crate::parties::{ALICE, BOB, CAROL, IDENTITY, NOW, Party, rng};
 pub(super) fn add(seeds: &mut Seeds) {
     envelopes(seeds);
     dids(seeds);
+    documents(seeds);
     links(seeds);
     invitations(seeds);
 }
@@ -149,7 +150,114 @@ fn service() -> peer2::ServiceSpec {
     }
 }
 
+/// A document with a key in each form, one embedded, and both spellings of ids; `did` is empty for relative ids alone.
+fn document(did: &str) -> Value {
+    let jwk = PublicKey::X25519([3; 32]).to_jwk();
+    let multikey = key::encode(&PublicKey::Ed25519([4; 32])).replace("did:key:", "");
+    json!({
+        "@context": ["https://www.w3.org/ns/did/v1", {"x": "https://example.org/x"}],
+        "alsoKnownAs": ["did:example:other"],
+        "verificationMethod": [
+            {"id": format!("{did}#a"), "type": "JsonWebKey2020", "publicKeyJwk": jwk},
+            {"id": "#b", "type": "Multikey", "publicKeyMultibase": multikey},
+            {"id": "#c", "type": "JsonWebKey2020", "publicKeyJwk": {"kty": "RSA", "n": "AQAB", "e": "AQAB"}},
+        ],
+        "authentication": ["#b"],
+        "keyAgreement": [
+            format!("{did}#a"),
+            {"id": "#d", "type": "X25519KeyAgreementKey2019", "publicKeyBase58": "1".repeat(32)},
+        ],
+        "service": [
+            {"id": "#s", "type": "DIDCommMessaging", "serviceEndpoint":
+                [{"uri": "https://example.org", "accept": ["didcomm/v2"], "routingKeys": []}, "wss://example.org"]},
+            {"id": "#w", "type": "LinkedDomains", "serviceEndpoint": {"origins": []}},
+        ],
+    })
+}
+
+fn documents(seeds: &mut Seeds) {
+    const D: &str = "did_document";
+    let did = "did:web:example.org";
+    let with = |name: &str, value: Value| {
+        let mut document = document(did);
+        document["id"] = json!(did);
+        document[name] = value;
+        document.to_string()
+    };
+    let x25519 = key::encode(&PublicKey::X25519([3; 32])).replace("did:key:", "");
+    let method = |id: &str| json!({"id": id, "type": "Multikey", "publicKeyMultibase": x25519});
+    seeds.add(D, "valid-all-forms", with("id", json!(did)));
+    seeds.add(D, "valid-empty", json!({"id": did}).to_string());
+    seeds.add(D, "valid-other-did-left-out", with("assertionMethod", json!([method("did:example:x#k")])));
+    seeds.add(D, "bad-other-id", with("id", json!("did:web:example.com")));
+    seeds.add(D, "bad-two-keys-one-id", with("assertionMethod", json!([method("#b")])));
+    seeds.add(
+        D,
+        "bad-private-key",
+        with("authentication", json!([{"id": "#p", "publicKeyJwk": {"kty": "OKP", "d": "AA"}}])),
+    );
+    seeds.add(D, "bad-too-many", with("verificationMethod", json!(vec![method("#a"); 65])));
+    seeds.add(
+        D,
+        "bad-endpoint",
+        with("service", json!([{"id": "#s", "type": "DIDCommMessaging", "serviceEndpoint": 7}])),
+    );
+    seeds.add(D, "bad-member-twice", format!(r#"{{"id":"{did}","id":"{did}"}}"#));
+    seeds.add(D, "bad-depth", format!(r#"{{"id":"{did}","x":{}{}}}"#, "[".repeat(16), "]".repeat(16)));
+
+    const P: &str = "did_peer4";
+    seeds.add(P, "valid-all-forms", document("").to_string());
+    seeds.add(P, "valid-empty", "{}");
+    seeds.add(P, "bad-id", json!({"id": did}).to_string());
+    seeds.add(P, "bad-list", "[]");
+    seeds.add(P, "bad-too-long", format!("{{{}}}", " ".repeat(4000)));
+
+    const J: &str = "did_jwk";
+    let of = |key: &PublicKey| serde_json::to_string(&key.to_jwk()).expect("a JWK");
+    let p256 = [
+        &[2; 1][..],
+        &[
+            0x6b, 0x17, 0xd1, 0xf2, 0xe1, 0x2c, 0x42, 0x47, 0xf8, 0xbc, 0xe6, 0xe5, 0x63, 0xa4, 0x40, 0xf2,
+            0x77, 0x03, 0x7d, 0x81, 0x2d, 0xeb, 0x33, 0xa0, 0xf4, 0xa1, 0x39, 0x45, 0xd8, 0x98, 0xc2, 0x96,
+        ],
+    ]
+    .concat();
+    let p256 = PublicKey::P256(p256.try_into().expect("33 bytes"));
+    seeds.add(J, "valid-ed25519", of(&PublicKey::Ed25519([4; 32])));
+    seeds.add(J, "valid-p256-generator", of(&p256));
+    seeds.add(
+        J,
+        "valid-use",
+        json!({"kty": "OKP", "crv": "X25519", "x": "A".repeat(43), "use": "enc", "kid": [1]}).to_string(),
+    );
+    seeds.add(
+        J,
+        "bad-private",
+        json!({"kty": "OKP", "crv": "X25519", "x": "A".repeat(43), "d": "AA"}).to_string(),
+    );
+    seeds.add(
+        J,
+        "bad-off-the-curve",
+        json!({"kty": "EC", "crv": "P-256", "x": "A".repeat(43), "y": "A".repeat(43)}).to_string(),
+    );
+    seeds.add(J, "bad-kind", json!({"kty": "RSA", "n": "AQAB", "e": "AQAB"}).to_string());
+
+    const W: &str = "did_web_url";
+    seeds.add(W, "valid-host", "did:web:example.org");
+    seeds.add(W, "valid-port-and-path", "did:web:example.org%3A8443:u:b%C3%BCcher");
+    seeds.add(W, "bad-address", "did:web:127.1");
+    seeds.add(W, "bad-climbs", "did:web:example.org:%2e%2e:x");
+    seeds.add(W, "bad-user", "did:web:user@example.org");
+    seeds.add(W, "bad-port", "did:web:example.org%3A99999");
+    seeds.add(W, "bad-too-long", format!("did:web:example.org:{}", "a".repeat(2048)));
+}
+
 fn dids(seeds: &mut Seeds) {
+    let long = peer4::encode(&[1; 32], &[2; 32], Some(&service()));
+    seeds.add("did_resolve", "valid-peer4-long", &long);
+    seeds.add("did_resolve", "bad-peer4-short", peer4::short_form(&long).expect("a short form"));
+    seeds.add("did_resolve", "valid-peer0", identity_did().replace("did:key:", "did:peer:0"));
+    seeds.add("did_resolve", "valid-jwk", jwk::encode(&PublicKey::X25519([3; 32])));
     let with_service = peer2::encode(&[1; 32], &[2; 32], Some(&service()));
     seeds.add("did_resolve", "valid-key", identity_did());
     seeds.add("did_resolve", "valid-peer2", &ALICE.did);
