@@ -9,7 +9,8 @@ use didagent_didcomm::protocols::relay::{self, Frame};
 use didagent_didcomm::protocols::report_problem::ProblemReport;
 use didagent_didcomm::protocols::routing::{Forward, PayloadForm};
 use didagent_didcomm::protocols::{
-    Body, BodyError, basic_message, discover_features as features, pickup, pickup_4, room, session, trust_ping,
+    Body, BodyError, basic_message, discover_features as features, pickup, pickup_4, room, session,
+    trust_ping,
 };
 
 use crate::Outcome;

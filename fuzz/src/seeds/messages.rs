@@ -10,7 +10,9 @@ use didagent_didcomm::protocols::pickup::{self, Delivered};
 use didagent_didcomm::protocols::relay::{self, CircuitId, CloseCode, Frame, Token};
 use didagent_didcomm::protocols::report_problem::ProblemReport;
 use didagent_didcomm::protocols::routing::{Forward, PayloadForm};
-use didagent_didcomm::protocols::{Body, Digest32, basic_message, pickup_4, room, session, trust_ping, types};
+use didagent_didcomm::protocols::{
+    Body, Digest32, basic_message, pickup_4, room, session, trust_ping, types,
+};
 use serde_json::{Value, json};
 
 use super::Seeds;
