@@ -118,16 +118,23 @@ pub(super) fn is_public(address: IpAddr) -> bool {
         IpAddr::V6(ip) => match ip.to_ipv4_mapped() {
             Some(mapped) => is_public(IpAddr::V4(mapped)),
             None => {
-                let [first, second, ..] = ip.segments();
+                let [first, second, rest @ .., _, _] = ip.segments();
+                // Of NAT64 only the prefix that everybody knows: what a network does with others is its own affair.
+                let nat64 = (first, second) == (0x64, 0xff9b) && rest == [0; 4];
+                // Teredo and others leave the network by a machine that may be in it: RFC 2928.
+                let protocol_assignments = first == 0x2001 && second < 0x200;
                 // Addresses that carry an IPv4 address inside: 6to4 and NAT64.
-                let inside = match (first, second) {
-                    (0x2002, _) => embedded_ipv4(&ip.octets(), 2),
-                    (0x64, 0xff9b) => embedded_ipv4(&ip.octets(), 12),
+                let inside = match first {
+                    0x2002 => embedded_ipv4(&ip.octets(), 2),
+                    _ if nat64 => embedded_ipv4(&ip.octets(), 12),
                     _ => None,
                 };
-                let global_unicast = (0x2000..0x4000).contains(&first) || (first, second) == (0x64, 0xff9b);
+                let global_unicast = (0x2000..0x4000).contains(&first) || nat64;
                 let documentation = (first, second) == (0x2001, 0xdb8);
-                global_unicast && !documentation && inside.is_none_or(|ip| is_public(IpAddr::V4(ip)))
+                global_unicast
+                    && !documentation
+                    && !protocol_assignments
+                    && inside.is_none_or(|ip| is_public(IpAddr::V4(ip)))
             }
         },
     }
@@ -242,6 +249,9 @@ mod tests {
             ("2002:7f00:1::", false),
             ("64:ff9b::7f00:1", false),
             ("64:ff9b::808:808", true),
+            ("64:ff9b:1::808:808", false),
+            ("2001::808:808", false),
+            ("2001:4860:4860::8888", true),
         ] {
             assert_eq!(is_public(address.parse().unwrap()), public, "{address}");
         }
