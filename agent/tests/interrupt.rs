@@ -229,6 +229,8 @@ fn while_the_last_bytes_are_waited_for_once_is_polite_and_twice_leaves() {
         until("alice's program has ended", || {
             !processes_that_know(&host.home).iter().any(|line| line.contains(" supervise "))
         });
+        // Alice hears of it a moment after the system did; a Ctrl-C in that moment counts as one before it.
+        std::thread::sleep(Duration::from_millis(500));
         request.send(&host);
         for _ in 1..times {
             std::thread::sleep(Duration::from_millis(500));

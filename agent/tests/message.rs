@@ -37,8 +37,8 @@ fn rm_64_a_text_reaches_a_host_that_waits_and_says_what_is_known_of_it() {
     let sent = message(&carol, &[&host, "still there?", "--json"]);
     let event = Events::shared().read(&sent.lines[0]);
     assert_eq!(
-        (sent.code, &event["taken"], text(&event, "via")),
-        (0, &true.into(), via.as_str()),
+        (sent.code, text(&event, "type"), &event["taken"], text(&event, "via")),
+        (0, "message.sent", &true.into(), via.as_str()),
         "{sent:?}"
     );
     assert_eq!(text(&alice.wait_for("message.received"), "text"), "still there?");
