@@ -19,6 +19,9 @@ const BUILDER: &str = "setuptools==80.9.0";
 
 const PIP: &str = "-m pip install --quiet --disable-pip-version-check --no-deps";
 
+/// The certificate authorities of a Debian machine.
+const AUTHORITIES: &str = "/etc/ssl/certs/ca-certificates.crt";
+
 /// Tells whether exactly the packages of a list are there.
 const HAS_ALL: &str = "import sys; from importlib.metadata import version; \
     sys.exit(any(version(n) != v for n, v in (l.split('==') for l in open(sys.argv[1]).read().split())))";
@@ -75,6 +78,11 @@ fn npm(workshop: &Workshop, name: &str) -> Result<PathBuf> {
     }
     // Nothing that comes along may run when it is installed.
     let line = Line::new("npm ci --ignore-scripts --no-audit --no-fund --loglevel=error --prefix").word(&to);
+    // Node brings a list of authorities of its own; the machine may know more, as cargo and pip do then.
+    let line = match std::env::var_os("NODE_EXTRA_CA_CERTS") {
+        None if Path::new(AUTHORITIES).is_file() => line.with("NODE_EXTRA_CA_CERTS", AUTHORITIES),
+        _ => line,
+    };
     workshop.run(line)?;
     Ok(to)
 }
