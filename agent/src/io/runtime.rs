@@ -1,8 +1,8 @@
 //! The runtime of a command: one thread carries all bytes, the main thread decides.
 //!
 //! A message passes several tasks one after the other, never at once: more threads would spend most of their time on waking
-//! each other. And a runtime that knows only one thread does less for each message than one for many that has a single one: of 45 us of
-//! CPU for both agents of a message, 5 went, and two more with the timers (`clock`).
+//! each other. And a runtime that knows only one thread does less for each message than one for many that has a single one: with it, and
+//! with the long timers apart (`clock`), the CPU of both agents for a message of MPyC fell from 50 to 42 us in one run.
 
 use std::sync::{Arc, mpsc};
 

@@ -90,7 +90,7 @@ fn run(args: &ServeArgs) -> Result<(), ServeError> {
     })
 }
 
-/// One thread is not one worker of many: a runtime that knows only one wakes nobody, and carries a message for a fifth less.
+/// One thread is not one worker of many: a runtime that knows only one wakes nobody, and carries a message for an eighth less.
 fn runtime(threads: Option<usize>) -> std::io::Result<Runtime> {
     let cores = || std::thread::available_parallelism().map_or(1, NonZero::get);
     match threads.unwrap_or_else(|| cores() / 2) {
