@@ -30,7 +30,7 @@ use didagent_didcomm::protocols::pickup::{
     Delivery, DeliveryRequest, LiveDeliveryChange, MessagesReceived, Status,
 };
 use didagent_didcomm::protocols::report_problem::ProblemReport;
-use didagent_didcomm::protocols::{Body, coordinate_mediation_2 as v2, pickup_4 as v4, read_either};
+use didagent_didcomm::protocols::{coordinate_mediation_2 as v2, pickup_4 as v4, read_either, write_either};
 use rand_core::CryptoRng;
 
 use crate::core::identity::ConnectionDid;
@@ -278,20 +278,20 @@ impl Mailbox {
         self.due = (!once).then(|| now + SILENCE);
         match self.state {
             State::Requesting => {
-                either::<_, v2::MediateRequest>(self.old_coordination, MediateRequest {}, id)
+                write_either::<_, v2::MediateRequest>(self.old_coordination, MediateRequest {}, id)
             }
             State::Registering => {
                 let update = Update { recipient_did: self.connection.did.clone(), action: Action::Add };
                 let update = RecipientUpdate { updates: vec![update] };
-                either::<_, v2::KeylistUpdate>(self.old_coordination, update, id)
+                write_either::<_, v2::KeylistUpdate>(self.old_coordination, update, id)
             }
             State::GoingLive => {
                 let change = LiveDeliveryChange { live_delivery: true };
-                either::<_, v4::LiveDeliveryChange>(self.new_pickup, change, id)
+                write_either::<_, v4::LiveDeliveryChange>(self.new_pickup, change, id)
             }
             State::Trying | State::Live | State::Polling(_) => {
                 let request = DeliveryRequest { limit: BATCH, recipient_did: None };
-                either::<_, v4::DeliveryRequest>(self.new_pickup, request, id)
+                write_either::<_, v4::DeliveryRequest>(self.new_pickup, request, id)
             }
         }
     }
@@ -363,14 +363,9 @@ impl Mailbox {
             self.new_pickup = is_4;
         }
         let receipt = MessagesReceived { message_id_list: ids };
-        let receipt = either::<_, v4::MessagesReceived>(is_4, receipt, new_id(rng)).thid(thread);
+        let receipt = write_either::<_, v4::MessagesReceived>(is_4, receipt, new_id(rng)).thid(thread);
         Step::Mail { messages, receipt }
     }
-}
-
-/// Makes a request in one version or the other.
-fn either<Ours: Body, Other: Body + From<Ours>>(other: bool, body: Ours, id: String) -> Message {
-    if other { Other::from(body).message(id) } else { body.message(id) }
 }
 
 fn refused(why: &str) -> Failure {

@@ -97,6 +97,15 @@ where
     }
 }
 
+/// The reverse of [`read_either`]: makes the message in the version of `Other` if `other` says so, else in that of `New`.
+pub fn write_either<New: Body, Other: Body + From<New>>(
+    other: bool,
+    body: New,
+    id: impl Into<String>,
+) -> Message {
+    if other { Other::from(body).message(id) } else { body.message(id) }
+}
+
 /// Why a message is not the one that the caller asked for.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]

@@ -5,13 +5,12 @@ use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use didagent_didcomm::message::Message;
 use didagent_didcomm::protocols::coordinate_mediation::{
     Action, MediateDeny, MediateGrant, MediateRequest, Outcome, Pagination, Recipient, RecipientDid,
     RecipientQuery, RecipientUpdate, RecipientUpdateResponse, Update, Updated,
 };
 use didagent_didcomm::protocols::coordinate_mediation_2 as v2;
-use didagent_didcomm::protocols::{Body, BodyError, read_either};
+use didagent_didcomm::protocols::{Body, BodyError, read_either, write_either};
 
 use super::dispatch::{Answer, Ask};
 use super::problem::{self, Problem};
@@ -38,9 +37,13 @@ impl<S: MailStore> Mediator<S> {
             self.evict(ask.now);
         }
         let reply = if self.accounts.enrol(&ask.peer.did, ask.now.since_start, &self.limits) {
-            answer::<_, v2::MediateGrant>(old, MediateGrant { routing_did: vec![self.did.to_string()] })
+            write_either::<_, v2::MediateGrant>(
+                old,
+                MediateGrant { routing_did: vec![self.did.to_string()] },
+                "",
+            )
         } else {
-            answer::<_, v2::MediateDeny>(old, MediateDeny {})
+            write_either::<_, v2::MediateDeny>(old, MediateDeny {}, "")
         };
         Ok(Some(reply))
     }
@@ -61,7 +64,7 @@ impl<S: MailStore> Mediator<S> {
             Updated { recipient_did: update.recipient_did, action: update.action, result }
         };
         let updated = request.updates.into_iter().map(apply).collect();
-        Ok(Some(answer::<_, v2::KeylistUpdateResponse>(old, RecipientUpdateResponse { updated })))
+        Ok(Some(write_either::<_, v2::KeylistUpdateResponse>(old, RecipientUpdateResponse { updated }, "")))
     }
 
     fn apply(&mut self, peer: &Peer, update: &Update) -> Outcome {
@@ -113,18 +116,13 @@ impl<S: MailStore> Mediator<S> {
             offset,
             remaining,
         });
-        Ok(Some(answer::<_, v2::Keylist>(old, Recipient { dids, pagination })))
+        Ok(Some(write_either::<_, v2::Keylist>(old, Recipient { dids, pagination }, "")))
     }
 
     /// Refuses who has no account.
     pub(super) fn enrolled(&self, peer: &Peer) -> Result<(), Problem> {
         if self.accounts.is_enrolled(&peer.did) { Ok(()) } else { Err(problem::NOT_ENROLLED.into()) }
     }
-}
-
-/// Makes an answer in the version of the request.
-fn answer<New: Body, Old: Body + From<New>>(old: bool, body: New) -> Message {
-    if old { Old::from(body).message("") } else { body.message("") }
 }
 
 fn count(items: usize) -> u32 {

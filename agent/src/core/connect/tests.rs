@@ -1,5 +1,6 @@
 use super::*;
 use crate::core::identity::Identity;
+use didagent_didcomm::protocols::Body as _;
 use didagent_didcomm::protocols::coordinate_mediation::Updated;
 use didagent_didcomm::protocols::pickup::Delivered;
 use didagent_didcomm::protocols::types;
