@@ -12,13 +12,15 @@
 //! * [`plan`]: which port stands for which party, as MPyC's arguments.
 //! * [`first_bytes`]: the check of the pid that opens each connection.
 //! * [`launch`]: rewrites a Python command line to run under the launcher, which keeps MPyC's port on loopback.
+//! * [`manifest`]: what a party would run, and how it differs from another one.
 //! * [`io`]: the listeners, dials and pumps; the only sockets and files of this crate.
 //!
 //! Not its concern: who the parties are and in which order (the roster), how a stream travels, whether all parties run
-//! the same program, starting and stopping the Python process, and deadlines on a whole run.
+//! the same program (it only compares), starting and stopping the Python process, and deadlines on a whole run.
 
 pub mod first_bytes;
 pub mod io;
 pub mod launch;
+pub mod manifest;
 pub mod plan;
 pub mod programs;

@@ -14,15 +14,21 @@ Beside that, a file called `mpyc` next to this one, if there is one, says whethe
 of MPyC's runtime to the end of its shutdown, otherwise 0. Who bridges the program can then tell one that waits for a party
 that is gone from one that has all it needs.
 
+And a file called `agreed.json`, if there is one, has the digests of the program's own files on which all parties agreed. They
+are checked at the start and at each import; a file that was changed meanwhile, or that nobody knew of, ends the program with
+exit status 4 before it can compute something else than the others.
+
 Only asyncio is covered, with any event loop that derives from asyncio's AbstractEventLoop, so uvloop too. A program
 that opens sockets by other means does what it did before. Standard library only, Python 3.9 or later.
 """
 
 import asyncio
 import functools
+import hashlib
 import importlib.machinery
 import importlib.util
 import ipaddress
+import json
 import linecache
 import os
 import pkgutil
@@ -144,6 +150,53 @@ def watch_mpyc():
         sys.meta_path.insert(0, RuntimeFinder(state))
 
 
+class Agreed:
+    """Refuse modules of the program's own that are not those on which all parties agreed."""
+
+    def __init__(self, agreed):
+        self.files = agreed['files']
+        self.libraries = tuple(folder.rstrip(os.sep) + os.sep for folder in agreed['libraries'])
+        for path in self.files:
+            self.check(path)
+        sys.meta_path.insert(0, self)
+
+    def find_spec(self, name, path=None, target=None):
+        spec = importlib.machinery.PathFinder.find_spec(name, path)
+        if spec is not None and spec.has_location and os.path.isfile(spec.origin):
+            origin = os.path.realpath(spec.origin)
+            both = (os.path.abspath(spec.origin), origin)
+            if origin in self.files or not any(path.startswith(self.libraries) for path in both):
+                self.check(origin)
+        return None  # Python finds it by itself
+
+    def check(self, path):
+        sha256 = hashlib.sha256()
+        try:
+            with open(path, 'rb') as file:
+                while chunk := file.read(1 << 20):
+                    sha256.update(chunk)
+        except OSError as error:
+            stop(f'{path} cannot be read any more: {error.strerror}')
+        if path not in self.files:
+            stop(f'the program imports {path}, which the parties did not compare: add --include {os.path.basename(path)}')
+        if self.files[path] != sha256.hexdigest():
+            stop(f'{path} was changed after the parties had compared it')
+
+
+def stop(why):
+    """End at once: whatever catches exceptions must not go on with something that others do not run."""
+    sys.stdout.flush()
+    print(f'didagent: {why}', file=sys.stderr, flush=True)
+    os._exit(4)
+
+
+def keep_to_what_was_agreed():
+    path = os.path.join(os.path.dirname(os.path.abspath(__file__)), 'agreed.json')
+    if os.path.isfile(path):
+        with open(path, encoding='utf-8') as file:
+            Agreed(json.load(file))
+
+
 def run(arguments):
     """Run the program that the arguments name as Python itself would."""
     if not arguments:
@@ -234,6 +287,7 @@ def hide_launcher():
 
 if __name__ == '__main__':
     keep_servers_local()
+    keep_to_what_was_agreed()
     watch_mpyc()
     try:
         run(sys.argv[1:])
