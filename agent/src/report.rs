@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use didagent_bridge::manifest::Difference;
+
 use crate::core::contacts::Acquaintance;
 use crate::core::room::roster::Roster;
 use crate::failure::Failure;
@@ -48,6 +50,31 @@ pub enum Report {
         seats: usize,
         /// Names in order of their index.
         names: Vec<String>,
+        /// Indices of those who would run something else than the host, and what differs, as the host says.
+        differs: Vec<(usize, Vec<String>)>,
+    },
+    /// A guest would run something else than we, the host.
+    Differs {
+        /// Its index so far.
+        index: usize,
+        /// Its name.
+        name: String,
+        /// What differs.
+        differences: Vec<Difference>,
+    },
+    /// A guest that differed does not any more.
+    Fits {
+        /// Its index so far.
+        index: usize,
+        /// Its name.
+        name: String,
+    },
+    /// What people should know of another one's program.
+    Note {
+        /// Its name.
+        name: String,
+        /// A sentence without its subject.
+        text: String,
     },
     /// Somebody wrote to the person here.
     Message {
@@ -122,6 +149,8 @@ pub enum Report {
         paths: Vec<Option<PathReport>>,
         /// For each party what this home knew of it before; `None` for ourselves.
         acquaintances: Vec<Option<Acquaintance>>,
+        /// The words that people compare.
+        words: Vec<&'static str>,
         /// How long it took from the moment at which the room was full.
         forming: Duration,
     },

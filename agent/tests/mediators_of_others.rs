@@ -49,6 +49,8 @@ async fn join(
         name: "mallory".to_owned(),
         link: identity.link(connection, now()),
         invitation_hash: Digest32(*invitation.hash()),
+        manifest: None,
+        commitment: Digest32([0; 32]),
     };
     let message: Message = join.message(id).pthid(invitation.room());
     messenger.carry(identity, &connection.mediator, message, invitation.host()).await;

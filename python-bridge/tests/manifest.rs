@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use didagent_bridge::launch::{LAUNCHER_SOURCE, Rewritten, rewrite};
-use didagent_bridge::manifest::{MANIFEST_SOURCE, Manifest, ManifestError, Probe, probe_command, read_probe};
+use didagent_bridge::manifest::{Manifest, ManifestError, Probe, probe_command, read_probe};
 
 struct Folder(tempfile::TempDir);
 
@@ -14,7 +14,6 @@ impl Folder {
     fn new(files: &[(&str, &str)]) -> Self {
         let folder = Self(tempfile::tempdir().unwrap());
         folder.file("private/launcher.py", LAUNCHER_SOURCE);
-        folder.file("private/manifest.py", MANIFEST_SOURCE);
         files.iter().for_each(|(name, text)| folder.file(&format!("work/{name}"), text));
         folder
     }
@@ -47,8 +46,7 @@ impl Folder {
         variables: &[(&str, &str)],
     ) -> Vec<u8> {
         let include: Vec<_> = include.iter().map(OsString::from).collect();
-        let words =
-            probe_command(&words(command), &self.path("private/manifest.py"), same_args, &include).unwrap();
+        let words = probe_command(&words(command), same_args, &include).unwrap();
         let output = self.command(&words).envs(variables.iter().copied()).output().unwrap();
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         output.stdout

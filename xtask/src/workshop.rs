@@ -97,6 +97,11 @@ impl Workshop {
         self.made().join("python-bare").join("bin").join("python3")
     }
 
+    /// A folder with an MPyC of another version.
+    pub(crate) fn old_mpyc(&self) -> PathBuf {
+        self.made().join("mpyc-0.9")
+    }
+
     /// The agent as it is after `build`.
     pub(crate) fn agent(&self) -> PathBuf {
         self.target.join("debug").join("didagent")

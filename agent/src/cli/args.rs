@@ -11,6 +11,7 @@ use clap::{Args, Parser, Subcommand};
 use crate::core::invite::DEFAULT_EXPIRY_SECONDS;
 use crate::core::room::roster::MAX_PARTIES;
 use crate::io::demo::NAMES;
+use crate::io::engine::Comparing;
 pub(super) use times::{Expiry, Pause};
 
 /// Secure multiparty computation between people who share nothing but a chat.
@@ -45,6 +46,9 @@ pub(super) enum Command {
         /// How long the link works: seconds, or a number with s, m or h
         #[arg(long, default_value_t = Expiry(DEFAULT_EXPIRY_SECONDS), value_name = "TIME")]
         expires: Expiry,
+        /// Go on without a question although each party alone can open all inputs: threshold 0, which MPyC takes for 2 parties
+        #[arg(long, env = "DIDAGENT_NO_PRIVACY", value_parser = clap::builder::FalseyValueParser::new())]
+        no_privacy: bool,
         #[command(flatten)]
         room: RoomArgs,
     },
@@ -294,12 +298,36 @@ pub(super) struct RoomArgs {
     pub(super) mediator: Vec<String>,
     #[command(flatten)]
     pub(super) patience: PatienceArgs,
+    #[command(flatten)]
+    pub(super) comparing: ComparingArgs,
     /// Write events as lines of JSON on stdout, the program's output among them
     #[arg(long)]
     pub(super) json: bool,
     /// The program to run, with its arguments; MPyC's -P arguments are added
     #[arg(last = true, value_name = "CMD")]
     pub(super) command: Vec<OsString>,
+}
+
+/// How the programs of the parties are compared before anything starts.
+#[derive(Debug, Args)]
+pub(super) struct ComparingArgs {
+    /// The program's arguments are the same for everybody: tell them to the others and compare them. A program says so by
+    /// itself with `# didagent: same-args` at its beginning
+    #[arg(long)]
+    same_args: bool,
+    /// Compare this file too: data, or a module that the program finds while it runs
+    #[arg(long, value_name = "FILE")]
+    include: Vec<OsString>,
+    /// Allow programs that cannot be compared, because they are not Python; every party has to
+    #[arg(long)]
+    allow_unknown_program: bool,
+}
+
+impl From<ComparingArgs> for Comparing {
+    fn from(args: ComparingArgs) -> Self {
+        let ComparingArgs { same_args, include, allow_unknown_program } = args;
+        Self { same_args, include, allow_unknown: allow_unknown_program }
+    }
 }
 
 /// How long a run waits for what is missing.

@@ -1,5 +1,6 @@
 //! What a program sees: one JSON object a line on stdout, `{"v":1,"type":"..."}`.
 
+use didagent_bridge::manifest::Difference;
 use serde_json::{Value, json};
 
 use crate::core::contacts::Acquaintance;
@@ -47,9 +48,18 @@ fn event(report: &Report) -> Value {
             "missing": missing,
         }),
         Report::Left { name } => json!({"v": 1, "type": "party.left", "name": name}),
-        Report::Seats { seats, names } => {
-            json!({"v": 1, "type": "room.seats", "seats": seats, "names": names})
+        Report::Seats { seats, names, differs } => {
+            let differs: Vec<_> =
+                differs.iter().map(|(index, items)| json!({"index": index, "items": items})).collect();
+            json!({"v": 1, "type": "room.seats", "seats": seats, "names": names, "differs": differs})
         }
+        Report::Differs { index, name, differences } => {
+            let item = |one: &Difference| json!({"item": one.item, "ours": one.ours, "theirs": one.theirs});
+            let items: Vec<_> = differences.iter().map(item).collect();
+            json!({"v": 1, "type": "party.differs", "index": index, "name": name, "items": items})
+        }
+        Report::Fits { index, name } => json!({"v": 1, "type": "party.fits", "index": index, "name": name}),
+        Report::Note { name, text } => json!({"v": 1, "type": "party.note", "name": name, "text": text}),
         Report::Message { from, did, text } => json!({
             "v": 1,
             "type": "message.received",
@@ -83,7 +93,7 @@ fn event(report: &Report) -> Value {
             "why": WHY_RELAY,
             "rtt_ms": rtt.map(milliseconds),
         }),
-        Report::Ready { roster, ours, paths, acquaintances, forming } => {
+        Report::Ready { roster, ours, paths, acquaintances, words, forming } => {
             let body = roster.body();
             json!({
                 "v": 1,
@@ -94,6 +104,8 @@ fn event(report: &Report) -> Value {
                 "threshold": body.threshold,
                 "privacy": super::screen::privacy(body.m, body.threshold),
                 "parties": parties(roster, *ours, paths, acquaintances),
+                "manifest": body.manifest,
+                "words": words,
                 "forming_ms": milliseconds(*forming),
             })
         }
@@ -128,6 +140,7 @@ fn parties(
             "acquaintance": acquaintance,
             "path": path,
             "rtt_ms": rtt,
+            "program": entry.program,
         })
     };
     roster.body().parties.iter().map(party).collect()

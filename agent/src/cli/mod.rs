@@ -7,6 +7,7 @@ mod identity;
 mod json;
 mod message;
 mod ping;
+mod privacy;
 mod screen;
 mod status;
 
@@ -77,7 +78,10 @@ async fn dispatch(cli: Cli) -> u8 {
         Err(failure) => return fail(&failure),
     };
     match command {
-        Command::Invite { parties, expires, room } => {
+        Command::Invite { parties, expires, no_privacy, room } => {
+            if let Err(failure) = privacy::check(usize::from(parties), &room, no_privacy).await {
+                return fail_as(&failure, room.json);
+            }
             let role = Role::Host { parties: usize::from(parties), expires_in: expires.as_secs() };
             take_part(home, role, room).await
         }
@@ -110,6 +114,7 @@ async fn take_part(home: Home, role: Role, room: RoomArgs) -> u8 {
         mediators: room.mediator,
         patience: room.patience.duration(),
         command: room.command,
+        comparing: room.comparing.into(),
         capture: room.json,
     };
     let mut reporter = reporter(room.json);

@@ -2,6 +2,7 @@
 
 use std::io::Write as _;
 
+use didagent_bridge::manifest::{ProgramKind, short_digest};
 use didagent_didcomm::showable;
 
 use crate::core::clock::duration;
@@ -59,13 +60,30 @@ impl Reporter for Screen {
                 eprintln!("  party {index}  {name}  {id} ({known})  joined; {rest}");
             }
             Report::Left { name } => eprintln!("  {name} left"),
-            Report::Seats { seats, names } => {
+            Report::Seats { seats, names, differs } => {
                 let rest = match seats.saturating_sub(names.len()) {
                     0 => "all are here".to_owned(),
                     missing => format!("waiting for {missing} more ..."),
                 };
                 eprintln!("  in the room: {}; {rest}", names.join(", "));
+                for (index, items) in differs {
+                    let name = names.get(*index).map_or("somebody", String::as_str);
+                    eprintln!(
+                        "  {name} would run something else than the host: {}; waiting for it ...",
+                        items.join(", ")
+                    );
+                }
             }
+            Report::Differs { name, differences, .. } => {
+                eprintln!("  {name} would not run the same, so nothing starts:");
+                for one in differences {
+                    let line = format!("{}: {} here, {} at {name}", one.item, one.ours, one.theirs);
+                    eprintln!("    {}", showable(&line, 300));
+                }
+                eprintln!("    once it is equal, {name} gives its command again: the seat is kept");
+            }
+            Report::Fits { name, .. } => eprintln!("  {name} would run the same now"),
+            Report::Note { name, text } => eprintln!("  note: {name} {}", showable(text, 300)),
             Report::MediatorLost { why, retry } => eprintln!(
                 "  lost the connection to the mediator ({}); trying again for {} s ...",
                 showable(why, 200),
@@ -85,9 +103,13 @@ impl Reporter for Screen {
                 eprintln!("  {name}: connected again after {} s, nothing was lost", after.as_secs());
             }
             Report::Undelivered { name, streams, .. } => eprintln!("  {}", undelivered(name, streams)),
-            Report::Ready { roster, ours, paths, acquaintances, .. } => {
+            Report::Ready { roster, ours, paths, acquaintances, words, .. } => {
                 for line in table(roster, *ours, paths, acquaintances) {
                     eprintln!("{line}");
+                }
+                // Those whom this home has met before are who they were then.
+                if acquaintances.iter().flatten().any(|one| *one != Acquaintance::Known) {
+                    eprintln!("  compare in your chat: {}", words.join(" "));
                 }
             }
             Report::Ports { arguments, launcher: Some(launcher) } => {
@@ -145,8 +167,39 @@ fn table(
         ));
     }
     lines.push(format!("  relay: {} ({WHY_RELAY})", host_of(&body.relay)));
+    lines.extend(program(roster));
     lines.push(format!("  {}", privacy(body.m, body.threshold)));
     lines.into_iter().map(|line| line.trim_end().to_owned()).collect()
+}
+
+/// Says what everybody agreed to run, and what could not be compared.
+fn program(roster: &Roster) -> Vec<String> {
+    let body = roster.body();
+    let named = |kind| {
+        let parties = body.parties.iter().filter(|party| party.program == kind);
+        parties.map(|party| party.name.clone()).collect::<Vec<_>>().join(", ")
+    };
+    let mut lines = Vec::new();
+    if let Some(manifest) = body.manifest.as_ref().filter(|manifest| manifest.kind() == ProgramKind::Python) {
+        let name = showable(&manifest.program.name, 60);
+        let digest = short_digest(manifest.program.sha256.as_deref());
+        let mpyc = manifest.mpyc.as_ref().map(|mpyc| showable(&mpyc.version, 20)).unwrap_or_default();
+        let arguments = match &manifest.arguments {
+            None => "not compared".to_owned(),
+            Some(words) if words.is_empty() => "none".to_owned(),
+            Some(words) => showable(&words.join(" "), 200),
+        };
+        lines.push(format!("  program: {name} {digest}, MPyC {mpyc}; arguments: {arguments}"));
+    }
+    for (kind, why) in
+        [(ProgramKind::Other, "not comparable"), (ProgramKind::ByHand, "started by hand, not compared")]
+    {
+        let names = named(kind);
+        if !names.is_empty() {
+            lines.push(format!("  program of {names}: {why}"));
+        }
+    }
+    lines
 }
 
 fn known(acquaintance: Acquaintance) -> &'static str {

@@ -30,6 +30,9 @@ use crate::io::{os, system_rng};
 /// A file of ours is a few KB, the contacts at most about 5 MB: whatever is larger was not written by us.
 const MAX_FILE_BYTES: u64 = 16 * 1024 * 1024;
 
+/// The digests that the launcher checks, beside the launcher.
+const AGREED: &str = "agreed.json";
+
 /// The file next to the launcher in which it notes whether the program is inside MPyC, `spec/bridge.md`, "Launcher".
 const MPYC_STATE: &str = "mpyc";
 
@@ -285,15 +288,24 @@ impl RunDir {
     /// # Errors
     /// [`Kind::HomeUnusable`] when it cannot be written.
     pub fn write_launcher(&self) -> Result<PathBuf, Failure> {
-        let write = |name: &str, bytes: &[u8]| {
-            let path = self.path.join(name);
-            os::create_private_file(&path)
-                .and_then(|mut file| file.write_all(bytes))
-                .map_err(|error| unusable("write", &path, &error))?;
-            Ok(path)
-        };
-        write(MPYC_STATE, b"0")?;
-        write("launcher.py", LAUNCHER_SOURCE.as_bytes())
+        self.write(MPYC_STATE, b"0")?;
+        self.write("launcher.py", LAUNCHER_SOURCE.as_bytes())
+    }
+
+    /// Writes what the launcher checks when the program starts.
+    ///
+    /// # Errors
+    /// [`Kind::HomeUnusable`] when it cannot be written.
+    pub(crate) fn write_agreed(&self, agreed: &[u8]) -> Result<(), Failure> {
+        self.write(AGREED, agreed).map(drop)
+    }
+
+    fn write(&self, name: &str, bytes: &[u8]) -> Result<PathBuf, Failure> {
+        let path = self.path.join(name);
+        os::create_private_file(&path)
+            .and_then(|mut file| file.write_all(bytes))
+            .map_err(|error| unusable("write", &path, &error))?;
+        Ok(path)
     }
 
     /// Says whether the program is inside MPyC, from its start to the end of its shutdown. `false` also for a program that does

@@ -122,3 +122,19 @@ pub(crate) async fn read_link_from_stdin() -> Result<String, Failure> {
     }
     Ok(line)
 }
+
+/// Says whether there is a person who can be asked.
+pub(crate) fn can_ask() -> bool {
+    use std::io::IsTerminal as _;
+    std::io::stdin().is_terminal() && std::io::stderr().is_terminal()
+}
+
+/// Waits for a line of the terminal, and says whether it is a yes.
+pub(crate) async fn says_yes() -> bool {
+    let line = tokio::task::spawn_blocking(|| {
+        let mut line = String::new();
+        std::io::stdin().read_line(&mut line).map(|_| line)
+    });
+    let line = line.await.ok().and_then(Result::ok).unwrap_or_default();
+    matches!(line.trim().to_ascii_lowercase().as_str(), "y" | "yes")
+}

@@ -1,11 +1,12 @@
 //! The person's program: looked at before anybody is invited, started under the supervisor when everybody is ready.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::time::Duration;
 
 use didagent_bridge::launch::{self, Rewritten};
+use didagent_bridge::manifest::{self, Manifest, ManifestError, Probe};
 use didagent_bridge::plan;
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, BufReader};
 use tokio::process::{Child, Command};
@@ -24,6 +25,9 @@ const PROBE: Duration = Duration::from_secs(60);
 /// Longest line of a program's captured stdout in bytes; a longer one is handed on in pieces.
 const MAX_LINE: u64 = 64 * 1024;
 
+/// Longest name of a program that is told, in characters.
+const MAX_NAME: usize = 100;
+
 /// Lines of captured output that wait for the reader of our own stdout; then the program waits.
 const LINES: usize = 64;
 
@@ -33,14 +37,29 @@ pub(crate) struct Program {
     /// The words, with the interpreter in front if it is a Python script.
     resolved: Vec<OsString>,
     is_python: bool,
+    comparing: Comparing,
+    manifest: Manifest,
+    /// What the launcher checks at the start.
+    agreed: Vec<u8>,
+}
+
+/// What a person says about comparing programs.
+#[derive(Debug, Clone, Default)]
+pub struct Comparing {
+    /// The arguments are the same for everybody, so they are told and compared.
+    pub same_args: bool,
+    /// More files to compare.
+    pub include: Vec<OsString>,
+    /// Programs that cannot be compared are allowed.
+    pub allow_unknown: bool,
 }
 
 impl Program {
     /// Looks at a command: the program must exist, and if it is Python, it must have MPyC.
     ///
     /// # Errors
-    /// [`Kind::CommandNotFound`], [`Kind::CommandNotExecutable`], [`Kind::MpycMissing`].
-    pub(crate) async fn check(typed: Vec<OsString>) -> Result<Self, Failure> {
+    /// [`Kind::CommandNotFound`], [`Kind::CommandNotExecutable`], [`Kind::MpycMissing`], [`Kind::ProgramUnclear`].
+    pub(crate) async fn check(typed: Vec<OsString>, comparing: Comparing) -> Result<Self, Failure> {
         let resolved = didagent_bridge::io::resolve(&typed);
         let first =
             resolved.first().ok_or_else(|| Failure::new(Kind::Usage, "there is no program after `--`"))?;
@@ -61,13 +80,23 @@ impl Program {
                 return Err(Failure::new(Kind::CommandNotFound, format!("there is no program {shown}"))
                     .hint("check the words after `--`"));
             }
-            if mpyc_version(first).await?.is_none() {
-                let python = first.display();
-                return Err(Failure::new(Kind::MpycMissing, format!("{python} has no MPyC"))
-                    .hint(format!("{python} -m pip install mpyc==0.11")));
-            }
         }
-        Ok(Self { resolved, is_python })
+        let (manifest, agreed) = describe(&resolved, &comparing).await?;
+        Ok(Self { resolved, is_python, comparing, manifest, agreed })
+    }
+
+    /// Looks at the program once more and returns what it would run now: its person may have mended it.
+    ///
+    /// # Errors
+    /// As [`Program::check`].
+    pub(crate) async fn look_again(mut self) -> Result<Self, Failure> {
+        (self.manifest, self.agreed) = describe(&self.resolved, &self.comparing).await?;
+        Ok(self)
+    }
+
+    /// Returns what it would run.
+    pub(crate) fn manifest(&self) -> &Manifest {
+        &self.manifest
     }
 
     /// Returns how the threshold follows from the command line: MPyC's `-T`, else its default.
@@ -92,6 +121,9 @@ impl Program {
         capture: bool,
     ) -> Result<Running, Failure> {
         let launcher = run_dir.write_launcher()?;
+        if !self.agreed.is_empty() {
+            run_dir.write_agreed(&self.agreed)?;
+        }
         let command = match launch::rewrite_with(&self.resolved, &launcher, arguments) {
             Rewritten::Python(command) => command,
             Rewritten::NotPython => {
@@ -146,6 +178,62 @@ impl Running {
     }
 }
 
+/// Asks the program's own Python what it would run.
+async fn describe(command: &[OsString], comparing: &Comparing) -> Result<(Manifest, Vec<u8>), Failure> {
+    let probe = manifest::probe_command(command, comparing.same_args, &comparing.include);
+    let (mut told, agreed) = match &probe {
+        Some(words) => {
+            let probe = probe_with(words).await?;
+            if probe.manifest.mpyc.is_none() {
+                let python = words.first().map(|python| python.display().to_string()).unwrap_or_default();
+                return Err(Failure::new(Kind::MpycMissing, format!("{python} has no MPyC"))
+                    .hint(format!("{python} -m pip install mpyc==0.11")));
+            }
+            (probe.manifest, probe.agreed)
+        }
+        None => {
+            let name = command.first().and_then(|word| Path::new(word).file_name());
+            let name = name.map(|name| name.to_string_lossy().chars().take(MAX_NAME).collect());
+            (Manifest::unknown(name.unwrap_or_default()), Vec::new())
+        }
+    };
+    told.allow_unknown = comparing.allow_unknown;
+    Ok((told, agreed))
+}
+
+async fn probe_with(words: &[OsString]) -> Result<Probe, Failure> {
+    let Some((python, arguments)) = words.split_first() else {
+        return Err(Failure::new(Kind::Usage, "there is no program after `--`"));
+    };
+    let asked = Command::new(python)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .kill_on_drop(true)
+        .output();
+    let output = match timeout(PROBE, asked).await {
+        Ok(Ok(output)) => output,
+        Ok(Err(error)) => return Err(spawn_failure(python, &error)),
+        Err(_) => return Err(silent(python)),
+    };
+    manifest::read_probe(&output.stdout).map_err(|error| match error {
+        ManifestError::Program(why) => Failure::new(Kind::ProgramUnclear, why),
+        error => {
+            let said = String::from_utf8_lossy(&output.stderr);
+            let said = said.lines().rfind(|line| !line.trim().is_empty()).unwrap_or("nothing");
+            let python = python.display();
+            Failure::new(Kind::ProgramUnclear, format!("{error}; {python} said: {said}"))
+        }
+    })
+}
+
+fn silent(python: &OsStr) -> Failure {
+    let python = python.display();
+    let seconds = PROBE.as_secs();
+    Failure::new(Kind::CommandNotExecutable, format!("{python} did not answer within {seconds} s"))
+}
+
 /// Returns the version of MPyC that `python` has, or `None`.
 ///
 /// # Errors
@@ -167,13 +255,7 @@ pub(crate) async fn mpyc_version(python: &OsString) -> Result<Option<String>, Fa
         }
         Ok(Ok(_)) => Ok(None),
         Ok(Err(error)) => Err(spawn_failure(python, &error)),
-        Err(_) => {
-            let python = python.display();
-            Err(Failure::new(
-                Kind::CommandNotExecutable,
-                format!("{python} did not answer within {} s", PROBE.as_secs()),
-            ))
-        }
+        Err(_) => Err(silent(python)),
     }
 }
 

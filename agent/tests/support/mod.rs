@@ -71,6 +71,11 @@ pub fn python_without_mpyc() -> OsString {
     from_environment("DIDAGENT_TEST_PYTHON_BARE", "a Python interpreter without MPyC")
 }
 
+/// A folder with MPyC 0.9.
+pub fn old_mpyc() -> PathBuf {
+    from_environment("DIDAGENT_TEST_OLD_MPYC", "a folder with MPyC 0.9").into()
+}
+
 /// A `didagent` that encrypts nothing.
 pub fn null_cipher_didagent() -> PathBuf {
     from_environment("DIDAGENT_NULL_CIPHER_BIN", "a didagent built with the feature null-cipher").into()
@@ -78,7 +83,7 @@ pub fn null_cipher_didagent() -> PathBuf {
 
 fn from_environment(variable: &str, what: &str) -> OsString {
     let value = std::env::var_os(variable).unwrap_or_else(|| panic!("{variable} must name {what}"));
-    assert!(Path::new(&value).is_file(), "{variable} must name {what}; there is no file {}", value.display());
+    assert!(Path::new(&value).exists(), "{variable} must name {what}; there is no {}", value.display());
     value
 }
 

@@ -13,6 +13,7 @@
 //! ```
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::{Digest32, b64url, body, types};
 
@@ -39,6 +40,11 @@ pub struct Join {
     pub link: String,
     /// SHA-256 of the invitation as the guest received it.
     pub invitation_hash: Digest32,
+    /// What the guest would run, `spec/manifest.md`; nothing if its person starts the program.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub manifest: Option<Value>,
+    /// Commitment to the nonce of the sender's `ready`.
+    pub commitment: Digest32,
 }
 body!(Join, types::ROOM_JOIN);
 
@@ -49,8 +55,23 @@ pub struct Seats {
     pub seats: u32,
     /// Names of the parties so far, in order of their index.
     pub names: Vec<String>,
+    /// What the host would run, `spec/manifest.md`; nothing if its person starts the program.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub manifest: Option<Value>,
+    /// The parties that would run something else than the host.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub differs: Vec<Differs>,
 }
 body!(Seats, types::ROOM_SEATS);
+
+/// A party that would run something else than the host.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Differs {
+    /// Its index so far.
+    pub index: u32,
+    /// What differs, by name.
+    pub items: Vec<String>,
+}
 
 /// The roster as the host signed it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -74,6 +95,8 @@ pub struct Ready {
     /// Sender's signature over the hash.
     #[serde(with = "b64url::bytes")]
     pub signature: Vec<u8>,
+    /// What the sender had committed to.
+    pub nonce: Digest32,
 }
 body!(Ready, types::ROOM_READY);
 

@@ -314,11 +314,18 @@ fn session_bodies() {
 
 #[test]
 fn room_bodies() {
-    let join = room::Join { name: "bob".into(), link: "a.b.c".into(), invitation_hash: Digest32([1; 32]) };
-    requires(&join, &["name", "link", "invitation_hash"]);
+    let join = room::Join {
+        name: "bob".into(),
+        link: "a.b.c".into(),
+        invitation_hash: Digest32([1; 32]),
+        manifest: None,
+        commitment: Digest32([2; 32]),
+    };
+    requires(&join, &["name", "link", "invitation_hash", "commitment"]);
     requires(&room::Roster { roster: vec![0, 255], signature: vec![2; 64] }, &["roster", "signature"]);
-    let ready = room::Ready { hash: Digest32([3; 32]), index: 1, signature: vec![4; 64] };
-    requires(&ready, &["hash", "index", "signature"]);
+    let ready =
+        room::Ready { hash: Digest32([3; 32]), index: 1, signature: vec![4; 64], nonce: Digest32([5; 32]) };
+    requires(&ready, &["hash", "index", "signature", "nonce"]);
     requires(&room::Leave { code: "done".into(), comment: None, exit_code: Some(-1) }, &["code"]);
     let mut short = join.message("1");
     short.body["invitation_hash"] = json!("AAAA");

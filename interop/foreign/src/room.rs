@@ -1,13 +1,14 @@
 //! The way into a room: the link (`spec/invite.md`), the seat, the roster and the signatures over it (`spec/room.md`).
 
 use serde_json::{Value, json};
+use rand_core::Rng as _;
 use sha2::{Digest as _, Sha256};
 
 use crate::documents::{endpoint, x25519};
 use crate::identity::{Identity, identity_of, verify};
 use crate::mediator::{Mailbox, is_problem, refusal};
 use crate::post::{Received, Threads};
-use crate::{BASE, Problem, Result, b64url, from_b64url, now};
+use crate::{BASE, Problem, Result, b64url, from_b64url, now, rng};
 
 const INVITATION: &str = "https://didcomm.org/out-of-band/2.0/invitation";
 
@@ -89,6 +90,17 @@ pub struct Guest {
     pub name: String,
     /// Says that the identity speaks through the connection DID.
     pub link: String,
+    /// Its part of the words that people compare (RM-44).
+    pub nonce: [u8; 32],
+}
+
+impl Guest {
+    /// A guest of one room, with a nonce of its own.
+    pub fn new(identity: Identity, name: &str, link: String) -> Self {
+        let mut nonce = [0; 32];
+        rng().fill_bytes(&mut nonce);
+        Self { identity, name: name.to_owned(), link, nonce }
+    }
 }
 
 /// One party of a roster.
@@ -100,6 +112,8 @@ pub struct Party {
     pub did: String,
     /// The key that it is written to, which is its static key in handshakes.
     pub kid: String,
+    /// What it committed to.
+    pub commitment: String,
 }
 
 /// A roster that was checked.
@@ -120,12 +134,22 @@ impl Roster {
     }
 }
 
+/// Returns the commitment to a nonce (RM-44).
+pub fn commitment(nonce: &[u8]) -> String {
+    b64url(Sha256::new().chain_update("didagent-commit/1").chain_update(nonce).finalize())
+}
+
 /// Asks for a seat and waits until the room is full: for the roster.
 ///
 /// # Errors
 /// [`Problem::Refused`] if the host refuses, another one if the roster must be refused (RM-22).
 pub async fn join(mailbox: &mut Mailbox, guest: &Guest, invitation: &Invitation) -> Result<Roster> {
-    let body = json!({"name": guest.name, "link": guest.link, "invitation_hash": b64url(invitation.hash)});
+    let body = json!({
+        "name": guest.name,
+        "link": guest.link,
+        "invitation_hash": b64url(invitation.hash),
+        "commitment": commitment(&guest.nonce),
+    });
     let kid = key_of(&invitation.host)?;
     let threads = Threads { pthid: Some(invitation.room.clone()), ..Threads::default() };
     let id = mailbox.write(&kid, &format!("{BASE}/room/1.0/join"), body, threads).await?;
@@ -187,7 +211,10 @@ async fn roster(
         }
         others.push(party);
     }
-    let last = others.pop().filter(|last| last.did == own && last.identity == guest.identity.did());
+    let last = others.pop().filter(|last| {
+        (last.did.as_str(), last.identity.as_str()) == (own, guest.identity.did())
+            && last.commitment == commitment(&guest.nonce)
+    });
     let own = last.ok_or_else(|| wrong("this party is not the last"))?;
     let host = others.first().filter(|host| host.did == invitation.host);
     let host = host.ok_or_else(|| wrong("another host"))?.identity.clone();
@@ -202,7 +229,11 @@ async fn party(entry: &Value, index: usize) -> Result<Party> {
         && kid.split('#').next() == Some(&did)
         && x25519(&kid).is_ok()
         && identity_of(&text(entry, "link")?, &did).await? == identity;
-    if right { Ok(Party { identity, did, kid }) } else { Err(Problem::broken("an entry of the roster")) }
+    let commitment = text(entry, "commitment")?;
+    if !right {
+        return Err(Problem::broken("an entry of the roster"));
+    }
+    Ok(Party { identity, did, kid, commitment })
 }
 
 /// The key for mail to somebody of whom only the DID is known.

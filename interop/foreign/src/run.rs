@@ -21,7 +21,7 @@ use crate::carry::{self, Carried, Notice};
 use crate::identity::verify;
 use crate::mediator::{Frame, Mailbox};
 use crate::post::{Received, Threads};
-use crate::room::{Guest, Invitation, Party, Roster, is_of};
+use crate::room::{Guest, Invitation, Party, Roster, commitment, is_of};
 use crate::{BASE, Problem, Result, b64url, from_b64url, rng};
 
 /// Exporter label of a circuit's token (NA-04), and the number of the session's first circuit (RL-10).
@@ -120,7 +120,7 @@ impl Run {
     pub async fn ready(&mut self, guest: &Guest, hash: [u8; 32]) -> Result<()> {
         let signature = guest.identity.sign(&self.roster.signed_bytes())?;
         let index = self.peers.len();
-        let body = json!({"hash": b64url(hash), "index": index, "signature": b64url(signature)});
+        let body = json!({"hash": b64url(hash), "index": index, "signature": b64url(signature), "nonce": b64url(guest.nonce)});
         self.tell("ready", &body).await?;
         while !self.peers.iter().all(|peer| peer.is_ready) {
             self.turn().await?;
@@ -345,6 +345,9 @@ impl Run {
         if is_of(mail, "ready", &self.invitation) {
             if from_b64url(mail.text("hash")?)? != self.roster.hash || mail.message.body["index"] != index {
                 return Err(Problem::broken("a party is ready for another roster"));
+            }
+            if commitment(&from_b64url(mail.text("nonce")?)?) != self.peers[index].party.commitment {
+                return Err(Problem::broken("a party shows another nonce than it had committed to"));
             }
             let signature = from_b64url(mail.text("signature")?)?;
             let identity = &self.peers[index].party.identity;

@@ -17,7 +17,7 @@ async fn arrive(invitation: &Invitation, seed: u8) -> (Mailbox, Guest) {
     let own = Connection::new(&identity, [seed; 32], &invitation.mediator);
     let link = identity.link(&own.did, 1_800_000_000).unwrap();
     let mailbox = Mailbox::open(own, &invitation.mediator).await.unwrap();
-    (mailbox, Guest { identity, name: "foreigner".to_owned(), link })
+    (mailbox, Guest::new(identity, "foreigner", link))
 }
 
 /// Takes a seat and makes the sessions.

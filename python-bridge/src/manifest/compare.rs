@@ -50,11 +50,11 @@ pub fn compare(ours: Option<&Manifest>, theirs: Option<&Manifest>, m: usize) -> 
     let mut found = Comparison::default();
     let (ours, theirs) = match (ours, theirs) {
         (Some(ours), Some(theirs)) => (ours, theirs),
-        (_, None) => {
+        (Some(_), None) => {
             found.notes.push("starts its program by hand, so it is not compared".to_owned());
             return found;
         }
-        (None, Some(_)) => return found,
+        (None, _) => return found,
     };
     if ours.kind() == ProgramKind::Other || theirs.kind() == ProgramKind::Other {
         let allowed = ours.allow_unknown && theirs.allow_unknown;
@@ -75,7 +75,7 @@ pub fn compare(ours: Option<&Manifest>, theirs: Option<&Manifest>, m: usize) -> 
     }
     if ours.program.sha256 != theirs.program.sha256 {
         let shown = |manifest: &Manifest| {
-            format!("{} {}", manifest.program.name, short(manifest.program.sha256.as_deref()))
+            format!("{} {}", manifest.program.name, short_digest(manifest.program.sha256.as_deref()))
         };
         found.item("program", shown(ours), shown(theirs));
     }
@@ -116,7 +116,7 @@ fn digests(
     theirs: &BTreeMap<String, String>,
 ) {
     for name in names(ours, theirs) {
-        let value = |of: &BTreeMap<String, String>| short(of.get(name).map(String::as_str));
+        let value = |of: &BTreeMap<String, String>| short_digest(of.get(name).map(String::as_str));
         if ours.get(name) != theirs.get(name) {
             found.item(format!("{what} {name}"), value(ours), value(theirs));
         }
@@ -136,7 +136,9 @@ fn mpyc(found: &mut Comparison, ours: &Manifest, theirs: &Manifest) {
     let shown = |manifest: &Manifest| match &manifest.mpyc {
         None => "none".to_owned(),
         // A copy that somebody changed says the same version.
-        Some(mpyc) if same_version => format!("{} with files {}", mpyc.version, short(Some(&mpyc.sha256))),
+        Some(mpyc) if same_version => {
+            format!("{} with files {}", mpyc.version, short_digest(Some(&mpyc.sha256)))
+        }
         Some(mpyc) => mpyc.version.clone(),
     };
     found.item("MPyC", shown(ours), shown(theirs));
@@ -172,7 +174,8 @@ fn notes(found: &mut Comparison, ours: &Manifest, theirs: &Manifest) {
 }
 
 /// Shortens a digest to what people can compare.
-fn short(digest: Option<&str>) -> String {
+#[must_use]
+pub fn short_digest(digest: Option<&str>) -> String {
     match digest {
         Some(digest) => {
             let end = digest.len().saturating_sub(2);

@@ -20,11 +20,10 @@ use crate::launch;
 
 mod compare;
 
-pub use compare::{Comparison, Difference, compare};
+pub use compare::{Comparison, Difference, compare, short_digest};
 
-/// The text of the program that describes a Python command: one file, standard library only, Python 3.9 or later. The caller
-/// writes it to a private file and gives its path to [`probe_command`].
-pub const MANIFEST_SOURCE: &str = include_str!("../../python/didagent/manifest.py");
+/// The text of the program that describes a Python command: standard library only, Python 3.9 or later.
+const MANIFEST_SOURCE: &str = include_str!("../../python/didagent/manifest.py");
 
 /// Most bytes of a manifest as JSON (MF-05).
 pub const MAX_BYTES: usize = 16 * 1024;
@@ -172,7 +171,7 @@ impl Manifest {
         }
         let manifest: Self =
             serde_json::from_value(value).map_err(|_| malformed("a member is missing or of another type"))?;
-        manifest.check().map_err(malformed)?;
+        manifest.check()?;
         Ok(manifest)
     }
 
@@ -181,7 +180,15 @@ impl Manifest {
         if self.program.sha256.is_some() { ProgramKind::Python } else { ProgramKind::Other }
     }
 
-    fn check(&self) -> Result<(), &'static str> {
+    /// Checks what its type alone does not say (MF-05).
+    ///
+    /// # Errors
+    /// [`ManifestError::Malformed`].
+    pub fn check(&self) -> Result<(), ManifestError> {
+        self.check_members().map_err(|why| ManifestError::Malformed { why })
+    }
+
+    fn check_members(&self) -> Result<(), &'static str> {
         if self.v != 1 {
             return Err("it is of another version");
         }
@@ -215,18 +222,15 @@ pub struct Probe {
     pub agreed: Vec<u8>,
 }
 
-/// Returns the command that describes a Python command, with the text of [`MANIFEST_SOURCE`] at `script`; `None` if `command` is
-/// not Python. Run it in the folder and with the environment in which the program will run.
+/// Returns the command that describes a Python command; `None` if `command` is not Python. Run it in the folder and with the
+/// environment in which the program will run, and give what it prints to [`read_probe`].
 #[must_use]
-pub fn probe_command(
-    command: &[OsString],
-    script: &Path,
-    same_args: bool,
-    include: &[OsString],
-) -> Option<Vec<OsString>> {
-    let launch::Rewritten::Python(mut words) = launch::rewrite(command, script) else { return None };
-    let at = words.iter().position(|word| word == script)?;
-    let mut ours: Vec<OsString> = Vec::new();
+pub fn probe_command(command: &[OsString], same_args: bool, include: &[OsString]) -> Option<Vec<OsString>> {
+    // In the place of the launcher, which no command names twice: `-c`, whose value is our text.
+    let place = Path::new("\u{0}");
+    let launch::Rewritten::Python(mut words) = launch::rewrite(command, place) else { return None };
+    let at = words.iter().position(|word| word == place)?;
+    let mut ours: Vec<OsString> = vec!["-c".into(), MANIFEST_SOURCE.into()];
     ours.extend(same_args.then(|| "--same-args".into()));
     for file in include {
         let mut word = OsString::from("--include=");
@@ -234,8 +238,7 @@ pub fn probe_command(
         ours.push(word);
     }
     ours.push("RUN".into());
-    let behind = at.checked_add(1)?;
-    words.splice(behind..behind, ours);
+    words.splice(at..=at, ours);
     Some(words)
 }
 

@@ -173,15 +173,18 @@ fn the_command_that_describes_a_program_is_the_program_with_ours_in_front() {
     let words = |line: &str| line.split(' ').map(OsString::from).collect::<Vec<_>>();
     let probe = |line: &str, same, include: &[&str]| {
         let include: Vec<_> = include.iter().map(OsString::from).collect();
-        probe_command(&words(line), Path::new("/m.py"), same, &include)
+        let mut words = probe_command(&words(line), same, &include)?;
+        let text = words.iter_mut().find(|word| *word == MANIFEST_SOURCE)?;
+        *text = "TEXT".into();
+        Some(words)
     };
     assert_eq!(
         probe("python3 -u vote.py -T 1", false, &[]),
-        Some(words("python3 -u /m.py RUN vote.py -T 1"))
+        Some(words("python3 -u -c TEXT RUN vote.py -T 1"))
     );
     assert_eq!(
         probe("python3 -m vote 5", true, &["a", "-b"]),
-        Some(words("python3 /m.py --same-args --include=a --include=-b RUN -m vote 5"))
+        Some(words("python3 -c TEXT --same-args --include=a --include=-b RUN -m vote 5"))
     );
     assert_eq!(probe("./vote 5", true, &[]), None);
 }

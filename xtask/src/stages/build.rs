@@ -35,6 +35,7 @@ pub(super) fn test(workshop: &Workshop) -> Result {
         .with("DIDAGENT_TEST_PYTHON", workshop.python())
         .with("DIDAGENT_TEST_PYTHON_NUMPY", workshop.python_numpy())
         .with("DIDAGENT_TEST_PYTHON_BARE", workshop.python_bare())
+        .with("DIDAGENT_TEST_OLD_MPYC", workshop.old_mpyc())
         .with("DIDAGENT_NULL_CIPHER_BIN", workshop.null_cipher_agent());
     workshop.run(lengthened(workshop, all))?;
     workshop.run(Line::cargo(

@@ -11,6 +11,10 @@ use crate::workshop::Workshop;
 const REQUIREMENTS: &str =
     "mpyc==0.11 --hash=sha256:059ffa3396089ebb77beb43ea2f8040f2a20f3fc7ff6d3c839df3b3f3c28d38e\n";
 
+/// One of another version, which a test puts in front of the right one.
+const OLD_REQUIREMENTS: &str =
+    "mpyc==0.9 --hash=sha256:b0f89df1d83e9eaa9827ab34ce6f95f77fdee9d07bd038ee8d93f2ae875e310a\n";
+
 /// Succeeds with the right MPyC and not with another.
 const HAS_MPYC: &str = "import mpyc, sys; sys.exit(mpyc.__version__ != '0.11')";
 
@@ -33,6 +37,7 @@ const PIP: &str = "-m pip install --quiet --disable-pip-version-check --no-deps 
 pub(super) fn run(workshop: &Workshop) -> Result {
     with_mpyc(workshop, "python", &workshop.python(), HAS_MPYC, None)?;
     with_mpyc(workshop, "python-numpy", &workshop.python_numpy(), HAS_NUMPY, Some(NUMPY))?;
+    old_mpyc(workshop)?;
     let bare = workshop.python_bare();
     if says_yes(&bare, IS_BARE) {
         println!("there already: {}", workshop.shown(&bare));
@@ -54,6 +59,19 @@ pub(super) fn with_reference(workshop: &Workshop) -> Result<PathBuf> {
     workshop.run(pip.word("--require-hashes").word("-r").word("spec/reference/requirements.txt"))?;
     check(&python, HAS_REFERENCE)?;
     Ok(python)
+}
+
+/// A folder with another MPyC.
+fn old_mpyc(workshop: &Workshop) -> Result {
+    let folder = workshop.old_mpyc();
+    if folder.join("mpyc").join("runtime.py").is_file() {
+        println!("there already: {}", workshop.shown(&folder));
+        return Ok(());
+    }
+    let list = workshop.made().join("old-requirements.txt");
+    fs::write(&list, OLD_REQUIREMENTS).about(format!("write {}", list.display()))?;
+    let pip = PIP.split_whitespace().fold(Line::program(workshop.python()), Line::word);
+    workshop.run(pip.word("--require-hashes").word("--target").word(folder).word("-r").word(list))
 }
 
 fn with_mpyc(workshop: &Workshop, name: &str, python: &Path, is_right: &str, more: Option<&str>) -> Result {

@@ -11,7 +11,7 @@ use didagent_didcomm::protocols::{Body as _, Digest32};
 use rand_core::CryptoRng;
 
 use super::roster::Roster;
-use super::{Event, Member, Output, describe, describe_leave, leave};
+use super::{Event, Member, Output, describe, describe_leave, leave, words};
 use crate::core::invite::{Invitation, new_id};
 use crate::core::pairing::{Between, Handshakes, Outcome, PairingError};
 use crate::failure::{Failure, Kind};
@@ -39,8 +39,8 @@ pub(super) struct Forming {
     answered: BTreeSet<usize>,
     /// Peers whose session is confirmed.
     up: BTreeSet<usize>,
-    /// Parties whose signature over the roster verified, ourselves included.
-    ready: BTreeSet<usize>,
+    /// Parties whose signature over the roster verified, ourselves included, and what they had committed to.
+    ready: BTreeMap<usize, [u8; 32]>,
     /// Peers whose handshake does not complete or whose session ended, and until when we wait for better news of them.
     trouble: BTreeMap<usize, (Instant, Failure)>,
 }
@@ -65,7 +65,7 @@ impl Forming {
             handshakes: Handshakes::new(member.suites.clone(), member.capabilities.clone()),
             answered: BTreeSet::new(),
             up: BTreeSet::new(),
-            ready: BTreeSet::new(),
+            ready: BTreeMap::new(),
             trouble: BTreeMap::new(),
         };
         for peer in ours + 1..forming.roster.body().m {
@@ -124,13 +124,18 @@ impl Forming {
         if let Some(party) = self.roster.party(peer) {
             self.handshakes.confirmed(&party.did);
         }
-        if self.up.len() + 1 < self.roster.body().m || !self.ready.insert(self.ours) {
+        if self.up.len() + 1 < self.roster.body().m {
+            return;
+        }
+        let nonce = member.nonce.shown();
+        if self.ready.insert(self.ours, nonce.0).is_some() {
             return;
         }
         let body = Ready {
             hash: Digest32(self.roster.hash()),
             index: u32::try_from(self.ours).unwrap_or(u32::MAX),
             signature: self.roster.sign(&member.identity).to_vec(),
+            nonce,
         };
         for to in super::keys_of_others(&self.roster, &member.connection.did) {
             outputs.push_back(Output::send(to, body.message(new_id(rng)).pthid(room)));
@@ -150,6 +155,11 @@ impl Forming {
     /// Says whether every party signed the roster and every session of ours works.
     pub(super) fn is_complete(&self) -> bool {
         self.trouble.is_empty() && self.ready.len() == self.roster.body().m
+    }
+
+    /// Returns the words that people compare, once everybody is ready.
+    pub(super) fn words(&self) -> Vec<&'static str> {
+        words::words(&self.roster.hash(), self.ready.values())
     }
 
     pub(super) fn roster(&self) -> &Roster {
@@ -179,7 +189,8 @@ impl Forming {
                 (0..self.roster.body().m).filter(|index| *index != self.ours && !have.contains(index));
             missing.map(|index| self.describe(index)).collect::<Vec<_>>().join(", ")
         };
-        let (silent, unready) = (missing(&self.up), missing(&self.ready));
+        let ready = self.ready.keys().copied().collect();
+        let (silent, unready) = (missing(&self.up), missing(&ready));
         let message = if silent.is_empty() {
             format!("not ready in time: {unready}")
         } else {
@@ -257,7 +268,14 @@ impl Forming {
                 format!("the signature of {who} over the roster does not verify"),
             ));
         }
-        if self.ready.insert(peer) {
+        let committed = self.roster.party(peer).map(|party| party.commitment);
+        if committed != Some(words::commitment(&ready.nonce.0)) {
+            return Err(Failure::new(
+                Kind::RosterRefused,
+                format!("{who} shows another number than it had committed to"),
+            ));
+        }
+        if self.ready.insert(peer, ready.nonce.0).is_none() {
             outputs.push_back(Output::Event(Event::PeerReady { index: peer }));
         }
         Ok(())

@@ -18,11 +18,13 @@
 //!
 //! Not its concern: sockets and sealing (`io`, `post`), the bytes of sessions, what the program does.
 
+mod agreement;
 mod forming;
 pub mod leave;
 mod lobby;
 pub mod roster;
 mod types;
+mod words;
 
 #[cfg(test)]
 mod tests;
@@ -33,17 +35,19 @@ use std::time::{Duration, Instant};
 use didagent_didcomm::envelope::Authenticated;
 use didagent_didcomm::message::Message;
 use didagent_didcomm::protocols::Body as _;
-use didagent_didcomm::protocols::room::Leave;
+use didagent_didcomm::protocols::room::{Leave, Seats};
 use didagent_didcomm::protocols::session::Propose;
 use rand_core::CryptoRng;
 
 use crate::core::invite::{Invitation, new_id};
-use crate::failure::Failure;
+use crate::failure::{Failure, Kind};
+pub use agreement::sentence;
 use forming::Forming;
 pub use leave::describe_leave;
 use lobby::{GuestLobby, HostLobby};
 use roster::Roster;
 pub use types::{Event, Input, Member, Now, Output, Seat, ThresholdRule};
+pub use words::Nonce;
 
 /// How long a guest waits for the host's first answer. A host that runs answers in well under a second; the rest is for
 /// slow links.
@@ -115,6 +119,12 @@ impl Room {
             }
             Input::MediatorBack => self.mediator_back(now, rng),
             Input::Unregistered(did) => self.unregistered(did, now),
+            Input::Manifest(manifest) => {
+                self.member.manifest = Some(*manifest);
+                if let Phase::Host(lobby) = &mut self.phase {
+                    lobby.compare_again(&self.member, &self.invitation, rng, &mut self.outputs);
+                }
+            }
             Input::Timeout => self.check_deadlines(now, rng),
             Input::Leave(body) => self.leave(&body, rng),
         }
@@ -225,7 +235,9 @@ impl Room {
         }
         let outputs = &mut self.outputs;
         match &mut self.phase {
-            Phase::Host(lobby) => lobby.message(&self.invitation, sender, message, now, rng, outputs),
+            Phase::Host(lobby) => {
+                lobby.message((&self.member, &self.invitation), sender, message, now, rng, outputs);
+            }
             Phase::Guest(lobby) => {
                 match lobby.message(&self.member, &self.invitation, sender, message, now.instant, outputs) {
                     Ok(lobby::Guest::Taken) => {}
@@ -235,7 +247,13 @@ impl Room {
                             self.early.push_back((sender.clone(), message.clone()));
                         }
                     }
-                    Err(failure) => self.fail(failure),
+                    Err(failure) => {
+                        if failure.kind == Kind::Agreement && Seats::try_from(message).is_ok() {
+                            // Without a word, so the seat stays ours (MF-20).
+                            self.phase = Phase::Over;
+                        }
+                        self.fail(failure);
+                    }
                 }
             }
             Phase::Forming(forming) => {
@@ -294,14 +312,17 @@ impl Room {
             && forming.is_complete()
         {
             let roster = Box::new(forming.roster().clone());
-            self.outputs.push_back(Output::Ready(roster.clone()));
+            let words = forming.words();
+            self.outputs.push_back(Output::Ready { roster: roster.clone(), words });
             self.phase = Phase::Running(roster);
         }
     }
 
     fn mediator_back(&mut self, now: Now, rng: &mut impl CryptoRng) {
         match &mut self.phase {
-            Phase::Host(lobby) => lobby.mediator_back(&self.invitation, now.instant, rng, &mut self.outputs),
+            Phase::Host(lobby) => {
+                lobby.mediator_back((&self.member, &self.invitation), now.instant, rng, &mut self.outputs);
+            }
             Phase::Guest(lobby) => {
                 lobby.expect_answer(now.instant);
                 self.ask_host(now, rng);
@@ -331,7 +352,8 @@ impl Room {
 
     fn check_deadlines(&mut self, now: Now, rng: &mut impl CryptoRng) {
         if let Phase::Host(lobby) = &mut self.phase {
-            lobby.check_deadlines(&self.invitation, now.instant, rng, &mut self.outputs);
+            let context = (&self.member, &self.invitation);
+            lobby.check_deadlines(context, now.instant, rng, &mut self.outputs);
         }
         let failure = match &self.phase {
             Phase::Host(lobby) if self.invitation.is_expired(now.unix) => Some(lobby.expired()),

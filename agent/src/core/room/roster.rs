@@ -6,12 +6,16 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use didagent_bridge::manifest::{Manifest, ProgramKind};
 use didagent_didcomm::did::{self, key};
+use didagent_didcomm::protocols::Digest32;
 use didagent_didcomm::{is_invisible, keys, link};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::core::identity::Identity;
+use crate::core::room::agreement;
+use crate::failure::Failure;
 
 /// Most parties in a room. MPyC sends 2-byte pids; ten parties already hold 45 sessions.
 pub const MAX_PARTIES: usize = 16;
@@ -42,6 +46,8 @@ pub struct RosterBody {
     pub threshold: usize,
     /// DID of the mediator on which the circuits meet.
     pub relay: String,
+    /// What the host runs, and with it everybody whose program can be compared; `None` if its person starts it.
+    pub manifest: Option<Manifest>,
     /// The parties in order of their index.
     pub parties: Vec<Party>,
 }
@@ -61,6 +67,10 @@ pub struct Party {
     pub kid: String,
     /// The signed link between `identity` and `did`.
     pub link: String,
+    /// What can be compared of its program.
+    pub program: ProgramKind,
+    /// What it committed to, for the words that people compare.
+    pub commitment: Digest32,
 }
 
 /// A roster as received: nothing about it is known to be true.
@@ -94,6 +104,10 @@ pub struct Expected<'a> {
     pub did: &'a str,
     /// The threshold that our program will run with, when there are `m` parties; `None` to accept any.
     pub threshold: Option<usize>,
+    /// What we would run; `None` if our person starts it.
+    pub manifest: Option<&'a Manifest>,
+    /// What we committed to.
+    pub commitment: Digest32,
 }
 
 /// Why a roster is refused.
@@ -131,6 +145,9 @@ pub enum RosterError {
         /// The value of our own command line.
         ours: usize,
     },
+    /// The host would run something else than we.
+    #[error("the host runs something else: {0}")]
+    Manifest(Failure),
 }
 
 impl Roster {
@@ -225,7 +242,10 @@ impl RosterIn {
         if body.relay != expected.mediator {
             return Err(wrong("relay"));
         }
-        if roster.party_of(expected.did).is_none_or(|party| party.identity != expected.identity) {
+        let is_ours = |party: &Party| {
+            (party.identity.as_str(), party.commitment) == (expected.identity, expected.commitment)
+        };
+        if !roster.party_of(expected.did).is_some_and(is_ours) {
             return Err(wrong("entry for this party"));
         }
         if let Some(ours) = expected.threshold
@@ -233,6 +253,12 @@ impl RosterIn {
         {
             return Err(RosterError::Threshold { host: body.threshold, ours });
         }
+        let ours = roster.party_of(expected.did).map(|party| party.program);
+        if ours != Some(agreement::kind(expected.manifest)) {
+            return Err(wrong("kind of program of this party"));
+        }
+        agreement::with_host(expected.manifest, body.manifest.as_ref(), body.m)
+            .map_err(RosterError::Manifest)?;
         Ok(roster)
     }
 
@@ -255,6 +281,12 @@ impl RosterIn {
         }
         if body.round == 0 {
             return wrong("round");
+        }
+        if body.manifest.as_ref().is_some_and(|manifest| manifest.check().is_err()) {
+            return wrong("manifest");
+        }
+        if body.parties.first().map(|party| party.program) != Some(agreement::kind(body.manifest.as_ref())) {
+            return wrong("kind of program of the host");
         }
         for (index, party) in body.parties.iter().enumerate() {
             check_party(&body.parties, index, party)?;

@@ -2,8 +2,10 @@
 
 mod anew;
 mod keys;
+mod manifests;
 mod outage;
 mod seats;
+mod words;
 
 use std::collections::{BTreeSet, VecDeque};
 
@@ -20,7 +22,6 @@ use crate::core::identity::Identity;
 use crate::core::pairing::{Capabilities, Policy};
 use crate::core::post::Post;
 use crate::core::test_rng;
-use crate::failure::Kind;
 
 const UNIX: u64 = 1_800_000_000;
 
@@ -35,6 +36,7 @@ struct Seat {
     room: Room,
     events: Vec<Event>,
     ready: Option<Box<Roster>>,
+    words: Vec<&'static str>,
     failed: Option<Failure>,
     connected: BTreeSet<usize>,
 }
@@ -42,8 +44,18 @@ struct Seat {
 fn member(seed: u8, threshold: Option<ThresholdRule>) -> Member {
     let identity = Arc::new(Identity::generate(&mut test_rng(seed)));
     let connection = identity.connection("did:peer:2.Ez6LSmediator");
+    let nonce = Nonce::random(&mut test_rng(seed ^ 0x80));
     let (suites, capabilities) = (Policy::of_machine(true), Capabilities::default());
-    Member { identity, connection, name: format!("party {seed}"), threshold, suites, capabilities }
+    Member {
+        identity,
+        connection,
+        name: format!("party {seed}"),
+        threshold,
+        manifest: None,
+        nonce,
+        suites,
+        capabilities,
+    }
 }
 
 impl Table {
@@ -72,6 +84,7 @@ impl Table {
             room,
             events: Vec::new(),
             ready: None,
+            words: Vec::new(),
             failed: None,
             connected: BTreeSet::new(),
         });
@@ -101,7 +114,7 @@ impl Table {
                 }
                 Output::Event(event) => seat.events.push(event),
                 Output::Connect { peer, .. } => drop(seat.connected.insert(peer)),
-                Output::Ready(roster) => seat.ready = Some(roster),
+                Output::Ready { roster, words } => (seat.ready, seat.words) = (Some(roster), words),
                 Output::Failed(failure) => drop(seat.failed.get_or_insert(failure)),
                 Output::Timeout(_) => return,
             }

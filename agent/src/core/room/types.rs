@@ -3,12 +3,14 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use didagent_bridge::manifest::{Difference, Manifest};
 use didagent_didcomm::envelope::Authenticated;
 use didagent_didcomm::message::Message;
 use didagent_didcomm::protocols::room::Leave;
 use didagent_session::Established;
 
 use super::roster::Roster;
+use super::words::Nonce;
 use crate::core::identity::{ConnectionDid, Identity};
 use crate::core::pairing::{Capabilities, Policy};
 use crate::failure::Failure;
@@ -33,6 +35,10 @@ pub struct Member {
     pub name: String,
     /// The threshold that our own program would run with among `m` parties; `None` if there is no program to tell.
     pub threshold: Option<ThresholdRule>,
+    /// What our program is; `None` if our person starts it.
+    pub manifest: Option<Manifest>,
+    /// Our part of the words that people compare; for this room only.
+    pub nonce: Nonce,
     /// The cipher suites that we offer and complete.
     pub suites: Policy,
     /// What is remembered of others from sessions before.
@@ -73,6 +79,8 @@ pub enum Input<'a> {
     MediatorBack,
     /// The mediator does not know the party with this DID, to which we wrote.
     Unregistered(&'a str),
+    /// Our program was looked at again.
+    Manifest(Box<Manifest>),
     /// A deadline may have passed.
     Timeout,
     /// We leave; the others are told.
@@ -107,7 +115,12 @@ pub enum Output {
         established: Box<Established>,
     },
     /// Everything is agreed: start.
-    Ready(Box<Roster>),
+    Ready {
+        /// What everybody signed.
+        roster: Box<Roster>,
+        /// The words that people compare.
+        words: Vec<&'static str>,
+    },
     /// The room cannot go on.
     Failed(Failure),
     /// Nothing more to do until this time.
@@ -143,6 +156,31 @@ pub enum Event {
         seats: usize,
         /// Names in order of their index.
         names: Vec<String>,
+        /// Indices of those who would run something else than the host, and what differs, as the host says.
+        differs: Vec<(usize, Vec<String>)>,
+    },
+    /// A guest would run something else than we, the host.
+    Differs {
+        /// Its index so far.
+        index: usize,
+        /// Its name.
+        name: String,
+        /// What differs.
+        differences: Vec<Difference>,
+    },
+    /// A guest that differed does not any more.
+    Fits {
+        /// Its index so far.
+        index: usize,
+        /// Its name.
+        name: String,
+    },
+    /// What people should know of another one's program.
+    Note {
+        /// Its name.
+        name: String,
+        /// A sentence without its subject.
+        text: String,
     },
     /// The roster was verified.
     Roster(Box<Roster>),

@@ -11,7 +11,7 @@ use tokio::process::Command;
 use tokio::time::timeout;
 
 use crate::failure::{Failure, Kind};
-use crate::io::program::Program;
+use crate::io::program::{Comparing, Program};
 
 /// Compiles a program without running it; says in one line what is wrong with it.
 const COMPILE: &str = "
@@ -64,7 +64,7 @@ pub(super) async fn command(
 ) -> Result<Vec<OsString>, Failure> {
     let mut command = vec![python.as_os_str().to_owned(), script(program).into_os_string()];
     command.extend_from_slice(arguments);
-    Program::check(command.clone()).await?;
+    Program::check(command.clone(), Comparing::default()).await?;
     compiles(python, program).await?;
     Ok(command)
 }

@@ -100,7 +100,16 @@ impl Stage {
         let mut heard = Hearing { outcomes: &mut outcomes, with_stderr, tell };
 
         let patience = wish.patience.as_secs().to_string();
-        let host = words(&["invite", "--parties", &count, "--mediator", &mediator, "--patience", &patience]);
+        let host = words(&[
+            "invite",
+            "--no-privacy",
+            "--parties",
+            &count,
+            "--mediator",
+            &mediator,
+            "--patience",
+            &patience,
+        ]);
         (heard.tell)(Progress::Started(format!(
             "didagent invite --parties {count} --mediator LINK -- {shown}"
         )));

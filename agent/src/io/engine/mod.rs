@@ -13,10 +13,12 @@ mod desk;
 mod explanation;
 mod farewell;
 mod links;
+mod look;
 mod mail;
 mod missing;
 mod paths;
 mod reconnect;
+mod room_events;
 mod run;
 mod start;
 mod vain;
@@ -34,7 +36,7 @@ use tracing::Instrument as _;
 use crate::core::allowance::Allowance;
 use crate::core::backoff::Outage;
 use crate::core::connect::Mailbox;
-use crate::core::contacts::{Acquaintance, Contacts};
+use crate::core::contacts::Contacts;
 use crate::core::identity::{ConnectionDid, Identity};
 use crate::core::invite::Invitation;
 use crate::core::room::roster::Roster;
@@ -46,6 +48,7 @@ use crate::io::home::{EngineLock, Home, RunDir};
 use crate::io::local_api::{Serving, Shown};
 use crate::io::os::EndRequests;
 use crate::io::peer::{Ended, FromPeer, Peer, SessionStream};
+pub use crate::io::program::Comparing;
 use crate::io::program::Program;
 use crate::io::standstill::Standstill;
 use crate::io::websocket::{FromMediator, MediatorLink};
@@ -53,6 +56,7 @@ use crate::io::{SystemRng, stdout, unix_now};
 use crate::report::{PathReport, Report, Reporter};
 use desk::Desk;
 use farewell::interrupted;
+use look::Looked;
 use paths::Paths;
 use run::{Happened, Run};
 
@@ -78,6 +82,8 @@ pub struct Plan {
     pub patience: Duration,
     /// The program to run, or nothing: then a person starts MPyC by hand.
     pub command: Vec<std::ffi::OsString>,
+    /// How the program is compared with the others'.
+    pub comparing: Comparing,
     /// Capture the program's stdout and report it line by line.
     pub capture: bool,
 }
@@ -166,6 +172,8 @@ struct Engine {
     /// When the room was full.
     full_at: Option<Instant>,
     program: Option<Program>,
+    /// Our program, looked at again because somebody's differs.
+    looked: Looked,
     capture: bool,
     /// How long a run waits for a party or mediator that is away.
     patience: Duration,
@@ -287,6 +295,7 @@ impl Engine {
                     self.ask(ask).await;
                     Ok(None)
                 }
+                looked = self.looked.next() => Ok(self.looked_again(looked)),
                 happened = next_of_run(&mut self.run) => {
                     // Ctrl-C at a terminal reaches the program too, and it may be the first to act on it.
                     if matches!(happened, Happened::Ended(_)) && ends.next().now_or_never().is_some() {
@@ -350,54 +359,10 @@ impl Engine {
                     }
                 }
                 Output::Connect { peer, established } => self.connect(peer, *established)?,
-                Output::Ready(roster) => self.begin_run(roster, reporter).await?,
+                Output::Ready { roster, words } => self.begin_run(roster, words, reporter).await?,
                 Output::Failed(failure) => return Err(failure),
             }
         }
-    }
-
-    fn room_event(
-        &mut self,
-        event: room::Event,
-        reporter: &mut dyn Reporter,
-    ) -> Result<Option<End>, Failure> {
-        match event {
-            room::Event::Joined { index, name, identity } => {
-                let missing = self.room.as_ref().map_or(0, Room::missing);
-                tracing::info!(party = index, missing, "somebody joined");
-                let acquaintance = self.contacts.acquaintance(&identity, &name);
-                reporter.report(&Report::Joined { index, name, identity, acquaintance, missing });
-            }
-            room::Event::Left { name } => reporter.report(&Report::Left { name }),
-            room::Event::Seats { seats, names } => reporter.report(&Report::Seats { seats, names }),
-            room::Event::Roster(roster) => {
-                tracing::info!(m = roster.body().m, threshold = roster.body().threshold, "the room is full");
-                self.full_at = Some(Instant::now());
-                self.roster = Some(roster);
-            }
-            room::Event::PeerReady { index } => tracing::info!(party = index, "party is ready"),
-            room::Event::PeerLeft { index, body } => return self.peer_left(index, &body),
-            room::Event::BeganAnew { index } => return self.began_anew(index),
-        }
-        Ok(None)
-    }
-
-    /// Writes the parties of a roster into the contacts, and returns what was known of each before. Only after everybody signed
-    /// it: until then the names in it are only what the host says.
-    fn remember(&mut self, roster: &Roster) -> Result<Vec<Option<Acquaintance>>, Failure> {
-        let mut contacts = self.contacts.clone();
-        let mut acquaintances = Vec::new();
-        for party in &roster.body().parties {
-            let is_other = party.identity != self.identity.did();
-            acquaintances.push(is_other.then(|| self.contacts.acquaintance(&party.identity, &party.name)));
-            if is_other {
-                let is_post_quantum = self.post_quantum.contains(&party.index);
-                contacts.met(&party.identity, &party.name, &party.did, is_post_quantum, unix_now());
-            }
-        }
-        self.home.write_contacts(&contacts)?;
-        self.contacts = contacts;
-        Ok(acquaintances)
     }
 
     async fn on_peer(

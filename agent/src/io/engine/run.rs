@@ -151,6 +151,7 @@ impl Engine {
     pub(super) async fn begin_run(
         &mut self,
         roster: Box<Roster>,
+        words: Vec<&'static str>,
         reporter: &mut dyn Reporter,
     ) -> Result<(), Failure> {
         let acquaintances = self.remember(&roster)?;
@@ -172,6 +173,7 @@ impl Engine {
             ours,
             paths: self.paths(&roster),
             acquaintances,
+            words,
             forming: self.full_at.map_or(Duration::ZERO, |at| at.elapsed()),
             roster,
         });

@@ -8,6 +8,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::desk::{Desk, command_shown};
 use super::links::DIALS;
+use super::look::Looked;
 use super::paths::Paths;
 use super::{Engine, Entry, MAILBOX, Plan, Role};
 use crate::core::allowance::Allowance;
@@ -15,7 +16,7 @@ use crate::core::clock;
 use crate::core::connect::Mailbox;
 use crate::core::invite::{Invitation, read_mediator_link};
 use crate::core::pairing::Policy;
-use crate::core::room::{Member, roster};
+use crate::core::room::{Member, Nonce, roster};
 use crate::core::seen::Seen;
 use crate::core::status::host_of;
 use crate::failure::{Failure, Kind};
@@ -45,7 +46,11 @@ pub(super) async fn start(plan: Plan, reporter: &mut dyn Reporter) -> Result<Eng
     let given = MediatorChoice::of(given.collect::<Result<_, _>>()?);
     let shown_command = command_shown(&plan.command);
     let command: Vec<String> = plan.command.iter().map(|word| word.to_string_lossy().into_owned()).collect();
-    let program = if plan.command.is_empty() { None } else { Some(Program::check(plan.command).await?) };
+    let program = if plan.command.is_empty() {
+        None
+    } else {
+        Some(Program::check(plan.command, plan.comparing).await?)
+    };
     if program.as_ref().is_some_and(|program| !program.is_python()) {
         reporter.report(&Report::Warning(
             "the program is not Python, so nothing keeps a port that it opens from being reached from outside".to_owned(),
@@ -107,6 +112,8 @@ pub(super) async fn start(plan: Plan, reporter: &mut dyn Reporter) -> Result<Eng
         connection: connection.clone(),
         name: plan.name,
         threshold: program.as_ref().map(Program::threshold),
+        nonce: Nonce::random(&mut rng),
+        manifest: program.as_ref().map(|program| program.manifest().clone()),
         suites: Policy::of_machine(has_aes_instructions()),
         capabilities: contacts.capabilities(),
     };
@@ -138,6 +145,7 @@ pub(super) async fn start(plan: Plan, reporter: &mut dyn Reporter) -> Result<Eng
         roster: None,
         full_at: None,
         program,
+        looked: Looked::new(),
         capture: plan.capture,
         patience: plan.patience,
         began: false,

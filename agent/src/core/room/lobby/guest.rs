@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use didagent_bridge::manifest::Manifest;
 use didagent_didcomm::envelope::Authenticated;
 use didagent_didcomm::message::Message;
 use didagent_didcomm::protocols::report_problem::ProblemReport;
@@ -13,7 +14,7 @@ use rand_core::CryptoRng;
 use crate::core::connect::showable;
 use crate::core::invite::{Invitation, new_id};
 use crate::core::room::roster::{Expected, MAX_PARTIES, Roster, RosterError, RosterIn};
-use crate::core::room::{Event, HOST_ANSWER, Member, Now, Output, Seat, describe_leave};
+use crate::core::room::{Event, HOST_ANSWER, Member, Now, Output, Seat, agreement, describe_leave};
 use crate::failure::{Failure, Kind};
 
 /// How long a guest asks again when the host's mediator does not know the host (RM-71). A host that still runs comes back
@@ -31,6 +32,9 @@ const ASK_SOON: Duration = Duration::from_secs(10);
 pub(in crate::core::room) const ASK_EVERY: Duration = Duration::from_secs(60);
 pub(in crate::core::room) const MAX_UNANSWERED: u32 = 5;
 
+/// Items that are shown of what the host says of another guest.
+const MAX_ITEMS: usize = 8;
+
 /// What the guest's lobby made of a message.
 pub(in crate::core::room) enum Guest {
     /// It was for the lobby.
@@ -44,6 +48,8 @@ pub(in crate::core::room) enum Guest {
 struct Told {
     seats: usize,
     names: Vec<String>,
+    differs: Vec<(usize, Vec<String>)>,
+    host: Option<Manifest>,
 }
 
 /// A guest's side: waiting for the roster.
@@ -103,6 +109,8 @@ impl GuestLobby {
             name: member.name.clone(),
             link: member.identity.link(&member.connection, now.unix),
             invitation_hash: Digest32(*invitation.hash()),
+            manifest: agreement::tell(member.manifest.as_ref()),
+            commitment: member.nonce.commitment(),
         };
         join.message(self.thid.clone()).pthid(invitation.room())
     }
@@ -164,15 +172,7 @@ impl GuestLobby {
         self.unanswered = 0;
         if let Ok(seats) = Seats::try_from(message) {
             self.answered(now);
-            // More than a room can have tell nothing.
-            let names: Vec<_> = seats.names.iter().take(MAX_PARTIES).map(|name| showable(name)).collect();
-            let seats = usize::try_from(seats.seats).unwrap_or(usize::MAX).min(MAX_PARTIES);
-            let told = Some(Box::new(Told { seats, names: names.clone() }));
-            if self.told != told || self.shows_again {
-                self.shows_again = false;
-                self.told = told;
-                outputs.push_back(Output::Event(Event::Seats { seats, names }));
-            }
+            self.told(member, seats, outputs)?;
         } else if let Ok(roster) = RosterMessage::try_from(message) {
             self.answered(now);
             self.roster = Some(verify(member, invitation, roster)?);
@@ -189,6 +189,38 @@ impl GuestLobby {
             return Ok(Guest::NotOurs);
         }
         Ok(Guest::Taken)
+    }
+
+    /// The host tells who is there and what it would run.
+    fn told(&mut self, member: &Member, seats: Seats, outputs: &mut VecDeque<Output>) -> Result<(), Failure> {
+        let host = agreement::read(seats.manifest).map_err(|why| {
+            Failure::new(Kind::RosterRefused, format!("what the host would run cannot be read: {why}"))
+        })?;
+        // More than a room can have tell nothing.
+        let differs = seats.differs.into_iter().take(MAX_PARTIES).map(|one| {
+            let items = one.items.iter().take(MAX_ITEMS).map(|item| showable(item));
+            (usize::try_from(one.index).unwrap_or(usize::MAX), items.collect())
+        });
+        let told = Told {
+            seats: usize::try_from(seats.seats).unwrap_or(usize::MAX).min(MAX_PARTIES),
+            names: seats.names.iter().take(MAX_PARTIES).map(|name| showable(name)).collect(),
+            differs: differs.collect(),
+            host,
+        };
+        let found = agreement::with_host(member.manifest.as_ref(), told.host.as_ref(), told.seats)?;
+        let before = self.told.as_deref();
+        if before.is_none_or(|before| before.host != told.host) {
+            let name = told.names.first().cloned().unwrap_or_default();
+            let note = |text| Output::Event(Event::Note { name: name.clone(), text });
+            outputs.extend(found.notes.into_iter().map(note));
+        }
+        if before != Some(&told) || self.shows_again {
+            self.shows_again = false;
+            let (seats, names, differs) = (told.seats, told.names.clone(), told.differs.clone());
+            self.told = Some(Box::new(told));
+            outputs.push_back(Output::Event(Event::Seats { seats, names, differs }));
+        }
+        Ok(())
     }
 
     /// Says whether a message is in the thread that a refusal of our `join` would be in.
@@ -255,6 +287,8 @@ fn verify(member: &Member, invitation: &Invitation, message: RosterMessage) -> R
         identity: member.identity.did(),
         did: &member.connection.did,
         threshold: member.threshold.map(|rule| rule.among(m)),
+        manifest: member.manifest.as_ref(),
+        commitment: member.nonce.commitment(),
     };
     roster.verify(&expected, &signature).map_err(|error| match error {
         RosterError::Threshold { host, ours } => Failure::new(
@@ -262,6 +296,7 @@ fn verify(member: &Member, invitation: &Invitation, message: RosterMessage) -> R
             format!("threshold differs: party 0 (the host) runs with {host}, this party with {ours}"),
         )
         .hint("give the same -T to the program at every party"),
+        RosterError::Manifest(failure) => failure,
         error => refused(&error),
     })
 }

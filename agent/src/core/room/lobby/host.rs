@@ -5,17 +5,18 @@ use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use didagent_bridge::manifest::{Comparison, Manifest, compare};
 use didagent_didcomm::envelope::Authenticated;
 use didagent_didcomm::link;
 use didagent_didcomm::message::Message;
 use didagent_didcomm::protocols::report_problem::ProblemReport;
-use didagent_didcomm::protocols::room::{Join, Leave, Roster as RosterMessage, Seats, refusal};
+use didagent_didcomm::protocols::room::{Differs, Join, Leave, Roster as RosterMessage, Seats, refusal};
 use didagent_didcomm::protocols::{Body as _, Digest32};
 use rand_core::CryptoRng;
 
 use crate::core::invite::{Invitation, new_id};
 use crate::core::room::roster::{Party, Roster, RosterBody, is_showable};
-use crate::core::room::{Event, Member, Now, Output, Seat, ThresholdRule};
+use crate::core::room::{Event, Member, Now, Output, Seat, ThresholdRule, agreement};
 use crate::failure::{Failure, Kind};
 
 /// How long a guest that its mediator does not know keeps its seat (RM-72). The mediator was restarted, and a guest that
@@ -36,7 +37,7 @@ const MAX_MOVERS: usize = 256;
 #[derive(Debug)]
 pub(in crate::core::room) struct HostLobby {
     seats: usize,
-    parties: Vec<Party>,
+    parties: Vec<Occupant>,
     /// Guests, by their DID, that their mediator did not know, and until when they keep their seats.
     away: BTreeMap<String, Instant>,
     /// How often each identity has come with another DID than before.
@@ -45,12 +46,26 @@ pub(in crate::core::room) struct HostLobby {
     settle: Option<Instant>,
 }
 
+/// Who has a seat.
+#[derive(Debug)]
+struct Occupant {
+    party: Party,
+    /// What it would run, and how that differs from what we would.
+    manifest: Option<Manifest>,
+    found: Comparison,
+    /// It differed, so it has ended, and takes its seat with another `join` (MF-20).
+    has_ended: bool,
+}
+
+/// The host itself, and the way to its room.
+type Context<'a> = (&'a Member, &'a Invitation);
+
 /// What came of a request for a seat.
 enum Seated {
     /// It has just what it had: a guest that asks whether we are still there.
     Again,
     /// Who sits where has changed.
-    Anew(Option<Event>),
+    Anew(Vec<Event>),
 }
 
 impl HostLobby {
@@ -62,13 +77,17 @@ impl HostLobby {
             did: host.connection.did.clone(),
             kid: host.connection.kid.clone(),
             link: String::new(),
+            program: agreement::kind(host.manifest.as_ref()),
+            commitment: host.nonce.commitment(),
         };
-        Self { seats, parties: vec![party], away: BTreeMap::new(), moves: BTreeMap::new(), settle: None }
+        let occupant = Occupant { party, manifest: None, found: Comparison::default(), has_ended: false };
+        Self { seats, parties: vec![occupant], away: BTreeMap::new(), moves: BTreeMap::new(), settle: None }
     }
 
-    /// Says whether the room can be closed: every seat is taken by somebody who is there.
+    /// Says whether the room can be closed: every seat is taken by somebody who is there and would run what we would.
     pub(in crate::core::room) fn is_complete(&self, now: Instant) -> bool {
-        self.is_full() && self.away.is_empty() && self.settle.is_none_or(|until| until <= now)
+        let agrees = self.parties.iter().all(|occupant| occupant.found.agrees() && !occupant.has_ended);
+        agrees && self.is_full() && self.away.is_empty() && self.settle.is_none_or(|until| until <= now)
     }
 
     fn is_full(&self) -> bool {
@@ -84,7 +103,7 @@ impl HostLobby {
     }
 
     pub(in crate::core::room) fn taken(&self) -> Vec<Seat> {
-        let seat = |(index, party): (usize, &Party)| Seat {
+        let seat = |(index, Occupant { party, .. }): (usize, &Occupant)| Seat {
             index,
             name: party.name.clone(),
             identity: Some(party.identity.clone()),
@@ -95,12 +114,17 @@ impl HostLobby {
     }
 
     pub(in crate::core::room) fn guests(&self) -> Vec<String> {
-        self.parties.iter().skip(1).map(|party| party.did.clone()).collect()
+        self.parties.iter().skip(1).map(|occupant| occupant.party.did.clone()).collect()
+    }
+
+    fn position(&self, did: &str) -> Option<usize> {
+        // Ours cannot be freed.
+        (1..self.parties.len()).find(|at| self.parties[*at].party.did == did)
     }
 
     pub(in crate::core::room) fn message(
         &mut self,
-        invitation: &Invitation,
+        context: Context<'_>,
         sender: &Authenticated,
         message: &Message,
         now: Now,
@@ -108,31 +132,31 @@ impl HostLobby {
         outputs: &mut VecDeque<Output>,
     ) {
         if let Ok(join) = Join::try_from(message) {
-            match self.seat(invitation, sender, &join, now) {
-                Ok(Seated::Again) => self.announce_to(vec![sender.did.clone()], invitation, rng, outputs),
-                Ok(Seated::Anew(event)) => {
-                    outputs.extend(event.map(Output::Event));
-                    self.announce(invitation, rng, outputs);
+            match self.seat(context, sender, join, now) {
+                Ok(Seated::Again) => self.announce_to(vec![sender.did.clone()], context, rng, outputs),
+                Ok(Seated::Anew(events)) => {
+                    outputs.extend(events.into_iter().map(Output::Event));
+                    self.announce(context, rng, outputs);
                 }
                 Err((code, comment)) => outputs.push_back(refuse(sender, message, code, comment, rng)),
             }
         } else if Leave::try_from(message).is_ok()
-            && let Some(at) = self.parties.iter().skip(1).position(|party| party.did == sender.did)
+            && let Some(at) = self.position(&sender.did)
         {
-            self.free(at + 1, invitation, rng, outputs);
+            self.free(at, context, rng, outputs);
         }
     }
 
     /// We are back at our mediator. Whoever it does not know is reported to us when we write.
     pub(in crate::core::room) fn mediator_back(
         &mut self,
-        invitation: &Invitation,
+        context: Context<'_>,
         now: Instant,
         rng: &mut impl CryptoRng,
         outputs: &mut VecDeque<Output>,
     ) {
         self.settle = Some(now + SETTLE);
-        self.announce(invitation, rng, outputs);
+        self.announce(context, rng, outputs);
     }
 
     /// The mediator does not know this guest.
@@ -149,7 +173,7 @@ impl HostLobby {
     /// Frees the seats of guests that did not come back.
     pub(in crate::core::room) fn check_deadlines(
         &mut self,
-        invitation: &Invitation,
+        context: Context<'_>,
         now: Instant,
         rng: &mut impl CryptoRng,
         outputs: &mut VecDeque<Output>,
@@ -157,8 +181,8 @@ impl HostLobby {
         self.settle.take_if(|until| *until <= now);
         while let Some(did) = self.away.iter().find(|(_, until)| **until <= now).map(|(did, _)| did.clone()) {
             self.away.remove(&did);
-            if let Some(at) = self.parties.iter().skip(1).position(|party| party.did == did) {
-                self.free(at + 1, invitation, rng, outputs);
+            if let Some(at) = self.position(&did) {
+                self.free(at, context, rng, outputs);
             }
         }
     }
@@ -166,22 +190,22 @@ impl HostLobby {
     fn free(
         &mut self,
         at: usize,
-        invitation: &Invitation,
+        context: Context<'_>,
         rng: &mut impl CryptoRng,
         outputs: &mut VecDeque<Output>,
     ) {
-        let Party { name, did, .. } = self.parties.remove(at);
+        let Party { name, did, .. } = self.parties.remove(at).party;
         self.away.remove(&did);
         outputs.push_back(Output::Event(Event::Left { name }));
-        self.announce(invitation, rng, outputs);
+        self.announce(context, rng, outputs);
     }
 
     /// Gives the sender a seat, or says why not.
     fn seat(
         &mut self,
-        invitation: &Invitation,
+        (member, invitation): Context<'_>,
         sender: &Authenticated,
-        join: &Join,
+        join: Join,
         now: Now,
     ) -> Result<Seated, (&'static str, &'static str)> {
         if join.invitation_hash != Digest32(*invitation.hash()) {
@@ -196,19 +220,31 @@ impl HostLobby {
         let Ok(verified) = link::verify(&join.link, &sender.did) else {
             return Err((refusal::DENIED, "the link between identity and DID does not verify"));
         };
+        let Ok(manifest) = agreement::read(join.manifest) else {
+            return Err((refusal::DENIED, "what its program is cannot be read"));
+        };
         let party = Party {
             index: 0,
-            name: join.name.clone(),
+            name: join.name,
             identity: verified.identity,
             did: sender.did.clone(),
             kid: sender.kid.clone(),
-            link: join.link.clone(),
+            link: join.link,
+            program: agreement::kind(manifest.as_ref()),
+            commitment: join.commitment,
         };
-        if self.parties.iter().any(|seat| seat.did == party.did && seat.identity != party.identity) {
+        if self.all().any(|seat| seat.did == party.did && seat.identity != party.identity) {
             return Err((refusal::DUPLICATE, "this DID already has a seat"));
         }
         // The same party again: its command was restarted, perhaps with another mediator. It keeps its seat.
-        if let Some(seat) = self.parties.iter_mut().skip(1).find(|seat| seat.identity == party.identity) {
+        if let Some((at, occupant)) = self
+            .parties
+            .iter_mut()
+            .enumerate()
+            .skip(1)
+            .find(|(_, seat)| seat.party.identity == party.identity)
+        {
+            let seat = &mut occupant.party;
             self.away.remove(&seat.did);
             if seat.did != party.did {
                 if self.moves.len() >= MAX_MOVERS && !self.moves.contains_key(&party.identity) {
@@ -220,41 +256,84 @@ impl HostLobby {
                 }
                 *moves += 1;
             }
-            let is_there = (&seat.did, &seat.kid, &seat.name) == (&party.did, &party.kid, &party.name);
+            let shown = |party: &Party| (party.kid.clone(), party.name.clone(), party.commitment);
+            let is_there = shown(seat) == shown(&party);
+            let is_there = is_there && occupant.manifest == manifest;
             *seat = party;
-            return Ok(if is_there { Seated::Again } else { Seated::Anew(None) });
+            occupant.manifest = manifest;
+            let is_there = is_there && !occupant.has_ended;
+            let mut events = occupant.compare(member, at, self.seats);
+            if std::mem::replace(&mut occupant.has_ended, !occupant.found.agrees()) && occupant.found.agrees()
+            {
+                events.push(Event::Fits { index: at, name: occupant.party.name.clone() });
+            }
+            return Ok(if is_there { Seated::Again } else { Seated::Anew(events) });
         }
-        if self.parties.iter().any(|seat| seat.identity == party.identity) {
+        if self.all().any(|seat| seat.identity == party.identity) {
             return Err((refusal::DUPLICATE, "this identity already has a seat"));
         }
         if self.is_full() {
             return Err((refusal::FULL, "the room is full"));
         }
-        let event = Event::Joined {
-            index: self.parties.len(),
-            name: party.name.clone(),
-            identity: party.identity.clone(),
-        };
-        self.parties.push(party);
-        Ok(Seated::Anew(Some(event)))
+        let index = self.parties.len();
+        let (name, identity) = (party.name.clone(), party.identity.clone());
+        let mut events = vec![Event::Joined { index, name, identity }];
+        let mut occupant = Occupant { party, manifest, found: Comparison::default(), has_ended: false };
+        events.extend(occupant.compare(member, index, self.seats));
+        occupant.has_ended = !occupant.found.agrees();
+        self.parties.push(occupant);
+        Ok(Seated::Anew(events))
     }
 
-    fn announce(&self, invitation: &Invitation, rng: &mut impl CryptoRng, outputs: &mut VecDeque<Output>) {
+    fn all(&self) -> impl Iterator<Item = &Party> {
+        self.parties.iter().map(|occupant| &occupant.party)
+    }
+
+    /// Our own program may have changed: compares everybody with it once more, and tells them.
+    pub(in crate::core::room) fn compare_again(
+        &mut self,
+        member: &Member,
+        invitation: &Invitation,
+        rng: &mut impl CryptoRng,
+        outputs: &mut VecDeque<Output>,
+    ) {
+        for (at, occupant) in self.parties.iter_mut().enumerate() {
+            if at == 0 {
+                occupant.party.program = agreement::kind(member.manifest.as_ref());
+            } else {
+                outputs.extend(occupant.compare(member, at, self.seats).into_iter().map(Output::Event));
+                occupant.has_ended |= !occupant.found.agrees();
+            }
+        }
+        self.announce((member, invitation), rng, outputs);
+    }
+
+    fn announce(&self, context: Context<'_>, rng: &mut impl CryptoRng, outputs: &mut VecDeque<Output>) {
         let guests = self.guests().into_iter().filter(|did| !self.away.contains_key(did)).collect();
-        self.announce_to(guests, invitation, rng, outputs);
+        self.announce_to(guests, context, rng, outputs);
     }
 
     fn announce_to(
         &self,
         guests: Vec<String>,
-        invitation: &Invitation,
+        (member, invitation): Context<'_>,
         rng: &mut impl CryptoRng,
         outputs: &mut VecDeque<Output>,
     ) {
         let seats = u32::try_from(self.seats).unwrap_or(u32::MAX);
-        let body = Seats { seats, names: self.parties.iter().map(|party| party.name.clone()).collect() };
+        let differs = self.parties.iter().enumerate().filter(|(_, occupant)| !occupant.found.agrees());
+        let differs = differs.map(|(at, occupant)| Differs {
+            index: u32::try_from(at).unwrap_or(u32::MAX),
+            items: occupant.found.differences.iter().map(|one| one.item.clone()).collect(),
+        });
+        let body = Seats {
+            seats,
+            names: self.all().map(|party| party.name.clone()).collect(),
+            manifest: agreement::tell(member.manifest.as_ref()),
+            differs: differs.collect(),
+        };
         for did in guests {
-            let key = self.parties.iter().find(|party| party.did == did).map(|party| party.kid.clone());
+            let key = self.all().find(|party| party.did == did).map(|party| party.kid.clone());
             let to = key.unwrap_or(did);
             outputs.push_back(Output::send(to, body.message(new_id(rng)).pthid(invitation.room())));
         }
@@ -266,7 +345,8 @@ impl HostLobby {
         host: &Member,
         invitation: &Invitation,
     ) -> Result<Roster, Failure> {
-        let mut parties = std::mem::take(&mut self.parties);
+        let parties = std::mem::take(&mut self.parties);
+        let mut parties: Vec<_> = parties.into_iter().map(|occupant| occupant.party).collect();
         for (index, party) in parties.iter_mut().enumerate() {
             party.index = index;
         }
@@ -282,6 +362,7 @@ impl HostLobby {
             m: self.seats,
             threshold,
             relay: invitation.mediator().to_owned(),
+            manifest: host.manifest.clone(),
             parties,
         })
         .map_err(|error| Failure::new(Kind::Other, format!("no roster can be written: {error}")))
@@ -289,11 +370,34 @@ impl HostLobby {
 
     pub(in crate::core::room) fn expired(&self) -> Failure {
         let missing = self.missing();
-        Failure::new(
-            Kind::NotReady,
-            format!("the invitation expired while {missing} of {} seats were free", self.seats),
-        )
-        .hint("run `didagent invite` again; --expires gives people more time")
+        let differs = self.parties.iter().filter(|occupant| !occupant.found.agrees());
+        let differs: Vec<_> = differs.map(|occupant| occupant.party.name.clone()).collect();
+        let why = match (missing, differs.is_empty()) {
+            (0, false) => format!("{} would run something else", differs.join(", ")),
+            _ => format!("{missing} of {} seats were free", self.seats),
+        };
+        Failure::new(Kind::NotReady, format!("the invitation expired while {why}"))
+            .hint("run `didagent invite` again; --expires gives people more time")
+    }
+}
+
+impl Occupant {
+    /// Compares it with us, the host, and returns what is new.
+    fn compare(&mut self, member: &Member, index: usize, m: usize) -> Vec<Event> {
+        let found = compare(member.manifest.as_ref(), self.manifest.as_ref(), m);
+        if found == self.found {
+            return Vec::new();
+        }
+        let before = std::mem::replace(&mut self.found, found);
+        let name = || self.party.name.clone();
+        let mut events = Vec::new();
+        if !self.found.agrees() && before.differences != self.found.differences {
+            let differences = self.found.differences.clone();
+            events.push(Event::Differs { index, name: name(), differences });
+        }
+        let new = self.found.notes.iter().filter(|note| !before.notes.contains(note));
+        events.extend(new.map(|text| Event::Note { name: name(), text: text.clone() }));
+        events
     }
 }
 

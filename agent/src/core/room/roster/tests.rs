@@ -12,6 +12,8 @@ pub(crate) fn party(index: usize, identity: &Identity, name: &str) -> Party {
         link: identity.link(&connection, 1_700_000_000),
         did: connection.did,
         kid: connection.kid,
+        program: ProgramKind::ByHand,
+        commitment: Digest32([u8::try_from(index).unwrap(); 32]),
     }
 }
 
@@ -27,6 +29,7 @@ fn three() -> (Vec<Identity>, RosterBody) {
         m: 3,
         threshold: 1,
         relay: "did:peer:2.Ez6LSmediator".to_owned(),
+        manifest: None,
         parties,
     };
     (identities, body)
@@ -41,6 +44,8 @@ fn expected<'a>(identities: &'a [Identity], body: &'a RosterBody) -> Expected<'a
         identity: identities[1].did(),
         did: &body.parties[1].did,
         threshold: Some(1),
+        manifest: None,
+        commitment: Digest32([1; 32]),
     }
 }
 

@@ -257,7 +257,8 @@ fn strangers_cannot_fill_the_memory_of_a_guest_that_waits() {
     let stranger = table.sit(Room::host(member(9, None), table.seats[0].room.invitation.clone(), 2));
     let (to, room) = (did_of(&table.seats[bob].room), table.seats[0].room.invitation.room().to_owned());
     for number in 0..40 {
-        let ready = Ready { hash: Digest32([0; 32]), index: 1, signature: vec![0; 64] };
+        let ready =
+            Ready { hash: Digest32([0; 32]), index: 1, signature: vec![0; 64], nonce: Digest32([0; 32]) };
         table.deliver(stranger, &to, ready.message(number.to_string()).pthid(room.clone()));
     }
     assert_eq!(table.seats[bob].room.early.len(), 32);

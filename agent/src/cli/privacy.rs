@@ -1,0 +1,29 @@
+//! The question before a room in which each party alone could open all inputs.
+
+use didagent_bridge::launch;
+
+use super::args::RoomArgs;
+use super::screen::NO_PRIVACY;
+use crate::core::room::ThresholdRule;
+use crate::failure::{Failure, Kind};
+use crate::io;
+
+/// Asks the person for a yes if the threshold would be 0 and nobody has said yet that this is meant.
+///
+/// # Errors
+/// [`Kind::NoPrivacy`] without a yes.
+pub(super) async fn check(parties: usize, room: &RoomArgs, meant: bool) -> Result<(), Failure> {
+    let command = didagent_bridge::io::resolve(&room.command);
+    let rule = launch::threshold(&command).map_or(ThresholdRule::Default, ThresholdRule::Fixed);
+    if meant || rule.among(parties) > 0 {
+        return Ok(());
+    }
+    let what = format!("with {parties} parties and threshold 0 {NO_PRIVACY}");
+    if !room.json && io::can_ask() {
+        eprint!("  {what}. Open the room all the same? [y/N] ");
+        if io::says_yes().await {
+            return Ok(());
+        }
+    }
+    Err(Failure::new(Kind::NoPrivacy, what).hint("three parties or more, or --no-privacy if that is meant"))
+}

@@ -1,0 +1,65 @@
+//! What happens in the room: told to the person, and remembered.
+
+use std::time::Instant;
+
+use super::{End, Engine};
+use crate::core::contacts::Acquaintance;
+use crate::core::room::roster::Roster;
+use crate::core::room::{self, Room};
+use crate::failure::Failure;
+use crate::io::unix_now;
+use crate::report::{Report, Reporter};
+
+impl Engine {
+    pub(super) fn room_event(
+        &mut self,
+        event: room::Event,
+        reporter: &mut dyn Reporter,
+    ) -> Result<Option<End>, Failure> {
+        match event {
+            room::Event::Joined { index, name, identity } => {
+                let missing = self.room.as_ref().map_or(0, Room::missing);
+                tracing::info!(party = index, missing, "somebody joined");
+                let acquaintance = self.contacts.acquaintance(&identity, &name);
+                reporter.report(&Report::Joined { index, name, identity, acquaintance, missing });
+            }
+            room::Event::Left { name } => reporter.report(&Report::Left { name }),
+            room::Event::Seats { seats, names, differs } => {
+                reporter.report(&Report::Seats { seats, names, differs });
+            }
+            room::Event::Differs { index, name, differences } => {
+                reporter.report(&Report::Differs { index, name, differences });
+                self.look_again();
+            }
+            room::Event::Fits { index, name } => reporter.report(&Report::Fits { index, name }),
+            room::Event::Note { name, text } => reporter.report(&Report::Note { name, text }),
+            room::Event::Roster(roster) => {
+                tracing::info!(m = roster.body().m, threshold = roster.body().threshold, "the room is full");
+                self.full_at = Some(Instant::now());
+                self.roster = Some(roster);
+            }
+            room::Event::PeerReady { index } => tracing::info!(party = index, "party is ready"),
+            room::Event::PeerLeft { index, body } => return self.peer_left(index, &body),
+            room::Event::BeganAnew { index } => return self.began_anew(index),
+        }
+        Ok(None)
+    }
+
+    /// Writes the parties of a roster into the contacts, and returns what was known of each before. Only after everybody signed
+    /// it: until then the names in it are only what the host says.
+    pub(super) fn remember(&mut self, roster: &Roster) -> Result<Vec<Option<Acquaintance>>, Failure> {
+        let mut contacts = self.contacts.clone();
+        let mut acquaintances = Vec::new();
+        for party in &roster.body().parties {
+            let is_other = party.identity != self.identity.did();
+            acquaintances.push(is_other.then(|| self.contacts.acquaintance(&party.identity, &party.name)));
+            if is_other {
+                let is_post_quantum = self.post_quantum.contains(&party.index);
+                contacts.met(&party.identity, &party.name, &party.did, is_post_quantum, unix_now());
+            }
+        }
+        self.home.write_contacts(&contacts)?;
+        self.contacts = contacts;
+        Ok(acquaintances)
+    }
+}
