@@ -10,17 +10,18 @@
 mod agreement;
 mod jwk;
 mod signing;
+mod x25519;
 
 use std::fmt;
 
 use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
 use rand_core::CryptoRng;
-use x25519_dalek::{PublicKey, SharedSecret, StaticSecret};
 use zeroize::{ZeroizeOnDrop, Zeroizing};
 
 pub use agreement::{Agree, AgreementSecret};
 pub(crate) use signing::algorithm;
 pub use signing::{Sign, SigningSecret, verify};
+pub use x25519::X25519Secret;
 
 /// An Ed25519 private key: signs for an identity or for the authentication of a DID.
 #[derive(ZeroizeOnDrop)]
@@ -78,48 +79,9 @@ pub fn verify_ed25519(public: &[u8; 32], message: &[u8], signature: &[u8; 64]) -
 #[error("the signature does not verify")]
 pub struct BadSignature;
 
-/// An X25519 private key: opens envelopes, and is the static key of sessions.
-#[derive(ZeroizeOnDrop)]
-pub struct X25519Secret(StaticSecret);
-
-impl X25519Secret {
-    /// Takes the 32-byte scalar of RFC 7748, clamped or not.
-    pub fn from_bytes(scalar: [u8; 32]) -> Self {
-        Self(StaticSecret::from(scalar))
-    }
-
-    /// Makes a new key from `rng`.
-    pub fn generate<R: CryptoRng + ?Sized>(rng: &mut R) -> Self {
-        Self(StaticSecret::random_from_rng(rng))
-    }
-
-    /// Returns the public key, 32 bytes.
-    pub fn public(&self) -> [u8; 32] {
-        PublicKey::from(&self.0).to_bytes()
-    }
-
-    /// Returns the scalar itself, for the code that stores it and for the session's handshake.
-    pub fn expose_bytes(&self) -> &[u8; 32] {
-        self.0.as_bytes()
-    }
-
-    /// Agrees with `theirs`; `None` when `theirs` is of low order, so that the result would not depend on our key.
-    pub(crate) fn agree(&self, theirs: &[u8; 32]) -> Option<SharedSecret> {
-        let shared = self.0.diffie_hellman(&PublicKey::from(*theirs));
-        shared.was_contributory().then_some(shared)
-    }
-}
-
-impl fmt::Debug for X25519Secret {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("X25519Secret").finish_non_exhaustive()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::{BadSignature, Ed25519Secret, X25519Secret, verify_ed25519};
-    use crate::base64url;
 
     fn hex<const N: usize>(text: &str) -> [u8; N] {
         let bytes: Vec<u8> =
@@ -150,27 +112,6 @@ mod tests {
         let mut signature = [0; 64];
         signature[0] = 1;
         assert_eq!(verify_ed25519(&identity, b"anything", &signature), Err(BadSignature));
-    }
-
-    #[test]
-    fn has_the_public_key_of_didcomm_appendix_a_1() {
-        let scalar = base64url::decode_array("r-jK2cO3taR8LQnJB1_ikLBTAnOtShJOsHXRUWT-aZA").unwrap();
-        let public = base64url::decode_array("avH0O2Y4tqLAq8y9zpianr8ajii5m4F_mICrzNlatXs").unwrap();
-        assert_eq!(X25519Secret::from_bytes(scalar).public(), public);
-    }
-
-    #[test]
-    fn refuses_public_keys_of_low_order() {
-        let secret = X25519Secret::from_bytes([7; 32]);
-        for low in [
-            [0; 32],
-            hex("0100000000000000000000000000000000000000000000000000000000000000"),
-            hex("e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800"),
-            hex("ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f"),
-        ] {
-            assert!(secret.agree(&low).is_none());
-        }
-        assert!(secret.agree(&X25519Secret::from_bytes([8; 32]).public()).is_some());
     }
 
     /// Decides SC-03.

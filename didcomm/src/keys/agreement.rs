@@ -43,7 +43,7 @@ impl Agree for X25519Secret {
 
     fn shared_secret(&self, theirs: &PublicKey) -> Option<Zeroizing<Vec<u8>>> {
         let PublicKey::X25519(theirs) = theirs else { return None };
-        Some(Zeroizing::new(self.agree(theirs)?.as_bytes().to_vec()))
+        Some(Zeroizing::new(self.agree(theirs)?.to_vec()))
     }
 }
 
