@@ -29,7 +29,8 @@ pub(super) fn run(workshop: &Workshop) -> Result {
     Ok(())
 }
 
-/// Runs all tests, and those of the session that a build without encryption must turn round.
+/// Runs all tests, those of envelopes in Rust alone, and those of the session that a build without encryption must turn
+/// round.
 pub(super) fn test(workshop: &Workshop) -> Result {
     let all = Line::cargo("test --locked --workspace --no-fail-fast")
         .with("DIDAGENT_TEST_PYTHON", workshop.python())
@@ -38,6 +39,8 @@ pub(super) fn test(workshop: &Workshop) -> Result {
         .with("DIDAGENT_TEST_OLD_MPYC", workshop.old_mpyc())
         .with("DIDAGENT_NULL_CIPHER_BIN", workshop.null_cipher_agent());
     workshop.run(lengthened(workshop, all))?;
+    // By itself: in the workspace the binaries switch on the other backend of X25519.
+    workshop.run(Line::cargo("test --locked --package didagent-didcomm"))?;
     workshop.run(Line::cargo(
         "test --locked --package didagent-session --features null-cipher --test null_cipher",
     ))
