@@ -57,6 +57,12 @@ pub enum PackError {
     /// The message does not serialise, or a primitive refused its input.
     #[error("the message cannot be encoded")]
     Encoding,
+    /// This implementation of the envelope does not write it; [`super::Native`] never says so.
+    #[error("this implementation of the envelope does not write {what}")]
+    Unsupported {
+        /// What was asked for.
+        what: &'static str,
+    },
 }
 
 /// Why an envelope was not opened.

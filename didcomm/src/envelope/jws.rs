@@ -11,7 +11,7 @@ use serde::de::IgnoredAny;
 use serde::{Deserialize, Serialize};
 
 use super::jwe::{malformed, one_did, unsupported};
-use super::unpack::Authenticated;
+use super::unpacked::Authenticated;
 use super::{PackError, UnpackError};
 use crate::base64url;
 use crate::did::{Resolver, did_of};

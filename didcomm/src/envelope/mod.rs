@@ -12,6 +12,8 @@
 //! bytes   --unpack-----> Unpacked: the message, and who sent or signed it if that is known
 //! ```
 //!
+//! Agent and mediator reach all of it through the trait [`Envelope`], behind which another library can stand.
+//!
 //! Keys are X25519, P-256, P-384 or P-521, and Ed25519, P-256 or secp256k1 to sign. Ours are X25519 and Ed25519; the others
 //! and signed messages are for other people's software.
 //!
@@ -19,6 +21,7 @@
 
 mod content;
 mod error;
+mod implementation;
 mod jwe;
 mod jws;
 mod kdf;
@@ -26,16 +29,19 @@ mod pack;
 mod prior;
 mod seal;
 mod unpack;
+mod unpacked;
 
 #[cfg(test)]
 mod tests;
 
 pub use content::ContentEncryption;
 pub use error::{PackError, UnpackError};
+pub use implementation::{ENVELOPE, Envelope, Native};
 pub use jws::MAX_SIGNATURES;
 pub use pack::{Layers, anoncrypt, authcrypt, pack, sealed};
 pub use prior::{Prior, rotate};
-pub use unpack::{Authenticated, MAX_LAYERS, Unpacked, unpack};
+pub use unpack::{MAX_LAYERS, unpack};
+pub use unpacked::{Authenticated, Peeled, Unpacked};
 
 use std::collections::HashMap;
 

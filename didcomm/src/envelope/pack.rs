@@ -18,12 +18,30 @@ pub struct Layers<'a> {
     pub signers: &'a [&'a str],
     /// The key of the sender that encrypts, so that the recipients know who wrote it: authcrypt.
     pub sender: Option<&'a str>,
-    /// Whether an anonymous layer hides the sender from whoever carries the message. Without a sender there is always one.
+    /// Whether an anonymous layer hides the sender from whoever carries the message. Without a sender there is always one
+    /// around what is encrypted.
     pub hidden: bool,
     /// Keys of one DID and one curve to encrypt to; none does not encrypt.
     pub recipients: &'a [&'a str],
     /// Content encryption of the anonymous layer.
     pub content: ContentEncryption,
+}
+
+impl<'a> Layers<'a> {
+    /// Authcrypt: from one key to the keys of one DID, so that they know who sent it.
+    pub fn authcrypt(sender: &'a str, recipients: &'a [&'a str]) -> Self {
+        Self { sender: Some(sender), recipients, ..Self::default() }
+    }
+
+    /// Anoncrypt: to the keys of one DID, without saying who sent it. No recipients are a mistake, and not a plaintext.
+    pub fn anoncrypt(recipients: &'a [&'a str]) -> Self {
+        Self { hidden: true, recipients, ..Self::default() }
+    }
+
+    /// Authcrypt, and anoncrypt to the same keys around it, so that whoever carries the envelope does not learn the sender.
+    pub fn sealed(sender: &'a str, recipients: &'a [&'a str]) -> Self {
+        Self { hidden: true, ..Self::authcrypt(sender, recipients) }
+    }
 }
 
 /// Writes `message` with any legal layers: none, signed, encrypted, or signed and encrypted.
@@ -44,7 +62,7 @@ pub fn pack<R: CryptoRng + ?Sized>(
     let sender = layers.sender.map(|kid| sender(message, kid, secrets)).transpose()?;
     let signers = signers(message, layers.signers, secrets, resolver)?;
     let encrypted = !layers.recipients.is_empty();
-    if sender.is_some() && !encrypted {
+    if (sender.is_some() || layers.hidden) && !encrypted {
         return Err(PackError::Recipients);
     }
     let recipients = if encrypted { recipients(layers.recipients, resolver)? } else { Vec::new() };
@@ -88,8 +106,7 @@ pub fn authcrypt<R: CryptoRng + ?Sized>(
     resolver: &dyn Resolver,
     rng: &mut R,
 ) -> Result<Vec<u8>, PackError> {
-    let layers = Layers { sender: Some(sender_kid), recipients: recipient_kids, ..Layers::default() };
-    pack(message, &layers, secrets, resolver, rng)
+    pack(message, &Layers::authcrypt(sender_kid, recipient_kids), secrets, resolver, rng)
 }
 
 /// Encrypts `message` to the keys of one DID without saying who sent it.
@@ -104,11 +121,7 @@ pub fn anoncrypt<R: CryptoRng + ?Sized>(
     resolver: &dyn Resolver,
     rng: &mut R,
 ) -> Result<Vec<u8>, PackError> {
-    if recipient_kids.is_empty() {
-        return Err(PackError::Recipients);
-    }
-    let layers = Layers { recipients: recipient_kids, ..Layers::default() };
-    pack(message, &layers, &NoSecrets, resolver, rng)
+    pack(message, &Layers::anoncrypt(recipient_kids), &NoSecrets, resolver, rng)
 }
 
 /// Encrypts `message` with [`authcrypt`] and the result anonymously to the same key, so that whoever carries the
@@ -124,9 +137,7 @@ pub fn sealed<R: CryptoRng + ?Sized>(
     resolver: &dyn Resolver,
     rng: &mut R,
 ) -> Result<Vec<u8>, PackError> {
-    let recipients = &[recipient_kid];
-    let layers = Layers { sender: Some(sender_kid), hidden: true, recipients, ..Layers::default() };
-    pack(message, &layers, secrets, resolver, rng)
+    pack(message, &Layers::sealed(sender_kid, &[recipient_kid]), secrets, resolver, rng)
 }
 
 /// What anoncrypt needs.

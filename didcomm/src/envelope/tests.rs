@@ -429,6 +429,8 @@ fn packs_nothing_that_would_be_refused() {
     let message = Message::new("1", "t", Value::Null);
     let got = anoncrypt(&message, &[&kid], &OfflineResolver, &mut rng());
     assert_eq!(got, Err(PackError::WeakKey { kid: kid.clone() }));
+    // Neither is a plaintext that somebody thinks nobody can read.
+    assert_eq!(anoncrypt(&message, &[], &OfflineResolver, &mut rng()), Err(PackError::Recipients));
     let large = Message::new("1", "t", "x".repeat(MAX_ENVELOPE_BYTES).into());
     assert_eq!(anoncrypt(&large, &[&bob.kid], &OfflineResolver, &mut rng()), Err(PackError::TooLarge));
 }

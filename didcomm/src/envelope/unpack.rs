@@ -15,47 +15,14 @@ use zeroize::Zeroizing;
 use super::jwe::{Jwe, JweIn, KeyAgreement, Recipient, RecipientIn, UnprotectedIn, malformed, unsupported};
 use super::jws::{HeaderIn, JwsIn, SignatureIn};
 use super::kdf::{self, Context};
-use super::prior::{self, Prior};
+use super::unpacked::{Authenticated, Peeled, Unpacked};
 use super::{MAX_ENVELOPE_BYTES, Secrets, UnpackError};
 use crate::did::{PublicKey, Resolver, did_of};
 use crate::keys::Agree;
-use crate::message::{Message, PLAIN_TYP};
 
 /// Most layers around a message: one that hides the sender, one that names it to the recipients, one that proves it to
 /// everybody. More would say nothing more, and each costs a decryption and a copy of what it holds.
 pub const MAX_LAYERS: usize = 3;
-
-/// What came out of an envelope.
-#[derive(Debug, Clone, PartialEq)]
-#[non_exhaustive]
-pub struct Unpacked {
-    /// The message. Its `from` says who sent it only if [`Self::sender`] or [`Self::signer`] does.
-    pub message: Message,
-    /// The sender whom authcrypt authenticated; `None` when anybody may have sent the message.
-    pub sender: Option<Authenticated>,
-    /// The DID that signed the message, and the first of its keys that did: anybody may have sent it to us since, but nobody
-    /// else wrote it. `None` when it is not signed.
-    pub signer: Option<Authenticated>,
-    /// The DID whose place the sender takes. Only in an encrypted message, and only if the sender is authenticated or nobody
-    /// takes the place.
-    pub prior: Option<Prior>,
-    /// The key of ours that opened it, named as the sender named it: a reply that is sent from it uses the same name.
-    pub recipient_kid: Option<String>,
-    /// Whether the outer layer was anonymous, so that whoever carried it did not learn the sender.
-    pub anonymous: bool,
-    /// Whether it was encrypted at all.
-    pub encrypted: bool,
-}
-
-/// A sender who proved to have the key.
-#[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct Authenticated {
-    /// The DID, equal to the message's `from`.
-    pub did: String,
-    /// The key, as an absolute DID URL: under authcrypt, where a reply is encrypted to.
-    pub kid: String,
-}
 
 /// Reads a plaintext, signed or encrypted message.
 ///
@@ -72,29 +39,20 @@ pub fn unpack(
     if bytes.len() > MAX_ENVELOPE_BYTES {
         return Err(UnpackError::TooLarge { got: bytes.len() });
     }
-    let mut around = Around::default();
+    let mut peeled = Peeled::default();
     let mut content = Cow::Borrowed(bytes);
     for _ in 0..=MAX_LAYERS {
         let inner = match Layer::read(&content)? {
-            Layer::Plain => return around.message(&content, resolver, now_unix),
-            Layer::Encrypted(jwe) => around.open(jwe.check()?, secrets, resolver)?,
-            Layer::Signed(jws) => around.verify(jws, resolver)?,
+            Layer::Plain => return peeled.message(&content, resolver, now_unix),
+            Layer::Encrypted(jwe) => peeled.open(jwe.check()?, secrets, resolver)?,
+            Layer::Signed(jws) => peeled.verify(jws, resolver)?,
         };
         content = Cow::Owned(inner);
     }
     Err(unsupported("nesting"))
 }
 
-/// The layers that were taken off so far.
-#[derive(Default)]
-struct Around {
-    anonymous: bool,
-    recipient_kid: Option<String>,
-    sender: Option<Authenticated>,
-    signer: Option<Authenticated>,
-}
-
-impl Around {
+impl Peeled {
     /// Opens one encrypted layer. Anoncrypt is the outermost; authcrypt has at most anoncrypt around it.
     fn open(
         &mut self,
@@ -128,36 +86,6 @@ impl Around {
         let (payload, signer) = jws.verify(resolver)?;
         self.signer = Some(signer);
         Ok(payload)
-    }
-
-    /// Reads the message and checks it against the layers.
-    fn message(self, bytes: &[u8], resolver: &dyn Resolver, now: u64) -> Result<Unpacked, UnpackError> {
-        let Self { anonymous, recipient_kid, sender, signer } = self;
-        let message = read_message(bytes, now)?;
-        let from = message.from.as_deref();
-        if sender.as_ref().is_some_and(|sender| from != Some(&sender.did)) {
-            return Err(UnpackError::SenderMismatch);
-        }
-        if signer.as_ref().is_some_and(|signer| from != Some(&signer.did)) {
-            return Err(UnpackError::SignerMismatch);
-        }
-        // The specification asks for an error in one place and for a warning in another; an error is what protects a
-        // recipient from mail that was meant for somebody else.
-        if let Some(kid) = &recipient_kid {
-            let named = |to: &Vec<String>| to.iter().any(|to| did_of(to) == did_of(kid));
-            // Whoever got a signed message could encrypt it to anybody else, so it must say whom it is for.
-            if !message.to.as_ref().map_or(signer.is_none(), named) {
-                return Err(UnpackError::RecipientMismatch);
-            }
-        }
-        let encrypted = recipient_kid.is_some();
-        let prior = match &message.from_prior {
-            Some(jwt) => prior::verify(jwt, from, resolver)?,
-            None => None,
-        };
-        // Whoever saw a rotation could send it again in a message of its own; only its sender's key shows that it is not.
-        let prior = prior.filter(|prior| encrypted && (sender.is_some() || prior.successor.is_none()));
-        Ok(Unpacked { message, sender, signer, prior, recipient_kid, anonymous, encrypted })
     }
 }
 
@@ -309,18 +237,4 @@ fn sender_key(kid: String, resolver: &dyn Resolver) -> Result<(Authenticated, Pu
     }
     let public = document.agreement_key(&kid).ok_or(UnpackError::UnknownSenderKey)?;
     Ok((Authenticated { did: document.id, kid }, public))
-}
-
-fn read_message(bytes: &[u8], now_unix: u64) -> Result<Message, UnpackError> {
-    let message: Message = serde_json::from_slice(bytes).map_err(|_| malformed("message"))?;
-    if message.typ.as_deref().is_some_and(|typ| typ != PLAIN_TYP) {
-        return Err(unsupported("typ of the message"));
-    }
-    if !message.attachments.iter().all(|attachment| attachment.data.is_complete()) {
-        return Err(malformed("attachment"));
-    }
-    match message.expires_time {
-        Some(expires_time) if expires_time < now_unix => Err(UnpackError::Expired { expires_time }),
-        _ => Ok(message),
-    }
 }
