@@ -9,7 +9,7 @@
 //! (RL-62). Not its concern: the connection to that mediator (`connect`, `io::websocket`).
 
 use didagent_didcomm::did::{self, OfflineResolver};
-use didagent_didcomm::envelope;
+use didagent_didcomm::envelope::{self, ENVELOPE, Envelope as _, Layers};
 use didagent_didcomm::message::Message;
 use didagent_didcomm::protocols::routing::{Forward, PayloadForm};
 use rand_core::CryptoRng;
@@ -108,14 +108,13 @@ impl Post<'_> {
         let mediator_kid = key_agreement_kid(&mediator)?;
 
         let message = message.from(&self.connection.did).to(to).times(now, end);
-        let sealed =
-            envelope::sealed(&message, &self.connection.kid, kid, &self.secrets(), &OfflineResolver, rng)?;
-        let (mut next, mut packed) = (to.to_owned(), text(sealed));
+        let sealed = self.pack(&message, &Layers::sealed(&self.connection.kid, &[kid]), rng)?;
+        let (mut next, mut packed) = (to.to_owned(), sealed);
         for key in routing_keys_of(to)?.iter().rev() {
             let hop = Forward { expires_time: Some(end), ..Forward::new(next, packed) };
             let kid = if did::did_of(key) == key { key_agreement_kid(key)? } else { key.clone() };
             let hop = hop.message(new_id(rng), PayloadForm::Json).to(did::did_of(key));
-            packed = text(envelope::anoncrypt(&hop, &[&kid], &OfflineResolver, rng)?);
+            packed = self.pack(&hop, &Layers::anoncrypt(&[&kid]), rng)?;
             next = key.clone();
         }
         let mut forward = Forward::new(next, packed);
@@ -125,18 +124,11 @@ impl Post<'_> {
         let packed = if mediator == carrier.connection.mediator {
             // Our own mediator knows this socket's DID anyway, and can then report a wrong address at once (RL-42).
             let forward = forward.from(&carrier.connection.did);
-            envelope::authcrypt(
-                &forward,
-                &carrier.connection.kid,
-                &[&mediator_kid],
-                &carrier.secrets(),
-                &OfflineResolver,
-                rng,
-            )?
+            carrier.pack(&forward, &Layers::authcrypt(&carrier.connection.kid, &[&mediator_kid]), rng)?
         } else {
-            envelope::anoncrypt(&forward, &[&mediator_kid], &OfflineResolver, rng)?
+            self.pack(&forward, &Layers::anoncrypt(&[&mediator_kid]), rng)?
         };
-        Ok(Parcel { mediator, text: text(packed), thread })
+        Ok(Parcel { mediator, text: packed, thread })
     }
 
     /// Encrypts `message` for the mediator with the DID `mediator`. `now` is in UTC seconds.
@@ -157,23 +149,27 @@ impl Post<'_> {
             .to(mediator)
             .times(now, now + MEDIATOR_MESSAGE_SECONDS)
             .return_route_all();
-        let packed = envelope::authcrypt(
-            &message,
-            &self.connection.kid,
-            &[&kid],
-            &self.secrets(),
-            &OfflineResolver,
-            rng,
-        )?;
-        Ok(Parcel { mediator: mediator.to_owned(), text: text(packed), thread })
+        let packed = self.pack(&message, &Layers::authcrypt(&self.connection.kid, &[&kid]), rng)?;
+        Ok(Parcel { mediator: mediator.to_owned(), text: packed, thread })
     }
 
     /// Opens an envelope that was sent to this connection DID. `now` is in UTC seconds.
     ///
     /// # Errors
-    /// Those of [`envelope::unpack`].
+    /// Those of [`envelope::Envelope::unpack`].
     pub fn open(&self, envelope: &[u8], now: u64) -> Result<envelope::Unpacked, envelope::UnpackError> {
-        envelope::unpack(envelope, &self.secrets(), &OfflineResolver, now)
+        ENVELOPE.unpack(envelope, &self.secrets(), &OfflineResolver, now)
+    }
+
+    fn pack(
+        &self,
+        message: &Message,
+        layers: &Layers<'_>,
+        rng: &mut impl CryptoRng,
+    ) -> Result<String, envelope::PackError> {
+        let packed = ENVELOPE.pack(message, layers, &self.secrets(), &OfflineResolver, rng)?;
+        // It is JSON.
+        String::from_utf8(packed).map_err(|_| envelope::PackError::Encoding)
     }
 
     fn secrets(&self) -> ConnectionSecrets<'_> {
@@ -212,11 +208,6 @@ fn key_agreement_kid(of: &str) -> Result<String, PostError> {
     let document = did::resolve_offline(of)?;
     let kid = document.key_agreement_kids().next().map(str::to_owned);
     kid.ok_or(PostError::Incomplete { what: "X25519 key agreement" })
-}
-
-fn text(envelope: Vec<u8>) -> String {
-    // An envelope is JSON that we wrote ourselves.
-    String::from_utf8(envelope).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use didagent_didcomm::did::peer2::{self, ServiceSpec};
 use didagent_didcomm::did::{DidDocument, DidError, OfflineResolver, did_of, resolve_offline};
-use didagent_didcomm::envelope::{self, PackError, Secrets, UnpackError};
+use didagent_didcomm::envelope::{ENVELOPE, Envelope as _, Layers, PackError, Secrets, UnpackError};
 use didagent_didcomm::keys::{Ed25519Secret, X25519Secret};
 use didagent_didcomm::message::Message;
 use didagent_didcomm::protocols::{b64url_decode, b64url_encode, types};
@@ -173,7 +173,7 @@ impl Identity {
     /// Opens an encrypted message.
     pub(super) fn open(&self, text: &[u8]) -> Result<Received, OpenError> {
         // The core judges expires_time, so that it can tell the sender; at second 0 nothing has expired.
-        let unpacked = envelope::unpack(text, self, &OfflineResolver, 0)?;
+        let unpacked = ENVELOPE.unpack(text, self, &OfflineResolver, 0)?;
         let our_kid = unpacked.recipient_kid.filter(|_| unpacked.encrypted).ok_or(OpenError::Plain)?;
         let sender = unpacked.sender.map(|sender| Peer {
             did: sender.did.into(),
@@ -186,7 +186,9 @@ impl Identity {
     /// Encrypts a message with authcrypt, from and to the keys that the peer used. An anonymous layer around it would hide
     /// nothing: it goes straight to the peer.
     pub(super) fn seal(&self, to: &Peer, message: &Message) -> Result<Vec<u8>, PackError> {
-        envelope::authcrypt(message, &to.our_kid, &[&to.kid], self, &OfflineResolver, &mut rng())
+        let recipients = [&*to.kid];
+        let layers = Layers::authcrypt(&to.our_kid, &recipients);
+        ENVELOPE.pack(message, &layers, self, &OfflineResolver, &mut rng())
     }
 }
 
