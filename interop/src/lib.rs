@@ -1,11 +1,12 @@
 //! Other people's DIDComm libraries and ours.
 //!
 //! [`play`] has the same conversations with each of them. The rest is for the tests of one, the `didcomm` crate of SICPA:
-//! one identity as both libraries see it: ours, and the `didcomm` crate of SICPA.
+//! one identity as both libraries see it, and in [`adapter`] that crate in the place of our envelope.
 //!
 //! Every identity is a did:peer:2 of ours, made from a seed. Our library resolves it from the identifier; the other one
 //! has no did:peer, so it is handed the document and the secrets through its example resolvers.
 
+pub mod adapter;
 pub mod play;
 
 use std::collections::HashMap;
@@ -68,15 +69,7 @@ impl Party {
 
     /// Returns the secrets as the other library takes them.
     pub fn their_secrets(&self) -> ExampleSecretsResolver {
-        let secret = |(kid, secret): (&String, &X25519Secret)| {
-            let mut jwk = jwk("X25519", &secret.public());
-            jwk["d"] = b64url_encode(secret.expose_bytes()).into();
-            Secret {
-                id: kid.clone(),
-                type_: SecretType::JsonWebKey2020,
-                secret_material: SecretMaterial::JWK { private_key_jwk: jwk },
-            }
-        };
+        let secret = |(kid, secret): (&String, &X25519Secret)| their_secret(kid, secret);
         ExampleSecretsResolver::new(self.secrets.iter().map(secret).collect())
     }
 
@@ -99,6 +92,16 @@ impl Party {
 pub fn their_documents(parties: &[&Party]) -> ExampleDIDResolver {
     let document = |party: &&Party| their_document(&resolve_offline(&party.did).expect("a DID of ours"));
     ExampleDIDResolver::new(parties.iter().map(document).collect())
+}
+
+fn their_secret(kid: &str, secret: &X25519Secret) -> Secret {
+    let mut jwk = jwk("X25519", &secret.public());
+    jwk["d"] = b64url_encode(secret.expose_bytes()).into();
+    Secret {
+        id: kid.to_owned(),
+        type_: SecretType::JsonWebKey2020,
+        secret_material: SecretMaterial::JWK { private_key_jwk: jwk },
+    }
 }
 
 fn their_document(document: &DidDocument) -> DIDDoc {
