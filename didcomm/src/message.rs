@@ -183,9 +183,9 @@ impl Message {
         }
     }
 
-    /// Returns its JSON, with `typ` even if it has none: libraries of DIDComm v2.0 require it. The buffer has room for
-    /// `spare` bytes more.
-    pub(crate) fn to_json(&self, spare: usize) -> Result<Vec<u8>, PackError> {
+    /// Returns its JSON, with `typ` even if it has none: libraries of DIDComm v2.0 require it. The buffer has the room that
+    /// `room` says for a JSON of so many bytes.
+    pub(crate) fn to_json(&self, room: impl FnOnce(usize) -> usize) -> Result<Vec<u8>, PackError> {
         /// The message, without a copy of what may be large.
         #[derive(Serialize)]
         struct WithTyp<'a> {
@@ -194,7 +194,7 @@ impl Message {
             message: &'a Message,
         }
 
-        let mut json = Vec::with_capacity(self.size_hint() + spare);
+        let mut json = Vec::with_capacity(room(self.size_hint()));
         match &self.typ {
             Some(_) => serde_json::to_writer(&mut json, self),
             None => serde_json::to_writer(&mut json, &WithTyp { typ: PLAIN_TYP, message: self }),
@@ -209,7 +209,11 @@ impl Message {
             let AttachmentData { json, base64, .. } = &attachment.data;
             256 + json.as_ref().map_or(0, size_of_json) + base64.as_ref().map_or(0, String::len)
         });
-        2048 + size_of_json(&self.body) + attachments.sum::<usize>()
+        let named = [&self.from, &self.from_prior, &self.thid, &self.pthid].into_iter().flatten();
+        let named = named.chain(self.to.iter().flatten()).map(|text| text.len() + 16);
+        let extra = self.extra.iter().map(|(name, value)| name.len() + 4 + size_of_json(value));
+        let headers = 256 + self.id.len() + self.type_.len() + named.sum::<usize>() + extra.sum::<usize>();
+        headers + size_of_json(&self.body) + attachments.sum::<usize>()
     }
 
     /// Returns the thread that this message belongs to: `thid`, or its own `id`.

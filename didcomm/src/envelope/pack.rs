@@ -5,7 +5,7 @@ use rand_core::CryptoRng;
 use super::content::ContentEncryption;
 use super::jwe::one_did;
 use super::jws::MAX_SIGNATURES;
-use super::seal::{Sealing, Sender};
+use super::seal::{Sealing, Sender, room};
 use super::{MAX_ENVELOPE_BYTES, MAX_RECIPIENTS, PackError, Secrets, jws, prior};
 use crate::did::{DidDocument, PublicKey, Resolver, did_of};
 use crate::keys::Sign;
@@ -77,7 +77,14 @@ pub fn pack<R: CryptoRng + ?Sized>(
     }
 
     let anonymous = layers.hidden || sender.is_none();
-    let mut content = message.to_json(ContentEncryption::A256CbcHs512.padding_bytes())?;
+    // One buffer for the message and for each layer that is encrypted in it.
+    let around = |inner: usize, sender| room(inner, sender, layers.recipients);
+    let mut content = message.to_json(|json| match (encrypted, sender) {
+        (false, _) => json,
+        (true, None) => around(json, None),
+        (true, Some(sender)) if !anonymous => around(json, Some(sender.kid)),
+        (true, Some(sender)) => around(around(json, Some(sender.kid)), None),
+    })?;
     if !signers.is_empty() {
         content = jws::sign(&content, &signers)?;
     }

@@ -1,10 +1,10 @@
 //! Writing one JWE: the content, its key for each recipient, and the JSON around them.
 //!
 //! ```text
-//! plaintext --in place--> ciphertext --base64url into the JSON--> JWE
+//! plaintext --in place--> ciphertext --base64url, in place--> JWE
 //! ```
 //!
-//! The content is moved into the ciphertext's place and copied once more, by its encoding; nothing is serialised twice.
+//! All of it happens in the buffer of the plaintext, if that has [`room`]; nothing is serialised twice.
 //!
 //! Not its concern: what is encrypted and to whom (`pack`).
 
@@ -96,8 +96,8 @@ impl<'a> Sealing<'a> {
                 Ok((*kid, wrap_key(&kek, &key).map_err(|_| PackError::Encoding)?))
             })
             .collect::<Result<Vec<_>, _>>()?;
-        let json = json(&protected, &wrapped, &content)?;
-        if json.len() > MAX_ENVELOPE_BYTES { Err(PackError::TooLarge) } else { Ok(json.into_bytes()) }
+        let json = json(&protected, &wrapped, content)?;
+        if json.len() > MAX_ENVELOPE_BYTES { Err(PackError::TooLarge) } else { Ok(json) }
     }
 
     fn wrapping_key(&self, z: &[u8], tag: &[u8]) -> Zeroizing<[u8; 32]> {
@@ -111,27 +111,39 @@ impl<'a> Sealing<'a> {
     }
 }
 
-/// The General JSON Serialization, in a buffer that never has to grow for the ciphertext.
-fn json(protected: &str, recipients: &[(&str, Vec<u8>)], content: &Sealed) -> Result<String, PackError> {
-    let Sealed { iv, ciphertext, tag } = content;
+/// About how long an envelope around `plaintext` bytes is; a buffer with less room is moved to where there is more.
+pub(super) fn room(plaintext: usize, sender: Option<&str>, recipients: &[&str]) -> usize {
+    // The sender's key is named twice in the header, once in base64url, and the header is encoded too.
+    let header = 512 + 4 * sender.map_or(0, str::len);
+    let recipients: usize = recipients.iter().map(|kid| kid.len() + 160).sum();
+    base64url::encoded_len(plaintext + ContentEncryption::A256CbcHs512.padding_bytes())
+        + header
+        + recipients
+        + 256
+}
+
+/// The General JSON Serialization, around the ciphertext in its own buffer.
+fn json(protected: &str, recipients: &[(&str, Vec<u8>)], content: Sealed) -> Result<Vec<u8>, PackError> {
+    let Sealed { iv, ciphertext: mut buffer, tag } = content;
     let of_recipients: usize = recipients.iter().map(|(kid, _)| kid.len() + 160).sum();
-    let capacity = protected.len() + of_recipients + ciphertext.len().div_ceil(3) * 4 + 256;
-    let mut json = String::with_capacity(capacity);
-    json.push_str("{\"protected\":\"");
-    json.push_str(protected);
-    json.push_str("\",\"recipients\":[");
+    let mut before = String::with_capacity(protected.len() + of_recipients + 128);
+    before.push_str("{\"protected\":\"");
+    before.push_str(protected);
+    before.push_str("\",\"recipients\":[");
     for (number, (kid, wrapped)) in recipients.iter().enumerate() {
-        json.push_str(if number == 0 { "{\"header\":{\"kid\":" } else { ",{\"header\":{\"kid\":" });
-        json.push_str(&serde_json::to_string(kid).map_err(|_| PackError::Encoding)?);
-        json.push_str("},\"encrypted_key\":\"");
-        base64url::encode_to(&mut json, wrapped);
-        json.push_str("\"}");
+        before.push_str(if number == 0 { "{\"header\":{\"kid\":" } else { ",{\"header\":{\"kid\":" });
+        before.push_str(&serde_json::to_string(kid).map_err(|_| PackError::Encoding)?);
+        before.push_str("},\"encrypted_key\":\"");
+        base64url::encode_to(&mut before, wrapped);
+        before.push_str("\"}");
     }
-    for (before, bytes) in [("],\"iv\":\"", iv), ("\",\"ciphertext\":\"", ciphertext), ("\",\"tag\":\"", tag)]
-    {
-        json.push_str(before);
-        base64url::encode_to(&mut json, bytes);
-    }
-    json.push_str("\"}");
-    Ok(json)
+    before.push_str("],\"iv\":\"");
+    base64url::encode_to(&mut before, iv);
+    before.push_str("\",\"ciphertext\":\"");
+    let mut after = String::with_capacity(64);
+    after.push_str("\",\"tag\":\"");
+    base64url::encode_to(&mut after, tag);
+    after.push_str("\"}");
+    base64url::encode_within(&mut buffer, before.as_bytes(), after.as_bytes()).ok_or(PackError::Encoding)?;
+    Ok(buffer)
 }
