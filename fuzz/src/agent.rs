@@ -30,7 +30,7 @@ pub(crate) fn roster(input: &[u8]) -> Outcome {
         room: "room",
         invitation: &[7; 32],
         host: &host_did,
-        mediator: MEDIATOR,
+        mediators: &[MEDIATOR.to_owned()],
         identity: ours.did(),
         did: &our_did,
         threshold: None,

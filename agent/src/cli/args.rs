@@ -293,7 +293,7 @@ pub(super) struct RoomArgs {
     /// Name that the others see; the user's name if not given
     #[arg(long)]
     pub(super) name: Option<String>,
-    /// Link of the mediator to use from now on; given more than once, the first of them that answers is taken
+    /// Link of the mediator to use from now on; given more than once, two that answer share the work
     #[arg(long, env = "DIDAGENT_MEDIATOR", value_name = "LINK")]
     pub(super) mediator: Vec<String>,
     #[command(flatten)]

@@ -25,6 +25,10 @@ use zeroize::{Zeroize, ZeroizeOnDrop, Zeroizing};
 /// Version of the identity file's layout.
 const FILE_VERSION: u32 = 1;
 
+/// Longest connection DID with two mediators, in bytes (RL-63): in a roster it stands twice, and a third time as base64 in the link,
+/// so sixteen of them just fit. Two did:peer:2 of mediators take about 800.
+const MAX_DID_OF_TWO: usize = 1200;
+
 /// A party's long-term keys.
 pub struct Identity {
     signing: Ed25519Secret,
@@ -116,13 +120,29 @@ impl Identity {
     /// Returns the connection DID whose mail the mediator with the DID `mediator` keeps. The same mediator always gives
     /// the same connection DID.
     pub fn connection(&self, mediator: &str) -> ConnectionDid {
-        let service = peer2::ServiceSpec {
-            uri: mediator.to_owned(),
+        self.connection_at(mediator, None)
+    }
+
+    /// Returns the connection DID whose mail two mediators keep, the preferred one first (RL-64). The second is left out if the DID
+    /// became too long for a roster of many parties.
+    pub fn connection_at(&self, mediator: &str, second: Option<&str>) -> ConnectionDid {
+        let service = |uri: &str| peer2::ServiceSpec {
+            uri: uri.to_owned(),
             accept: vec!["didcomm/v2".to_owned()],
             routing_keys: Vec::new(),
         };
-        let did = peer2::encode(&self.signing.public(), &self.agreement.public(), Some(&service));
+        let services: Vec<_> = [Some(mediator), second].into_iter().flatten().map(service).collect();
+        let did = peer2::encode_with(&self.signing.public(), &self.agreement.public(), services.iter());
+        if second.is_some() && did.len() > MAX_DID_OF_TWO {
+            return self.connection_at(mediator, None);
+        }
         ConnectionDid { kid: format!("{did}#key-2"), did, mediator: mediator.to_owned() }
+    }
+
+    /// Returns the connection DID at the first two of these mediators; an empty list is one without a name.
+    pub fn connection_of(&self, mediators: &[String]) -> ConnectionDid {
+        let mut mediators = mediators.iter().map(String::as_str);
+        self.connection_at(mediators.next().unwrap_or_default(), mediators.next())
     }
 
     /// Signs that `connection` belongs to this identity; `now` in UTC seconds.
@@ -149,7 +169,7 @@ pub struct ConnectionDid {
     pub did: String,
     /// The absolute id of its X25519 key, which is the Noise static key.
     pub kid: String,
-    /// DID of the mediator in its service.
+    /// DID of the mediator in its first service.
     pub mediator: String,
 }
 
@@ -205,6 +225,22 @@ mod tests {
             let verified = link::verify(&signed, &connection.did).unwrap();
             assert_eq!(verified.identity, identity.did());
         }
+    }
+
+    /// Decides CN-02, RL-63.
+    #[test]
+    fn a_connection_at_two_mediators_names_both_unless_it_would_be_too_long() {
+        let identity = Identity::generate(&mut test_rng(1));
+        let both =
+            identity.connection_of(&[MEDIATOR_1, MEDIATOR_2, "did:peer:2.Ez6LSthree"].map(str::to_owned));
+        let document = didagent_didcomm::did::resolve_offline(&both.did).unwrap();
+        let services: Vec<_> =
+            document.services.iter().map(|one| (one.id.rsplit('#').next().unwrap(), &*one.uri)).collect();
+        assert_eq!(services, [("service", MEDIATOR_1), ("service-1", MEDIATOR_2)]);
+        assert_eq!(both.mediator, MEDIATOR_1);
+        assert!(document.x25519(&both.kid).is_some());
+        let long = format!("{MEDIATOR_2}{}", "x".repeat(MAX_DID_OF_TWO));
+        assert_eq!(identity.connection_at(MEDIATOR_1, Some(&long)), identity.connection(MEDIATOR_1));
     }
 
     #[test]

@@ -15,6 +15,7 @@ use crate::core::clock::{duration, utc};
 use crate::core::did_document::require_key_agreement;
 use crate::core::identity::ConnectionDid;
 use crate::core::pasted::link_in;
+use crate::core::post::{mediators_in, mediators_of};
 use crate::failure::{Failure, Kind};
 
 /// How long a room's link works unless `--expires` says otherwise, in seconds: long enough for people to find the
@@ -26,7 +27,7 @@ pub const DEFAULT_EXPIRY_SECONDS: u64 = 2 * 60 * 60;
 pub struct Invitation {
     inner: out_of_band::Invitation,
     hash: [u8; 32],
-    mediator: String,
+    mediators: Vec<String>,
 }
 
 impl Invitation {
@@ -52,7 +53,8 @@ impl Invitation {
             attachments: Vec::new(),
         })
         .map_err(|error| Failure::new(Kind::Other, error.to_string()))?;
-        Ok(Self { hash: inner.hash(), inner, mediator: host.mediator.clone() })
+        let mediators = mediators_of(&host.did).unwrap_or_else(|_| vec![host.mediator.clone()]);
+        Ok(Self { hash: inner.hash(), inner, mediators })
     }
 
     /// Reads a room's link at `now`, in UTC seconds.
@@ -64,14 +66,14 @@ impl Invitation {
         let document = did::resolve_offline(inner.from())
             .map_err(|error| damaged(&format!("its DID is not one: {error}")))?;
         require_key_agreement(&document, "the inviter")?;
-        let mediator = document.services.first().map(|service| service.uri.clone()).unwrap_or_default();
-        if !mediator.starts_with("did:") {
+        let mediators = mediators_in(document.services);
+        if mediators.is_empty() {
             return Err(Failure::new(
                 Kind::LinkForeign,
                 "the inviter's DID names no mediator, so it cannot be reached",
             ));
         }
-        Ok(Self { hash: inner.hash(), inner, mediator })
+        Ok(Self { hash: inner.hash(), inner, mediators })
     }
 
     /// Returns the link, with `base` as the address before the query.
@@ -97,9 +99,14 @@ impl Invitation {
         self.inner.from()
     }
 
-    /// Returns the DID of the host's mediator.
+    /// Returns the DID of the host's preferred mediator.
     pub fn mediator(&self) -> &str {
-        &self.mediator
+        self.mediators.first().map_or("", String::as_str)
+    }
+
+    /// Returns the DIDs of the host's mediators, the preferred one first.
+    pub fn mediators(&self) -> &[String] {
+        &self.mediators
     }
 
     /// Returns when the invitation was made, in UTC seconds.

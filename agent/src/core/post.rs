@@ -8,7 +8,7 @@
 //! key id (`spec/connect.md`). A party whose service names routing keys gets one more forward around the message for each of them
 //! (RL-62). Not its concern: the connection to that mediator (`connect`, `io::websocket`).
 
-use didagent_didcomm::did::{self, OfflineResolver};
+use didagent_didcomm::did::{self, OfflineResolver, Service};
 use didagent_didcomm::envelope::{self, ENVELOPE, Envelope as _, Layers};
 use didagent_didcomm::message::Message;
 use didagent_didcomm::protocols::routing::{Forward, PayloadForm};
@@ -28,6 +28,9 @@ const MEDIATOR_MESSAGE_SECONDS: u64 = 60;
 
 /// Most routing keys of a party: each adds a third to the message, and one is already unusual.
 const MAX_ROUTING_KEYS: usize = 4;
+
+/// Mediators of a party that count (RL-64): each gets everything that is written to it.
+pub(crate) const MAX_MEDIATORS: usize = 2;
 
 /// A sealed message and the mediator that must get it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,10 +83,25 @@ impl Post<'_> {
         now: u64,
         rng: &mut impl CryptoRng,
     ) -> Result<Parcel, PostError> {
-        self.carried_to_party(*self, message, to, (now, PARTY_MESSAGE_SECONDS), rng)
+        self.to_party_at(message, to, &mediator_of(did::did_of(to))?, now, rng)
     }
 
-    /// Like [`Post::to_party`], with a forward from `carrier`: when its mediator is the party's, that one answers to it, and does not
+    /// Like [`Post::to_party`], for one of the party's mediators ([`mediators_of`]).
+    ///
+    /// # Errors
+    /// Those of [`Post::to_party`], also when it is no mediator of the party.
+    pub fn to_party_at(
+        &self,
+        message: Message,
+        to: &str,
+        mediator: &str,
+        now: u64,
+        rng: &mut impl CryptoRng,
+    ) -> Result<Parcel, PostError> {
+        self.carried_to_party(*self, message, (to, mediator), (now, PARTY_MESSAGE_SECONDS), rng)
+    }
+
+    /// Like [`Post::to_party_at`], with a forward from `carrier`: when its mediator is the party's, that one answers to it, and does not
     /// learn who wrote. `times` are now, in UTC seconds, and for how many seconds the message is worth delivering.
     ///
     /// # Errors
@@ -92,7 +110,7 @@ impl Post<'_> {
         &self,
         carrier: Post<'_>,
         message: Message,
-        to: &str,
+        (to, mediator): (&str, &str),
         (now, seconds): (u64, u64),
         rng: &mut impl CryptoRng,
     ) -> Result<Parcel, PostError> {
@@ -104,13 +122,13 @@ impl Post<'_> {
         if did::resolve_offline(to)?.x25519(kid).is_none() {
             return Err(PostError::Incomplete { what: "X25519 key agreement of that name" });
         }
-        let mediator = mediator_of(to)?;
-        let mediator_kid = key_agreement_kid(&mediator)?;
+        let routing_keys = routing_keys_of(to, mediator)?;
+        let mediator_kid = key_agreement_kid(mediator)?;
 
         let message = message.from(&self.connection.did).to(to).times(now, end);
         let sealed = self.pack(&message, &Layers::sealed(&self.connection.kid, &[kid]), rng)?;
         let (mut next, mut packed) = (to.to_owned(), sealed);
-        for key in routing_keys_of(to)?.iter().rev() {
+        for key in routing_keys.iter().rev() {
             let hop = Forward { expires_time: Some(end), ..Forward::new(next, packed) };
             let kid = if did::did_of(key) == key { key_agreement_kid(key)? } else { key.clone() };
             let hop = hop.message(new_id(rng), PayloadForm::Json).to(did::did_of(key));
@@ -120,15 +138,16 @@ impl Post<'_> {
         let mut forward = Forward::new(next, packed);
         forward.expires_time = Some(end);
         let thread = new_id(rng);
-        let forward = forward.message(thread.clone(), PayloadForm::Json).to(&mediator);
-        let packed = if mediator == carrier.connection.mediator {
+        let forward = forward.message(thread.clone(), PayloadForm::Json).to(mediator);
+        let ours = mediators_of(&carrier.connection.did).unwrap_or_default();
+        let packed = if ours.iter().any(|ours| ours == mediator) {
             // Our own mediator knows this socket's DID anyway, and can then report a wrong address at once (RL-42).
             let forward = forward.from(&carrier.connection.did);
             carrier.pack(&forward, &Layers::authcrypt(&carrier.connection.kid, &[&mediator_kid]), rng)?
         } else {
             self.pack(&forward, &Layers::anoncrypt(&[&mediator_kid]), rng)?
         };
-        Ok(Parcel { mediator, text: packed, thread })
+        Ok(Parcel { mediator: mediator.to_owned(), text: packed, thread })
     }
 
     /// Encrypts `message` for the mediator with the DID `mediator`. `now` is in UTC seconds.
@@ -177,19 +196,42 @@ impl Post<'_> {
     }
 }
 
-/// Returns the DID of the mediator that keeps the mail of the party `of`.
+/// Returns the DID of the preferred mediator that keeps the mail of the party `of`.
+///
+/// # Errors
+/// Those of [`mediators_of`].
+pub fn mediator_of(of: &str) -> Result<String, PostError> {
+    mediators_of(of)?.into_iter().next().ok_or(PostError::Incomplete { what: "mediator" })
+}
+
+/// Returns the DIDs of the mediators that keep the mail of the party `of`, the preferred one first; at least one, and no more than
+/// count (RL-64).
 ///
 /// # Errors
 /// [`PostError`] when the DID cannot be resolved or names no mediator.
-pub fn mediator_of(of: &str) -> Result<String, PostError> {
-    let mediator = did::resolve_offline(of)?.services.into_iter().next().map(|service| service.uri);
-    mediator.filter(|uri| uri.starts_with("did:")).ok_or(PostError::Incomplete { what: "mediator" })
+pub fn mediators_of(of: &str) -> Result<Vec<String>, PostError> {
+    let mediators = mediators_in(did::resolve_offline(of)?.services);
+    if mediators.is_empty() { Err(PostError::Incomplete { what: "mediator" }) } else { Ok(mediators) }
 }
 
-/// Returns the keys beyond the mediator that mail of the party `of` passes, the first one first.
-fn routing_keys_of(of: &str) -> Result<Vec<String>, PostError> {
-    let keys = did::resolve_offline(of)?.services.into_iter().next().map(|service| service.routing_keys);
-    keys.filter(|keys| keys.len() <= MAX_ROUTING_KEYS)
+/// Returns the mediators in the services of a party's document, the preferred one first, as many as count.
+pub(crate) fn mediators_in(services: Vec<Service>) -> Vec<String> {
+    let mut mediators: Vec<String> = Vec::new();
+    for uri in services.into_iter().map(|service| service.uri).filter(|uri| uri.starts_with("did:")) {
+        if mediators.len() < MAX_MEDIATORS && !mediators.contains(&uri) {
+            mediators.push(uri);
+        }
+    }
+    mediators
+}
+
+/// Returns the keys beyond the mediator that mail of the party `of` passes there, the first one first.
+fn routing_keys_of(of: &str, mediator: &str) -> Result<Vec<String>, PostError> {
+    let services = did::resolve_offline(of)?.services;
+    let service = services.into_iter().find(|service| service.uri == mediator);
+    let service = service.ok_or(PostError::Incomplete { what: "mediator" })?;
+    Some(service.routing_keys)
+        .filter(|keys| keys.len() <= MAX_ROUTING_KEYS)
         .ok_or(PostError::Incomplete { what: "route that is short enough" })
 }
 
@@ -252,6 +294,40 @@ mod tests {
             assert_eq!(inner.sender.unwrap().did, ours.did);
             assert_eq!(inner.message.expires_time, Some(NOW + 180));
         }
+    }
+
+    /// Decides RL-64.
+    #[test]
+    fn rl_64_a_party_is_written_to_at_either_of_its_mediators_and_at_no_other() {
+        let [us, them] = [1, 2].map(|seed| Identity::generate(&mut test_rng(seed)));
+        let keepers = [3, 4, 5].map(|seed| Identity::generate(&mut test_rng(seed)));
+        let mediators = keepers.each_ref().map(|keeper| keeper.connection("did:peer:2.Ez6LSx"));
+        let [first, second, third] = mediators.each_ref().map(|mediator| mediator.did.as_str());
+        let ours = us.connection_at(first, Some(second));
+        let theirs = them.connection_at(second, Some(third));
+        assert_eq!(mediators_of(&theirs.did).unwrap(), [second, third]);
+        let post = Post { identity: &us, connection: &ours };
+        let message = || Message::new("m", "https://example.org/x/1.0/y", serde_json::json!({}));
+        for (at, is_ours) in [(1, true), (2, false)] {
+            let mediator = &mediators[at];
+            let parcel =
+                post.to_party_at(message(), &theirs.kid, &mediator.did, NOW, &mut test_rng(9)).unwrap();
+            assert_eq!(parcel.mediator, mediator.did);
+            let forward = opened(&keepers[at], mediator, &parcel.text);
+            assert_eq!(forward.sender.is_some(), is_ours, "a mediator of ours may know who forwards");
+            let forward = Forward::try_from(&forward.message).unwrap();
+            assert_eq!(opened(&them, &theirs, &forward.payloads[0]).message.id, "m");
+        }
+        let refused = post.to_party_at(message(), &theirs.did, first, NOW, &mut test_rng(9));
+        assert!(matches!(refused, Err(PostError::Incomplete { what: "mediator" })), "{refused:?}");
+        // Whoever names many makes nobody write to many, and one twice is one.
+        let service = theirs.did.split(".S").nth(1).unwrap();
+        let many = format!("{}.S{service}.S{service}", theirs.did);
+        assert_eq!(mediators_of(&many).unwrap(), [second, third]);
+        assert_eq!(
+            mediators_of(us.did()).unwrap_err().to_string(),
+            "the DID of the recipient has no mediator"
+        );
     }
 
     /// Decides RL-62.

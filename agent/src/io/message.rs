@@ -94,7 +94,7 @@ pub(crate) async fn run(request: Request) -> Result<Sent, Failure> {
     let id = new_id(&mut rng);
     let message = BasicMessage { content: text }.message(id.clone());
     let parcel = us
-        .carried_to_party(carrier, message, &did, (unix_now(), WEEK), &mut rng)
+        .carried_to_party(carrier, message, (&did, &keeper), (unix_now(), WEEK), &mut rng)
         .map_err(|error| unusable(&error))?;
     let (to_us, heard) = mpsc::channel(QUEUE);
     let link = websocket::connect(&keeper, None, to_us)?;

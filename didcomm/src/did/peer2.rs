@@ -44,12 +44,22 @@ pub struct ServiceSpec {
 /// assert_eq!(resolve_offline(&did).unwrap().x25519(&format!("{did}#key-2")), Some([2; 32]));
 /// ```
 pub fn encode(authentication: &[u8; 32], key_agreement: &[u8; 32], service: Option<&ServiceSpec>) -> String {
+    encode_with(authentication, key_agreement, service.into_iter())
+}
+
+/// Returns the did:peer:2 of the same keys with any number of services, the preferred one first: `#service`, `#service-1` and so
+/// on. A reader takes at most 16.
+pub fn encode_with<'a>(
+    authentication: &[u8; 32],
+    key_agreement: &[u8; 32],
+    services: impl Iterator<Item = &'a ServiceSpec>,
+) -> String {
     let mut did = format!(
         "{PREFIX}.V{}.E{}",
         multikey::encode(&PublicKey::Ed25519(*authentication)),
         multikey::encode(&PublicKey::X25519(*key_agreement)),
     );
-    if let Some(service) = service {
+    for service in services {
         let json = ServiceOut {
             t: DIDCOMM,
             s: EndpointOut { uri: &service.uri, a: &service.accept, r: &service.routing_keys },

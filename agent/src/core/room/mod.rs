@@ -64,6 +64,8 @@ const MAX_EARLY: usize = 2 * roster::MAX_PARTIES;
 pub struct Room {
     member: Member,
     invitation: Invitation,
+    /// The mediator of ours at which circuits are to meet, if we host.
+    relay: String,
     phase: Phase,
     early: VecDeque<(Authenticated, Message)>,
     outputs: VecDeque<Output>,
@@ -95,7 +97,8 @@ impl Room {
     }
 
     fn new(member: Member, invitation: Invitation, phase: Phase) -> Self {
-        Self { member, invitation, phase, early: VecDeque::new(), outputs: VecDeque::new() }
+        let relay = invitation.mediator().to_owned();
+        Self { member, invitation, relay, phase, early: VecDeque::new(), outputs: VecDeque::new() }
     }
 
     /// Takes one input. Drain [`Room::poll`] afterwards.
@@ -154,9 +157,16 @@ impl Room {
         matches!(self.phase, Phase::Host(_) | Phase::Guest(_))
     }
 
-    /// Returns the DID of the host's mediator.
-    pub fn host_mediator(&self) -> &str {
-        self.invitation.mediator()
+    /// Returns the DIDs of the host's mediators.
+    pub fn host_mediators(&self) -> &[String] {
+        self.invitation.mediators()
+    }
+
+    /// Says at which of our mediators circuits meet if we host and the room gets full from now on (RM-80).
+    pub fn meet_at(&mut self, mediator: &str) {
+        if self.host_mediators().iter().any(|ours| ours == mediator) {
+            mediator.clone_into(&mut self.relay);
+        }
     }
 
     /// Returns how many seconds after `now` (UTC seconds) a room that still has free seats ends; only a host ends it.
@@ -285,15 +295,21 @@ impl Room {
     /// Moves on when a phase is complete.
     fn advance(&mut self, now: Now, rng: &mut impl CryptoRng) {
         let roster = match &mut self.phase {
-            Phase::Host(lobby) if lobby.is_complete(now.instant) => match lobby
-                .close(&self.member, &self.invitation)
-            {
-                Ok(roster) => {
-                    lobby::send_roster(&roster, &self.member, self.invitation.room(), rng, &mut self.outputs);
-                    Some(roster)
+            Phase::Host(lobby) if lobby.is_complete(now.instant) => {
+                match lobby.close(&self.member, &self.invitation, &self.relay) {
+                    Ok(roster) => {
+                        lobby::send_roster(
+                            &roster,
+                            &self.member,
+                            self.invitation.room(),
+                            rng,
+                            &mut self.outputs,
+                        );
+                        Some(roster)
+                    }
+                    Err(failure) => return self.fail(failure),
                 }
-                Err(failure) => return self.fail(failure),
-            },
+            }
             Phase::Guest(lobby) => lobby.take_roster(),
             _ => None,
         };

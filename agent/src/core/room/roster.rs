@@ -96,8 +96,8 @@ pub struct Expected<'a> {
     pub invitation: &'a [u8; 32],
     /// The inviter's connection DID.
     pub host: &'a str,
-    /// DID of the inviter's mediator.
-    pub mediator: &'a str,
+    /// DIDs of the inviter's mediators.
+    pub mediators: &'a [String],
     /// Our identity.
     pub identity: &'a str,
     /// Our connection DID.
@@ -239,7 +239,7 @@ impl RosterIn {
         if roster.party(0).is_none_or(|party| party.did != expected.host) {
             return Err(wrong("host"));
         }
-        if body.relay != expected.mediator {
+        if !expected.mediators.contains(&body.relay) {
             return Err(wrong("relay"));
         }
         let is_ours = |party: &Party| {

@@ -20,7 +20,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::{Engine, Role};
 use crate::core::courtesy::{Courtesy, Reaction, Standing};
 use crate::core::invite::new_id;
-use crate::core::post::Post;
+use crate::core::post::{Post, mediators_of};
 use crate::core::room::{Room, describe};
 use crate::core::status::{
     self, MediatorStatus, PartyStatus, PathKind, Phase, ProgramStatus, RoomStatus, Status, WHY_RELAY, host_of,
@@ -242,7 +242,10 @@ impl Engine {
         let id = new_id(&mut self.rng);
         let ping = Ping { response_requested: true }.message(id.clone());
         let post = Post { identity: &self.identity, connection: &self.connection };
-        let parcel = match post.to_party(ping, &did, unix_now(), &mut self.rng) {
+        let mediators = mediators_of(&did).unwrap_or_default();
+        let linked = mediators.iter().find(|mediator| self.links.contains_key(*mediator));
+        let mediator = linked.or(mediators.first()).map_or("", String::as_str);
+        let parcel = match post.to_party_at(ping, &did, mediator, unix_now(), &mut self.rng) {
             Ok(parcel) => parcel,
             Err(error) => return refuse(answer, format!("it cannot be written to: {error}")),
         };

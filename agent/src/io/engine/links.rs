@@ -7,31 +7,32 @@ use std::time::{Duration, Instant};
 
 use super::Engine;
 use crate::core::allowance::Rate;
-use crate::core::post::mediator_of;
+use crate::core::post::{MAX_MEDIATORS, mediators_of};
 use crate::core::room::Room;
 use crate::core::room::roster::MAX_PARTIES;
 use crate::failure::Failure;
 use crate::io::websocket;
 
-/// Mediators that are connected at a time.
-const MAX_LINKS: usize = 1 + MAX_PARTIES;
+/// Mediators that are connected at a time: ours, and those of each other party.
+const MAX_LINKS: usize = MAX_MEDIATORS * MAX_PARTIES;
 
 /// How often a mediator of somebody else's choice is dialled: all parties of a room at once, then slowly.
 pub(super) const DIALS: Rate = Rate { burst: 2 * 16, each: Duration::from_secs(3) };
 const _: () = assert!(MAX_PARTIES == 16);
 
 impl Engine {
-    /// Connects to a mediator unless it is connected already. Our own is connected from the start; when it was lost, it needs
+    /// Connects to a mediator unless it is connected already. Our own are connected from the start; when one was lost, it needs
     /// more than a socket.
     ///
     /// # Errors
     /// When the mediator is the one that our person chose, and its DID has no address.
     pub(super) fn link_to(&mut self, mediator: &str) -> Result<(), Failure> {
-        if mediator == self.own_mediator || self.links.contains_key(mediator) {
+        if mediator == self.own_mediator || self.is_spare(mediator) || self.links.contains_key(mediator) {
             return Ok(());
         }
         // The mediator in an invitation was chosen by our person together with the invitation.
-        let chosen = self.room.as_ref().is_some_and(|room| room.host_mediator() == mediator);
+        let is_host = |room: &Room| room.host_mediators().iter().any(|hosts| hosts == mediator);
+        let chosen = self.room.as_ref().is_some_and(is_host);
         if !chosen && !self.dials.spend(Instant::now()) {
             tracing::warn!("another party's mediator is not dialled: there were too many");
             return Ok(());
@@ -57,8 +58,11 @@ impl Engine {
     fn drop_unused_links(&mut self) {
         let Some(room) = &self.room else { return };
         let parties = room.dids();
-        let mut used: Vec<String> = parties.iter().filter_map(|did| mediator_of(did).ok()).collect();
-        used.extend([self.own_mediator.clone(), Room::host_mediator(room).to_owned()]);
+        let mut used: Vec<String> =
+            parties.iter().flat_map(|did| mediators_of(did).unwrap_or_default()).collect();
+        used.extend(mediators_of(&self.connection.did).unwrap_or_default());
+        used.push(self.own_mediator.clone());
+        used.extend(room.host_mediators().iter().cloned());
         used.extend(self.roster.as_ref().map(|roster| roster.body().relay.clone()));
         for (_, link) in self.links.extract_if(|mediator, _| !used.contains(mediator)) {
             tokio::spawn(link.close());

@@ -11,11 +11,11 @@ use super::{End, Engine, MAILBOX, Role, now};
 use crate::core::clock;
 use crate::core::connect::{Step, showable};
 use crate::core::invite::Invitation;
-use crate::core::post::{Parcel, Post, websocket_address};
+use crate::core::post::{Parcel, Post, PostError, mediators_of, websocket_address};
 use crate::core::room::{Input, Room};
 use crate::failure::{Failure, Kind};
-use crate::io::unix_now;
 use crate::io::websocket::{FromMediator, Heard};
+use crate::io::{fresh_rng, unix_now};
 use crate::report::{Report, Reporter};
 
 /// Problem reports of our mediator that are shown in the life of an engine. More of them help nobody.
@@ -58,14 +58,12 @@ impl Engine {
                 self.links.remove(mediator);
                 self.desk.mediator_gone(mediator, &failure.message);
                 let is_needed = mediator == self.own_mediator || self.relay() == Some(mediator);
-                let hosts = self
-                    .room
-                    .as_ref()
-                    .is_some_and(|room| room.waits_for_host() && room.host_mediator() == mediator);
-                if self.is_cut_off(mediator) || (self.began && is_needed) {
+                let is_retried =
+                    self.is_cut_off(mediator) || self.is_spare(mediator) || (self.began && is_needed);
+                if is_retried {
                     return self.mediator_lost(mediator, &failure.message, reporter).map(|()| None);
                 }
-                if is_needed || hosts {
+                if is_needed || self.host_is_out_of_reach(mediator) {
                     return Err(failure);
                 }
                 // Somebody's mediator: whoever it is misses our messages and is missed at the deadline.
@@ -78,7 +76,7 @@ impl Engine {
                 if is_own && !self.began && !self.mailbox.is_answered() && !self.is_cut_off(mediator) {
                     return Err(self.no_mediator(&format!("it ended the connection: {why}")));
                 }
-                if is_own || self.relay() == Some(mediator) {
+                if is_own || self.is_spare(mediator) || self.relay() == Some(mediator) {
                     self.mediator_lost(mediator, &why, reporter)?;
                 }
             }
@@ -134,15 +132,23 @@ impl Engine {
                 return Ok(());
             }
             let thread = message.pthid.as_deref();
-            if mediator == self.own_mediator
-                && let Some(next) = self.mailbox.refused(&report, thread, Instant::now(), &mut self.rng)?
-            {
-                return self.send_to_mediator(next, mediator).await;
+            let mut rng = fresh_rng();
+            let next = self
+                .mailbox_at(mediator)
+                .map_or(Ok(None), |mailbox| mailbox.refused(&report, thread, Instant::now(), &mut rng));
+            match next {
+                Ok(Some(next)) => return self.send_to_mediator(next, mediator).await,
+                Ok(None) => {}
+                Err(failure) if mediator == self.own_mediator => return Err(failure),
+                Err(failure) => {
+                    self.spare_refused(&failure);
+                    return Ok(());
+                }
             }
             if report.is_error() && self.circuit_unknown(mediator, thread)? {
                 return Ok(());
             }
-            if self.party_unregistered(&report, message.pthid.as_deref()) {
+            if self.party_unregistered(mediator, &report, message.pthid.as_deref()) {
                 return Ok(());
             }
             let comment = showable(&report.text());
@@ -160,11 +166,18 @@ impl Engine {
             }
             return Ok(());
         }
-        if mediator != self.own_mediator {
-            return Ok(());
-        }
-        match self.mailbox.handle(message, Instant::now(), &mut self.rng)? {
+        let mut rng = fresh_rng();
+        let Some(mailbox) = self.mailbox_at(mediator) else { return Ok(()) };
+        let step = match mailbox.handle(message, Instant::now(), &mut rng) {
+            Err(failure) if mediator != self.own_mediator => {
+                self.spare_refused(&failure);
+                return Ok(());
+            }
+            step => step?,
+        };
+        match step {
             Step::Send(message) => self.send_to_mediator(message, mediator).await?,
+            Step::Live if mediator != self.own_mediator => self.spare_live(reporter),
             Step::Live => {
                 self.mailbox_by = None;
                 self.mediator_back(mediator, reporter);
@@ -181,14 +194,25 @@ impl Engine {
         Ok(())
     }
 
-    /// Notes that the mediator does not know a party to which we wrote; `false` if that means nothing any more.
-    fn party_unregistered(&mut self, report: &ProblemReport, thread: Option<&str>) -> bool {
+    /// Notes that a mediator of ours does not know a party to which we wrote; `false` if that means nothing any more.
+    fn party_unregistered(&mut self, mediator: &str, report: &ProblemReport, thread: Option<&str>) -> bool {
         let at = self.forwards.iter().position(|(forward, _)| Some(forward.as_str()) == thread);
         let Some((_, did)) = at.and_then(|at| self.forwards.remove(at)) else { return false };
-        let Some(room) = self.room.as_mut().filter(|room| room.is_lobby()) else { return false };
-        if report.code != NOT_REGISTERED {
+        if report.code != NOT_REGISTERED || !self.room.as_ref().is_some_and(Room::is_lobby) {
             return false;
         }
+        if self.unknown.len() >= MAX_FORWARDS {
+            self.unknown.pop_front();
+        }
+        self.unknown.push_back((did.clone(), mediator.to_owned()));
+        // It may be at another one (RL-64).
+        let is_known = |at: &String| {
+            !self.is_cut_off(at) && !self.unknown.iter().any(|(party, by)| *party == did && by == at)
+        };
+        if mediators_of(&did).unwrap_or_default().iter().any(is_known) {
+            return true;
+        }
+        let Some(room) = &mut self.room else { return false };
         room.handle(Input::Unregistered(&did), now(), &mut self.rng);
         true
     }
@@ -255,6 +279,7 @@ impl Engine {
             }
         };
         let Some(sender) = &opened.sender else { return Ok(()) };
+        self.unknown.retain(|(party, _)| *party != sender.did);
         // What only asks for an answer changes nothing here: it may come twice, and others need not say when it ends.
         if self.courtesy(sender, &opened.message, reporter).await? {
             return Ok(());
@@ -321,43 +346,73 @@ impl Engine {
     /// # Errors
     /// [`Kind::LinkDamaged`] when it is the host, whom a guest cannot do without.
     pub(super) async fn send_to_party(&mut self, message: Message, to: &str) -> Result<(), Failure> {
-        let Some(parcel) = self.sealed_for(message, to)? else { return Ok(()) };
-        self.link_to(&parcel.mediator)?;
-        match self.links.get(&parcel.mediator) {
-            Some(link) if parcel.mediator == self.own_mediator => {
-                if self.forwards.len() >= MAX_FORWARDS {
-                    self.forwards.pop_front();
-                }
-                self.forwards.push_back((parcel.thread, did::did_of(to).to_owned()));
-                link.send(parcel.text).await;
+        let mut failure = None;
+        let mut is_sent = false;
+        let mediators = match mediators_of(did::did_of(to)) {
+            Ok(mediators) => mediators,
+            Err(error) => return self.cannot_write(&error),
+        };
+        for mediator in mediators {
+            let Some(parcel) = self.sealed_for(message.clone(), to, &mediator)? else { continue };
+            if let Err(unusable) = self.link_to(&mediator) {
+                failure = Some(unusable);
+                continue;
             }
-            Some(link) if link.send_if_room(parcel.text) => {}
-            _ => tracing::warn!("a message to a party was dropped: its mediator takes no more"),
+            match self.links.get(&mediator) {
+                Some(link) if mediator == self.own_mediator || self.is_spare(&mediator) => {
+                    if self.forwards.len() >= MAX_FORWARDS {
+                        self.forwards.pop_front();
+                    }
+                    self.forwards.push_back((parcel.thread, did::did_of(to).to_owned()));
+                    link.send(parcel.text).await;
+                    is_sent = true;
+                }
+                Some(link) if link.send_if_room(parcel.text) => is_sent = true,
+                _ => {}
+            }
         }
-        Ok(())
+        if !is_sent {
+            tracing::warn!("a message to a party was dropped: its mediator is away or takes no more");
+        }
+        failure.filter(|_| !is_sent).map_or(Ok(()), Err)
+    }
+
+    /// Says whether a guest that waits has no way left to its host, after this mediator could not be reached: one of ours comes back
+    /// or ends the room by itself.
+    fn host_is_out_of_reach(&self, mediator: &str) -> bool {
+        let Some(room) = self.room.as_ref().filter(|room| room.waits_for_host()) else { return false };
+        let hosts = room.host_mediators();
+        let is_way =
+            |one: &String| *one == self.own_mediator || self.is_spare(one) || self.links.contains_key(one);
+        hosts.iter().any(|one| one == mediator) && !hosts.iter().any(is_way)
     }
 
     /// Refuses somebody's request to join. No connection is made for that: a stranger could name any address.
     pub(super) fn refuse_stranger(&mut self, message: Message, to: &str) {
-        if let Ok(Some(parcel)) = self.sealed_for(message, to)
-            && let Some(link) = self.links.get(&parcel.mediator)
+        let mediators = mediators_of(did::did_of(to)).unwrap_or_default();
+        let linked = mediators.iter().find(|mediator| self.links.contains_key(*mediator));
+        if let Some(mediator) = linked
+            && let Ok(Some(parcel)) = self.sealed_for(message, to, mediator)
+            && let Some(link) = self.links.get(mediator)
         {
             link.send_if_room(parcel.text);
         }
     }
 
-    fn sealed_for(&mut self, message: Message, to: &str) -> Result<Option<Parcel>, Failure> {
+    fn sealed_for(&mut self, message: Message, to: &str, mediator: &str) -> Result<Option<Parcel>, Failure> {
         let post = Post { identity: &self.identity, connection: &self.connection };
-        match post.to_party(message, to, unix_now(), &mut self.rng) {
+        match post.to_party_at(message, to, mediator, unix_now(), &mut self.rng) {
             Ok(parcel) => Ok(Some(parcel)),
-            Err(error) if self.room.as_ref().is_some_and(Room::waits_for_host) => {
-                Err(Failure::new(Kind::LinkDamaged, format!("the host cannot be written to: {error}")))
-            }
-            Err(error) => {
-                tracing::warn!(%error, "a message to a party was dropped");
-                Ok(None)
-            }
+            Err(error) => self.cannot_write(&error).map(|()| None),
         }
+    }
+
+    fn cannot_write(&self, error: &PostError) -> Result<(), Failure> {
+        if self.room.as_ref().is_some_and(Room::waits_for_host) {
+            return Err(Failure::new(Kind::LinkDamaged, format!("the host cannot be written to: {error}")));
+        }
+        tracing::warn!(%error, "a message to a party was dropped");
+        Ok(())
     }
 
     pub(super) async fn send_to_mediator(&mut self, message: Message, mediator: &str) -> Result<(), Failure> {

@@ -20,6 +20,7 @@ mod paths;
 mod reconnect;
 mod room_events;
 mod run;
+mod spare;
 mod start;
 mod vain;
 
@@ -59,6 +60,7 @@ use farewell::interrupted;
 use look::Looked;
 use paths::Paths;
 use run::{Happened, Run};
+use spare::Spare;
 
 /// How long a mediator may take to set up the mailbox.
 const MAILBOX: Duration = Duration::from_secs(15);
@@ -141,17 +143,21 @@ struct Engine {
     identity: Arc<Identity>,
     /// Whom this home has met. Nobody else writes the file while we hold the home.
     contacts: Contacts,
-    /// The DID that we use with our mediator.
+    /// The DID that we use with our mediators.
     connection: ConnectionDid,
     /// The DID of the mediator that keeps our mail.
     own_mediator: String,
+    /// Our mailbox at a second one.
+    spare: Option<Spare>,
     links: HashMap<String, MediatorLink>,
     mailbox: Mailbox,
     mailbox_by: Option<Instant>,
     /// The last outage of each mediator that we need.
     outages: HashMap<String, Outage>,
-    /// Messages to parties that our mediator took: the thread in which it reports a problem, and the party.
+    /// Messages to parties that a mediator of ours took: the thread in which it reports a problem, and the party.
     forwards: VecDeque<(String, String)>,
+    /// Parties that a mediator of theirs and ours did not know when we wrote last: the party, and the mediator.
+    unknown: VecDeque<(String, String)>,
     room: Option<Room>,
     /// Messages that were read already.
     seen: Seen,
@@ -282,7 +288,7 @@ impl Engine {
                 Ok(deadline) => deadline,
                 Err(failure) => return End::Failed(failure),
             };
-            let mailbox = self.mailbox.deadline();
+            let mailbox = self.mailbox_deadline();
             let deadlines = [deadline, self.mailbox_by, mailbox, reconnect, expiry, run_wants, circuits];
             let deadline = deadlines.into_iter().flatten().min();
             let deadline = deadline.unwrap_or_else(|| Instant::now() + Duration::from_secs(3600));
@@ -323,10 +329,7 @@ impl Engine {
             }
             self.no_mailbox_again(reporter)?;
         }
-        if let Some(request) = self.mailbox.timeout(now.instant, &mut self.rng) {
-            let own = self.own_mediator.clone();
-            self.send_to_mediator(request, &own).await?;
-        }
+        self.mailboxes_due().await?;
         self.reconnect(reporter).await?;
         if let Some((failure, is_hearsay)) = self.run.as_mut().and_then(|run| run.blame_due(now.instant)) {
             // What we can see ourselves is better than what another one saw first.

@@ -17,8 +17,9 @@ use crate::failure::{Failure, Kind};
 use crate::io::{random_u64, websocket};
 use crate::report::{Report, Reporter};
 
-/// Our own mediator is tried for the whole run if the circuits are elsewhere: nothing needs it before the end.
-const AS_LONG_AS_IT_TAKES: Duration = Duration::from_secs(365 * 24 * 3600);
+/// Our own mediator is tried for the whole run if the circuits are elsewhere, and the second one always: nothing needs it before
+/// the end.
+pub(super) const AS_LONG_AS_IT_TAKES: Duration = Duration::from_secs(365 * 24 * 3600);
 
 impl Engine {
     /// A mediator without which nothing goes on is gone, and why. In a lobby and in a run we try again.
@@ -28,6 +29,14 @@ impl Engine {
         why: &str,
         reporter: &mut dyn Reporter,
     ) -> Result<(), Failure> {
+        if mediator == self.own_mediator {
+            // After this it is the second one.
+            self.go_on_with_spare(why, reporter);
+        }
+        if self.is_spare(mediator) && self.relay() != Some(mediator) {
+            self.spare_lost(mediator, why);
+            return Ok(());
+        }
         let is_lobby = self.room.as_ref().is_some_and(Room::is_lobby);
         if !is_lobby && !self.began {
             return Err(
@@ -102,6 +111,11 @@ impl Engine {
             .filter_map(|(mediator, outage)| outage.attempt(now).then(|| mediator.clone()))
             .collect();
         for mediator in due {
+            if self.is_spare(&mediator) {
+                self.open_spare(mediator.clone()).await?;
+                self.mediator_back(&mediator, reporter);
+                continue;
+            }
             let link = websocket::connect(&mediator, None, self.to_engine.clone())?;
             if self.began {
                 link.watch_closely();
@@ -143,7 +157,8 @@ impl Engine {
         if let Some(outage) = self.outages.get_mut(mediator) {
             outage.over(now.instant);
         }
-        if !self.began || attempts >= 2 {
+        let is_needed = mediator == self.own_mediator || self.relay() == Some(mediator);
+        if is_needed && (!self.began || attempts >= 2) {
             reporter.report(&Report::MediatorBack { in_run: self.began });
         }
         if let Some(room) = self.room.as_mut().filter(|_| mediator == self.own_mediator) {

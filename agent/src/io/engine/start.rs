@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
+use futures_util::{StreamExt as _, stream};
 use tokio::sync::{mpsc, watch};
 
 use super::desk::{Desk, command_shown};
@@ -16,6 +17,7 @@ use crate::core::clock;
 use crate::core::connect::Mailbox;
 use crate::core::invite::{Invitation, read_mediator_link};
 use crate::core::pairing::Policy;
+use crate::core::post::{MAX_MEDIATORS, mediators_of};
 use crate::core::room::{Member, Nonce, roster};
 use crate::core::seen::Seen;
 use crate::core::status::host_of;
@@ -30,6 +32,9 @@ use crate::report::{Report, Reporter};
 
 /// Messages of mediators that wait for the engine.
 const QUEUE: usize = 64;
+
+/// Mediators that are asked at the same time whether they are there.
+const ASKED_AT_ONCE: usize = 4;
 
 /// Questions of other commands that wait for the engine.
 const ASKS: usize = 16;
@@ -65,7 +70,7 @@ pub(super) async fn start(plan: Plan, reporter: &mut dyn Reporter) -> Result<Eng
 
     // The host's own home is held, which would be a true answer and a useless one.
     if let (Some(invitation), Some(identity)) = (&invitation, plan.home.identity()?)
-        && identity.connection(invitation.mediator()).did == invitation.host()
+        && identity.connection_of(invitation.mediators()).did == invitation.host()
     {
         return Err(Failure::new(
             Kind::RoomRefused,
@@ -88,19 +93,21 @@ pub(super) async fn start(plan: Plan, reporter: &mut dyn Reporter) -> Result<Eng
             choice.all()
         }
         (None, Some(choice), _) => choice.all(),
-        (None, None, Some(invitation)) => vec![invitation.mediator().to_owned()],
+        (None, None, Some(invitation)) => invitation.mediators().to_vec(),
         (None, None, None) => {
             return Err(Failure::new(Kind::NoMediator, "this home has no mediator yet")
                 .hint("didagent invite --mediator LINK ...   (`didagent mediator serve` starts one and prints its link)"));
         }
     };
-    let own_mediator = first_that_answers(mediators, reporter).await;
+    let mediators = those_that_answer(mediators, reporter).await;
+    let connection = identity.connection_of(&mediators);
+    let own_mediator = connection.mediator.clone();
+    let spare = mediators_of(&connection.did).unwrap_or_default().into_iter().nth(1);
     let (sender, shown) = watch::channel(Shown::default());
     let (to_desk, asks) = mpsc::channel(ASKS);
     let serving = local_api::serve(&plan.home, shown, to_desk)?;
     let run_dir = plan.home.fresh_run_dir()?;
 
-    let connection = identity.connection(&own_mediator);
     let (to_engine, from_mediators) = mpsc::channel(QUEUE);
     let (to_engine_from_peers, from_peers) = mpsc::unbounded_channel();
     let link = websocket::connect(&own_mediator, None, to_engine.clone())?;
@@ -128,10 +135,12 @@ pub(super) async fn start(plan: Plan, reporter: &mut dyn Reporter) -> Result<Eng
         connection,
         links: HashMap::from([(own_mediator.clone(), link)]),
         own_mediator: own_mediator.clone(),
+        spare: None,
         mailbox,
         mailbox_by: Some(Instant::now() + MAILBOX),
         outages: HashMap::new(),
         forwards: VecDeque::new(),
+        unknown: VecDeque::new(),
         room: None,
         seen: Seen::default(),
         entry: Some(Entry { member, role: plan.role, invitation, goal, command }),
@@ -167,22 +176,31 @@ pub(super) async fn start(plan: Plan, reporter: &mut dyn Reporter) -> Result<Eng
     };
     engine.publish();
     engine.send_to_mediator(request, &own_mediator).await?;
+    if let Some(spare) = spare {
+        engine.open_spare(spare).await?;
+    }
     Ok(engine)
 }
 
-/// Chooses the mediator of this room (RL-63). Once people have its link, the room stays with it; so this is the last moment to take
-/// another one. When none answers it is the first, and the failure is that one's.
-async fn first_that_answers(mediators: Vec<String>, reporter: &mut dyn Reporter) -> String {
+/// Chooses the mediators of this room (RL-63). Once people have its link, the room stays with them; so this is the last moment to
+/// take others. When none answers it is the first, and the failure is that one's.
+async fn those_that_answer(mediators: Vec<String>, reporter: &mut dyn Reporter) -> Vec<String> {
+    let mut taken = Vec::new();
     if mediators.len() > 1 {
-        for mediator in &mediators {
-            if answers(mediator).await {
-                return mediator.clone();
+        let ask = |mediator: String| async move { (answers(&mediator).await, mediator) };
+        let mut asked = stream::iter(mediators.clone()).map(ask).buffered(ASKED_AT_ONCE);
+        while taken.len() < MAX_MEDIATORS
+            && let Some((answers, mediator)) = asked.next().await
+        {
+            if answers {
+                taken.push(mediator);
+                continue;
             }
-            let host = host_of(mediator);
+            let host = host_of(&mediator);
             reporter.report(&Report::Warning(format!("the mediator at {host} does not answer")));
         }
     }
-    mediators.into_iter().next().unwrap_or_default()
+    if taken.is_empty() { mediators.into_iter().take(1).collect() } else { taken }
 }
 
 /// Reads a room's link. One that has expired only by a clock of ours that is wrong is told from an old one by the mediator's.

@@ -283,7 +283,7 @@ fn verify(member: &Member, invitation: &Invitation, message: RosterMessage) -> R
         room: invitation.room(),
         invitation: invitation.hash(),
         host: invitation.host(),
-        mediator: invitation.mediator(),
+        mediators: invitation.mediators(),
         identity: member.identity.did(),
         did: &member.connection.did,
         threshold: member.threshold.map(|rule| rule.among(m)),

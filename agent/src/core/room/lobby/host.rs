@@ -339,11 +339,12 @@ impl HostLobby {
         }
     }
 
-    /// Writes the roster of the full room.
+    /// Writes the roster of the full room, whose circuits meet at the mediator `relay`.
     pub(in crate::core::room) fn close(
         &mut self,
         host: &Member,
         invitation: &Invitation,
+        relay: &str,
     ) -> Result<Roster, Failure> {
         let parties = std::mem::take(&mut self.parties);
         let mut parties: Vec<_> = parties.into_iter().map(|occupant| occupant.party).collect();
@@ -361,8 +362,8 @@ impl HostLobby {
             round: 1,
             m: self.seats,
             threshold,
-            relay: invitation.mediator().to_owned(),
             manifest: host.manifest.clone(),
+            relay: relay.to_owned(),
             parties,
         })
         .map_err(|error| Failure::new(Kind::Other, format!("no roster can be written: {error}")))

@@ -35,12 +35,16 @@ fn three() -> (Vec<Identity>, RosterBody) {
     (identities, body)
 }
 
-fn expected<'a>(identities: &'a [Identity], body: &'a RosterBody) -> Expected<'a> {
+fn mediators() -> [String; 1] {
+    ["did:peer:2.Ez6LSmediator".to_owned()]
+}
+
+fn expected<'a>(identities: &'a [Identity], body: &'a RosterBody, mediators: &'a [String]) -> Expected<'a> {
     Expected {
         room: "room",
         invitation: &[7; 32],
         host: &body.parties[0].did,
-        mediator: "did:peer:2.Ez6LSmediator",
+        mediators,
         identity: identities[1].did(),
         did: &body.parties[1].did,
         threshold: Some(1),
@@ -56,7 +60,7 @@ fn verify(change: impl FnOnce(&mut RosterBody, &[Identity])) -> Result<Roster, R
     let bytes = serde_json::to_vec(&body).map_err(|_| RosterError::Malformed)?;
     let hash: [u8; 32] = Sha256::digest(&bytes).into();
     let signature = identities[0].sign(&[LABEL, &hash].concat());
-    RosterIn::new(bytes).verify(&expected(&identities, &original), &signature)
+    RosterIn::new(bytes).verify(&expected(&identities, &original, &mediators()), &signature)
 }
 
 /// Decides RM-21.
@@ -149,7 +153,7 @@ fn the_bytes_as_received_are_hashed_and_signed_and_are_not_endless() {
     let signed = [b"didagent-roster/1".as_slice(), &hash].concat();
     let verify = |bytes: &[u8], signed: &[u8]| {
         let signature = identities[0].sign(signed);
-        RosterIn::new(bytes.to_vec()).verify(&expected(&identities, &body), &signature)
+        RosterIn::new(bytes.to_vec()).verify(&expected(&identities, &body, &mediators()), &signature)
     };
     let roster = verify(&bytes, &signed).unwrap();
     assert_eq!((roster.bytes(), roster.hash()), (bytes.as_slice(), hash));

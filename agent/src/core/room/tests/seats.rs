@@ -290,3 +290,25 @@ fn only_the_lower_index_proposes_and_only_the_key_of_the_roster_is_heard() {
 fn did_of(room: &Room) -> String {
     room.member().connection.did.clone()
 }
+
+/// Decides RM-22, RM-80.
+#[test]
+fn rm_80_the_circuits_meet_at_a_mediator_of_the_hosts_and_at_no_other() {
+    for (meets, relay) in [("did:peer:2.Ez6LSsecond", 1), ("did:peer:2.Ez6LSother", 0)] {
+        let mut host = member(1, Some(ThresholdRule::Default));
+        let mediators = ["did:peer:2.Ez6LSmediator", "did:peer:2.Ez6LSsecond"];
+        host.connection = host.identity.connection_at(mediators[0], Some(mediators[1]));
+        let invitation =
+            Invitation::create(&host.connection, "test", UNIX, UNIX + 600, &mut test_rng(100)).unwrap();
+        let mut table = Table::new(2);
+        table.seats[0].room = Room::host(host, invitation, 2);
+        table.seats[0].room.meet_at(meets);
+        table.join(member(2, None));
+        table.carry();
+        table.connect();
+        table.carry();
+        for seat in &table.seats {
+            assert_eq!(seat.ready.as_ref().unwrap().body().relay, mediators[relay], "{:?}", seat.failed);
+        }
+    }
+}
