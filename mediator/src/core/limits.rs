@@ -22,6 +22,8 @@ pub struct Limits {
     /// What mail that its senders want to be delivered later may take before it is in a queue, in bytes: a sixteenth of the
     /// queues. Delays are asked for anonymously, and when this is full they are refused.
     pub delayed_bytes: usize,
+    /// Part of it that mail for one recipient DID may take, in bytes: an eighth, eight messages of the longest kind.
+    pub delayed_bytes_per_recipient: usize,
     /// The longest delay that a sender may ask for. Delays hide who writes to whom, for which minutes are long; mail that waits
     /// counts in no quota of its recipient, so not for days.
     pub delay: Duration,
@@ -92,6 +94,7 @@ impl Default for Limits {
             queue_bytes: 8 << 20,
             store_bytes: 256 << 20,
             delayed_bytes: 16 << 20,
+            delayed_bytes_per_recipient: 2 << 20,
             delay: Duration::from_secs(3600),
             mail_seconds: 7 * 24 * 3600,
             accounts: 16 * 1024,

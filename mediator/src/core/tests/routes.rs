@@ -18,8 +18,18 @@ fn forward(
     delay_milli: i64,
     expires_time: Option<u64>,
 ) -> Option<ProblemReport> {
+    forward_to(bench, A, payload, delay_milli, expires_time)
+}
+
+fn forward_to(
+    bench: &mut Bench,
+    next: &str,
+    payload: &str,
+    delay_milli: i64,
+    expires_time: Option<u64>,
+) -> Option<ProblemReport> {
     let id = bench.id();
-    let forward = Forward { delay_milli, expires_time, ..Forward::new(A, payload) };
+    let forward = Forward { delay_milli, expires_time, ..Forward::new(next, payload) };
     bench.deliver(2, Some("did:example:s"), forward.message(id, PayloadForm::Base64));
     bench.inbox(2).first().map(|report| ProblemReport::try_from(report).unwrap())
 }
@@ -127,4 +137,28 @@ fn rl_61_links_are_not_fetched_and_the_sender_is_told() {
     assert_eq!(report.code, problem::MALFORMED.code);
     assert!(report.text().contains("links are not fetched"), "{}", report.text());
     assert!(bench.inbox(1).is_empty());
+}
+
+/// Decides RL-60.
+#[test]
+fn rl_60_whoever_fills_up_one_recipients_delays_leaves_room_for_others() {
+    const B: &str = "did:example:b";
+    let limits = Limits { delayed_bytes: 4000, delayed_bytes_per_recipient: 1000, ..Limits::default() };
+    let mut bench = bench(limits);
+    bench.enrol(3, B);
+    // Each costs 256 bytes and the 13 of the DID beside its own 100.
+    let text = "x".repeat(100);
+    let refused = |report: Option<ProblemReport>| report.map(|report| report.code);
+    for round in 0..3 {
+        for _ in 0..2 {
+            assert_eq!(forward(&mut bench, &text, 1000, None), None, "round {round}");
+        }
+        let full = refused(forward(&mut bench, &text, 1000, None));
+        assert_eq!(full.as_deref(), Some("e.p.me.res.storage.delayed"));
+        assert_eq!(forward_to(&mut bench, B, &text, 1000, None), None, "the other has room");
+        assert_eq!(bench.mediator.delayed.recipients(), 2);
+        pass(&mut bench, Duration::from_secs(1));
+        assert_eq!(contents(&bench.inbox(1)).len(), 2);
+        assert_eq!(bench.mediator.delayed.recipients(), 0, "nothing is remembered of who waited");
+    }
 }
