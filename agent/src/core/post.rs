@@ -89,7 +89,7 @@ impl Post<'_> {
     /// Like [`Post::to_party`], for one of the party's mediators ([`mediators_of`]).
     ///
     /// # Errors
-    /// Those of [`Post::to_party`], also when it is no mediator of the party.
+    /// Those of [`Post::to_party`], also when the party names other mediators than this one.
     pub fn to_party_at(
         &self,
         message: Message,
@@ -130,7 +130,7 @@ impl Post<'_> {
         let (mut next, mut packed) = (to.to_owned(), sealed);
         for key in routing_keys.iter().rev() {
             let hop = Forward { expires_time: Some(end), ..Forward::new(next, packed) };
-            let kid = if did::did_of(key) == key { key_agreement_kid(key)? } else { key.clone() };
+            let kid = key_of_hop(key)?;
             let hop = hop.message(new_id(rng), PayloadForm::Json).to(did::did_of(key));
             packed = self.pack(&hop, &Layers::anoncrypt(&[&kid]), rng)?;
             next = key.clone();
@@ -214,6 +214,21 @@ pub fn mediators_of(of: &str) -> Result<Vec<String>, PostError> {
     if mediators.is_empty() { Err(PostError::Incomplete { what: "mediator" }) } else { Ok(mediators) }
 }
 
+/// Checks that a party can be written to, at one of its mediators at least (RM-81).
+///
+/// # Errors
+/// [`PostError`] says why not, of its preferred mediator.
+pub fn check_reachable(of: &str) -> Result<(), PostError> {
+    let check = |mediator: &String| {
+        routing_keys_of(of, mediator)?.iter().try_for_each(|key| key_of_hop(key).map(drop))?;
+        key_agreement_kid(mediator)?;
+        websocket_address(mediator).map(drop)
+    };
+    let mut checks = mediators_of(of)?.iter().map(check).collect::<Vec<_>>().into_iter();
+    let first = checks.next().unwrap_or(Err(PostError::Incomplete { what: "mediator" }));
+    first.or_else(|why| if checks.any(|check| check.is_ok()) { Ok(()) } else { Err(why) })
+}
+
 /// Returns the mediators in the services of a party's document, the preferred one first, as many as count.
 pub(crate) fn mediators_in(services: Vec<Service>) -> Vec<String> {
     let mut mediators: Vec<String> = Vec::new();
@@ -225,9 +240,13 @@ pub(crate) fn mediators_in(services: Vec<Service>) -> Vec<String> {
     mediators
 }
 
-/// Returns the keys beyond the mediator that mail of the party `of` passes there, the first one first.
+/// Returns the keys beyond the mediator that mail of the party `of` passes there, the first one first. A party that names no mediator
+/// may be known to any.
 fn routing_keys_of(of: &str, mediator: &str) -> Result<Vec<String>, PostError> {
     let services = did::resolve_offline(of)?.services;
+    if !services.iter().any(|service| service.uri.starts_with("did:")) {
+        return Ok(Vec::new());
+    }
     let service = services.into_iter().find(|service| service.uri == mediator);
     let service = service.ok_or(PostError::Incomplete { what: "mediator" })?;
     Some(service.routing_keys)
@@ -244,6 +263,15 @@ pub fn websocket_address(mediator: &str) -> Result<String, PostError> {
     let uris = document.services.into_iter().map(|service| service.uri);
     let mut websockets = uris.filter(|uri| uri.starts_with("ws://") || uri.starts_with("wss://"));
     websockets.next().ok_or(PostError::Incomplete { what: "websocket address" })
+}
+
+/// Returns the id of the key of a routing key, which may be named by its DID.
+fn key_of_hop(key: &str) -> Result<String, PostError> {
+    match did::did_of(key) == key {
+        true => key_agreement_kid(key),
+        false if did::resolve_offline(did::did_of(key))?.x25519(key).is_some() => Ok(key.to_owned()),
+        false => Err(PostError::Incomplete { what: "routing key of that name" }),
+    }
 }
 
 fn key_agreement_kid(of: &str) -> Result<String, PostError> {

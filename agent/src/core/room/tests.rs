@@ -41,10 +41,15 @@ struct Seat {
     connected: BTreeSet<usize>,
 }
 
+/// The DID of a mediator that can be written to.
+fn mediator(number: u8) -> String {
+    Identity::generate(&mut test_rng(200 + number)).connection("ws://mediator.example/").did
+}
+
 fn member(seed: u8, threshold: Option<ThresholdRule>) -> Member {
     let identity = Arc::new(Identity::generate(&mut test_rng(seed)));
-    let connection = identity.connection("did:peer:2.Ez6LSmediator");
     let nonce = Nonce::random(&mut test_rng(seed ^ 0x80));
+    let connection = identity.connection(&mediator(0));
     let (suites, capabilities) = (Policy::of_machine(true), Capabilities::default());
     Member {
         identity,

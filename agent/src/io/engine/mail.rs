@@ -389,7 +389,8 @@ impl Engine {
 
     /// Refuses somebody's request to join. No connection is made for that: a stranger could name any address.
     pub(super) fn refuse_stranger(&mut self, message: Message, to: &str) {
-        let mediators = mediators_of(did::did_of(to)).unwrap_or_default();
+        // Whoever names none may be known to ours (RM-81).
+        let mediators = mediators_of(did::did_of(to)).unwrap_or_else(|_| vec![self.own_mediator.clone()]);
         let linked = mediators.iter().find(|mediator| self.links.contains_key(*mediator));
         if let Some(mediator) = linked
             && let Ok(Some(parcel)) = self.sealed_for(message, to, mediator)

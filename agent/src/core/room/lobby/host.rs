@@ -15,6 +15,7 @@ use didagent_didcomm::protocols::{Body as _, Digest32};
 use rand_core::CryptoRng;
 
 use crate::core::invite::{Invitation, new_id};
+use crate::core::post;
 use crate::core::room::roster::{Party, Roster, RosterBody, is_showable};
 use crate::core::room::{Event, Member, Now, Output, Seat, ThresholdRule, agreement};
 use crate::failure::{Failure, Kind};
@@ -223,6 +224,9 @@ impl HostLobby {
         let Ok(manifest) = agreement::read(join.manifest) else {
             return Err((refusal::DENIED, "what its program is cannot be read"));
         };
+        if post::check_reachable(&sender.did).is_err() {
+            return Err((refusal::DENIED, "the DID names no mediator at which it can be written to"));
+        }
         let party = Party {
             index: 0,
             name: join.name,

@@ -6,7 +6,7 @@ use crate::core::identity::ConnectionDid;
 /// A party with two X25519 keys. It reads and writes with the second one alone.
 fn member_with_two_keys(seed: u8) -> Member {
     let mut member = member(seed, Some(ThresholdRule::Default));
-    let other = Identity::generate(&mut test_rng(seed + 100)).connection("did:peer:2.Ez6LSmediator");
+    let other = Identity::generate(&mut test_rng(seed + 100)).connection(&mediator(0));
     let elements = |did: &str| did.split('.').map(str::to_owned).collect::<Vec<_>>();
     let mut ours = elements(&member.connection.did);
     let first_key = elements(&other.did).remove(2);

@@ -1,6 +1,7 @@
 //! Who gets a seat, who is refused, and how long anybody waits.
 
 use super::*;
+use crate::core::identity::ConnectionDid;
 use didagent_didcomm::protocols::report_problem::ProblemReport;
 
 /// Decides RM-13.
@@ -226,7 +227,7 @@ fn the_ninth_other_did_of_an_identity_is_refused() {
     let mut table = Table::new(3);
     let identity = Arc::new(Identity::generate(&mut test_rng(2)));
     for moves in 0..=9 {
-        let connection = identity.connection(&format!("did:peer:2.Ez6LSmediator{moves}"));
+        let connection = identity.connection(&mediator(moves));
         let mover = Member { identity: identity.clone(), connection, ..member(2, None) };
         let at = table.join(mover);
         table.carry();
@@ -294,15 +295,15 @@ fn did_of(room: &Room) -> String {
 /// Decides RM-22, RM-80.
 #[test]
 fn rm_80_the_circuits_meet_at_a_mediator_of_the_hosts_and_at_no_other() {
-    for (meets, relay) in [("did:peer:2.Ez6LSsecond", 1), ("did:peer:2.Ez6LSother", 0)] {
+    for (meets, relay) in [(mediator(1), 1), (mediator(2), 0)] {
         let mut host = member(1, Some(ThresholdRule::Default));
-        let mediators = ["did:peer:2.Ez6LSmediator", "did:peer:2.Ez6LSsecond"];
-        host.connection = host.identity.connection_at(mediators[0], Some(mediators[1]));
+        let mediators = [mediator(0), mediator(1)];
+        host.connection = host.identity.connection_of(&mediators);
         let invitation =
             Invitation::create(&host.connection, "test", UNIX, UNIX + 600, &mut test_rng(100)).unwrap();
         let mut table = Table::new(2);
         table.seats[0].room = Room::host(host, invitation, 2);
-        table.seats[0].room.meet_at(meets);
+        table.seats[0].room.meet_at(&meets);
         table.join(member(2, None));
         table.carry();
         table.connect();
@@ -310,5 +311,33 @@ fn rm_80_the_circuits_meet_at_a_mediator_of_the_hosts_and_at_no_other() {
         for seat in &table.seats {
             assert_eq!(seat.ready.as_ref().unwrap().body().relay, mediators[relay], "{:?}", seat.failed);
         }
+    }
+}
+
+/// Decides RM-81.
+#[test]
+fn rm_81_whoever_cannot_be_written_to_gets_no_seat_and_hears_why() {
+    let identity = Arc::new(Identity::generate(&mut test_rng(2)));
+    let bare = identity.connection(&mediator(0)).did.split(".S").next().unwrap().to_owned();
+    let named = |uri: &str| identity.connection(uri).did;
+    let no_address = Identity::generate(&mut test_rng(9)).connection("https://mediator.example/").did;
+    for (did, is_seated) in [
+        (named(&mediator(0)), true),
+        (bare, false),
+        (named("wss://mediator.example/"), false),
+        (named("did:web:mediator.example"), false),
+        (named("did:peer:2.Ez6LSmediator"), false),
+        (named(Identity::generate(&mut test_rng(9)).did()), false),
+        (named(&no_address), false),
+        (identity.connection_at(&no_address, Some(&mediator(0))).did, true),
+    ] {
+        let mut table = Table::new(3);
+        let connection = ConnectionDid { kid: format!("{did}#key-2"), did, mediator: mediator(0) };
+        let bob = table.join(Member { identity: identity.clone(), connection, ..member(2, None) });
+        table.carry();
+        assert_eq!(table.seats[0].room.missing(), if is_seated { 1 } else { 2 });
+        let heard = table.seats[bob].failed.as_ref().map(|failure| failure.message.as_str());
+        let reason = "the host refused: the DID names no mediator at which it can be written to";
+        assert_eq!(heard, (!is_seated).then_some(reason));
     }
 }
