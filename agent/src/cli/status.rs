@@ -55,6 +55,10 @@ fn lines(status: &Status) -> Vec<String> {
         let seconds = party.last_contact_ms.unwrap_or(0) / 1000;
         format!("{}: last contact {seconds} s ago, reconnecting", party.name)
     }));
+    lines.extend(status.messages.iter().map(|message| {
+        let who = message.from.as_deref().unwrap_or("somebody unknown");
+        format!("{} ago, {who}: {}", ago(message.at), message.text)
+    }));
     let whys = status.parties.iter().filter_map(|party| party.why.as_deref());
     if let Some(why) = whys.take(1).next() {
         lines.push(format!("path: {why}"));

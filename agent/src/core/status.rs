@@ -15,6 +15,9 @@ use crate::core::post::websocket_address;
 /// Version of the document's layout.
 pub const VERSION: u32 = 1;
 
+/// Texts that a status shows (LP-08): what fits on a screen, and with the rest of it into one answer (LP-02).
+pub const MAX_TEXTS: usize = 8;
+
 /// Why a party is reached through the relay, for people.
 pub const WHY_RELAY: &str = "this version has no direct paths";
 
@@ -57,6 +60,25 @@ pub struct Status {
     pub ports: Option<Vec<String>>,
     /// The program, if there is one.
     pub program: Option<ProgramStatus>,
+    /// How many texts came for the person.
+    #[serde(default)]
+    pub texts: u64,
+    /// The last of them, oldest first, at most [`MAX_TEXTS`].
+    #[serde(default)]
+    pub messages: Vec<TextStatus>,
+}
+
+/// A text that somebody wrote to the person.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TextStatus {
+    /// Who wrote: a party or a contact; `None` for anybody else.
+    pub from: Option<String>,
+    /// The DID that it came from.
+    pub did: String,
+    /// The text, fit for a screen and shortened.
+    pub text: String,
+    /// When it came, in UTC seconds.
+    pub at: u64,
 }
 
 /// How far an engine is.

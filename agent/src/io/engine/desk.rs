@@ -8,7 +8,7 @@
 //!
 //! Not its concern: the local socket (`io::local_api`), what deserves an answer (`core::courtesy`).
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use didagent_didcomm::envelope::Authenticated;
@@ -18,12 +18,14 @@ use didagent_didcomm::protocols::trust_ping::{Ping, PingResponse};
 use tokio::sync::{mpsc, oneshot};
 
 use super::{Engine, Role};
+use crate::core::connect::showable;
 use crate::core::courtesy::{Courtesy, Reaction, Standing};
 use crate::core::invite::new_id;
 use crate::core::post::{Post, mediators_of};
 use crate::core::room::{Room, describe};
 use crate::core::status::{
-    self, MediatorStatus, PartyStatus, PathKind, Phase, ProgramStatus, RoomStatus, Status, WHY_RELAY, host_of,
+    self, MAX_TEXTS, MediatorStatus, PartyStatus, PathKind, Phase, ProgramStatus, RoomStatus, Status,
+    TextStatus, WHY_RELAY, host_of,
 };
 use crate::failure::{Failure, Kind};
 use crate::io::local_api::Ask;
@@ -49,6 +51,8 @@ pub(super) struct Desk {
     /// The program without its arguments.
     program: Option<String>,
     courtesy: Courtesy,
+    /// How many texts were shown, and the last of them.
+    texts: (u64, VecDeque<TextStatus>),
     /// Trust pings that were sent, by their thread.
     pings: HashMap<String, Pending>,
     phase: Option<Phase>,
@@ -80,6 +84,7 @@ impl Desk {
             since: unix_now(),
             program,
             courtesy: Courtesy::default(),
+            texts: (0, VecDeque::new()),
             pings: HashMap::new(),
             phase: None,
         }
@@ -169,6 +174,8 @@ impl Engine {
                 .program
                 .clone()
                 .map(|command| ProgramStatus { command, since: self.desk.started }),
+            texts: self.desk.texts.0,
+            messages: self.desk.texts.1.iter().cloned().collect(),
         }
     }
 
@@ -286,6 +293,17 @@ impl Engine {
                 reporter.report(&Report::Warning(format!("{who} reports a problem: {words}")));
             }
             Reaction::Text(text) => {
+                let (count, last) = &mut self.desk.texts;
+                *count += 1;
+                if last.len() >= MAX_TEXTS {
+                    last.pop_front();
+                }
+                last.push_back(TextStatus {
+                    from: who.clone(),
+                    did: sender.did.clone(),
+                    text: showable(&text),
+                    at: unix_now(),
+                });
                 reporter.report(&Report::Message { from: who, did: sender.did.clone(), text })
             }
             Reaction::Answer(answer) => {
