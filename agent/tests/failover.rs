@@ -9,7 +9,8 @@ use std::ffi::OsString;
 
 use didagent::core::invite::Invitation;
 use support::mediator::Mediator;
-use support::party::{Party, text};
+use support::party::{Party, bare, text};
+use support::process::run;
 use support::stage::{Stage, finish};
 use support::{average, didagent, python_command};
 
@@ -92,4 +93,43 @@ fn a_guest_keeps_its_seat_and_hears_in_a_run_who_leaves_when_its_own_mediators_c
         let why = party.assert_stopped(7, "E0405");
         assert!(why.contains("party 2 (carol) was interrupted"), "{why}");
     }
+}
+
+/// Decides RL-64.
+#[test]
+fn a_ping_and_a_text_take_the_mediator_that_answers() {
+    let mut stage = Stage::new();
+    let second = Mediator::start(&didagent());
+    let both = ["--mediator", &second.link];
+    // They meet, so that bob knows alice.
+    let mut alice = stage.invite("alice", 2).option(&both).start();
+    let link = link_of(&mut alice);
+    let mut bob = stage.join("bob", &link).start();
+    for party in [&mut bob, &mut alice] {
+        party.wait_for("run.ports");
+        party.process.signal("INT");
+    }
+    finish(vec![alice, bob]);
+    let mut alice = stage.invite("alice", 2).option(&both).start();
+    let link = link_of(&mut alice);
+    let first_port = port(&stage);
+    stage.kill_mediator();
+    wait_for_change(&mut alice, first_port, second.port);
+    let ask =
+        |words: &[&str]| run("didagent", bare(&didagent()).arg("--home").arg(stage.home("bob")).args(words));
+    for to in ["alice", &link] {
+        let sent = ask(&["message", to, "hello"]);
+        assert_eq!(sent.code, 0, "{sent:?}");
+        assert!(sent.lines[0].starts_with(&format!("127.0.0.1:{} has taken it", second.port)), "{sent:?}");
+        assert_eq!(text(&alice.wait_for("message.received"), "text"), "hello");
+    }
+    // Bob's own mediators are alice's, or those that he names.
+    let named =
+        ["ping", "alice", "--count", "1", "--mediator", stage.mediator_link(), "--mediator", &second.link];
+    for words in [&named[..4], &named[..]] {
+        let ping = ask(words);
+        assert_eq!(ping.code, 0, "{ping:?}");
+    }
+    alice.process.signal("INT");
+    alice.finish();
 }

@@ -264,9 +264,9 @@ pub(super) struct PingArgs {
     /// How long to wait for each answer: a number with ms or s
     #[arg(long, short = 'w', default_value = "10s", value_name = "TIME")]
     pub(super) timeout: Pause,
-    /// Link of the mediator to use if no didagent runs with this home
+    /// Link of the mediator to use if no didagent runs with this home; of several, the first that answers
     #[arg(long, env = "DIDAGENT_MEDIATOR", value_name = "LINK")]
-    pub(super) mediator: Option<String>,
+    pub(super) mediator: Vec<String>,
     /// Write events as lines of JSON on stdout
     #[arg(long)]
     pub(super) json: bool,
@@ -281,7 +281,7 @@ pub(super) struct MessageArgs {
     pub(super) text: String,
     /// Link of the mediator at which an answer may reach this home; the home's own if not given
     #[arg(long, env = "DIDAGENT_MEDIATOR", value_name = "LINK")]
-    pub(super) mediator: Option<String>,
+    pub(super) mediator: Vec<String>,
     /// Write one event as a line of JSON on stdout
     #[arg(long)]
     pub(super) json: bool,

@@ -11,7 +11,7 @@ use crate::io::home::Home;
 use crate::io::message::{self, Request, Sent};
 
 pub(super) async fn run(home: Home, args: MessageArgs) -> u8 {
-    let request = Request { home, to: args.to, text: args.text, mediator: args.mediator };
+    let request = Request { home, to: args.to, text: args.text, mediators: args.mediator };
     match message::run(request).await {
         Ok(sent) if args.json => {
             let Sent { id, via, taken } = sent;

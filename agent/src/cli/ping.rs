@@ -17,7 +17,7 @@ pub(super) async fn run(home: Home, args: PingArgs) -> u8 {
     let request = Request {
         home,
         name: args.name.clone(),
-        mediator: args.mediator,
+        mediators: args.mediator,
         count: args.count,
         interval: args.interval.0,
         patience: args.timeout.0,

@@ -26,11 +26,12 @@ use tokio::time::{Instant, timeout_at};
 use crate::core::connect::showable;
 use crate::core::identity::Identity;
 use crate::core::invite::{new_id, read_any_link, read_mediator_link};
-use crate::core::post::{Post, PostError, mediator_of};
+use crate::core::post::{Post, PostError, mediators_of};
 use crate::core::status::host_of;
 use crate::core::who;
 use crate::failure::{Failure, Kind};
-use crate::io::home::Home;
+use crate::io::home::{Home, MediatorChoice};
+use crate::io::mediator_time::those_that_answer;
 use crate::io::websocket::{self, FromMediator, Heard, MediatorLink};
 use crate::io::{SystemRng, system_rng, unix_now};
 
@@ -52,8 +53,8 @@ pub(crate) struct Request {
     pub(crate) to: String,
     /// The text.
     pub(crate) text: String,
-    /// Link of the mediator at which answers may reach us; otherwise the home's.
-    pub(crate) mediator: Option<String>,
+    /// Links of the mediators at which answers may reach us; otherwise the home's.
+    pub(crate) mediators: Vec<String>,
 }
 
 /// What became of it.
@@ -72,17 +73,20 @@ pub(crate) struct Sent {
 /// # Errors
 /// When the recipient is not known or cannot be written to, or its mediator cannot be reached or refuses.
 pub(crate) async fn run(request: Request) -> Result<Sent, Failure> {
-    let Request { home, to, text, mediator } = request;
+    let Request { home, to, text, mediators } = request;
     if text.trim().is_empty() || text.len() > MAX_CONTENT {
         let message = format!("the text must have 1 to {MAX_CONTENT} bytes, and not only spaces");
         return Err(Failure::new(Kind::Usage, message).hint("didagent message bob 'I am a minute late'"));
     }
-    let given = mediator.as_deref().map(|link| read_mediator_link(link, unix_now())).transpose()?;
+    let given = mediators.iter().map(|link| read_mediator_link(link, unix_now()));
+    let given = MediatorChoice::of(given.collect::<Result<_, _>>()?);
     let did = recipient(&home, &to)?;
-    let keeper = mediator_of(&did).map_err(|error| unusable(&error))?;
-    let own = given.or(home.mediator()?.map(|choice| choice.did)).unwrap_or_else(|| keeper.clone());
+    let theirs = mediators_of(&did).map_err(|error| unusable(&error))?;
+    let own = given.or(home.mediator()?).map_or_else(|| theirs.clone(), MediatorChoice::all);
+    let silent = |mediator: &str| tracing::warn!(host = host_of(mediator), "a mediator does not answer");
+    let keeper = those_that_answer(theirs, None, 1, silent).await.into_iter().next().unwrap_or_default();
     let identity = home.identity_or_new()?;
-    let connection = identity.connection(&own);
+    let connection = identity.connection_of(&own);
     let mut rng = system_rng()?;
     let nobody = Identity::generate(&mut rng);
     let carrier = nobody.connection(&keeper);

@@ -22,12 +22,13 @@ use crate::core::connect::{Mailbox, Step};
 use crate::core::contacts::Contact;
 use crate::core::identity::{ConnectionDid, Identity};
 use crate::core::invite::{new_id, read_mediator_link};
-use crate::core::post::{Post, mediator_of};
+use crate::core::post::{Post, mediators_of};
 use crate::core::status::{host_of, milliseconds};
 use crate::core::who;
 use crate::failure::{Failure, Kind};
-use crate::io::home::{EngineLock, Home};
+use crate::io::home::{EngineLock, Home, MediatorChoice};
 use crate::io::local_api::{self, Reply, Way, no_answer};
+use crate::io::mediator_time::those_that_answer;
 use crate::io::websocket::{self, FromMediator, Heard, MediatorLink};
 use crate::io::{SystemRng, system_rng, unix_now};
 
@@ -44,8 +45,8 @@ pub(crate) struct Request {
     pub(crate) home: Home,
     /// A name, an identity, or its end.
     pub(crate) name: String,
-    /// Link of the mediator to use if no engine runs; otherwise the home's.
-    pub(crate) mediator: Option<String>,
+    /// Links of the mediators to use if no engine runs, the first that answers; otherwise the home's.
+    pub(crate) mediators: Vec<String>,
     /// How often to ask.
     pub(crate) count: u32,
     /// Pause between two questions.
@@ -117,6 +118,8 @@ struct Direct {
     contact: Contact,
     /// The connection DID that is pinged.
     did: String,
+    /// The mediator through which it is pinged.
+    keeper: String,
     own_mediator: String,
     link: MediatorLink,
     /// The contact's mediator, if it has another one.
@@ -139,17 +142,32 @@ impl Direct {
     async fn open(request: &Request) -> Result<Self, Failure> {
         let home = &request.home;
         let contact = who::find(&request.name, &home.contacts()?.contacts)?.clone();
-        let given =
-            request.mediator.as_deref().map(|link| read_mediator_link(link, unix_now())).transpose()?;
+        let given = request.mediators.iter().map(|link| read_mediator_link(link, unix_now()));
+        let given = MediatorChoice::of(given.collect::<Result<_, _>>()?);
         let did = contact.connections.first().cloned().unwrap_or_default();
-        let own_mediator = match (given, home.mediator()?) {
-            (Some(did), _) => did,
-            (None, Some(choice)) => choice.did,
+        let theirs = mediators_of(&did);
+        let mediators = match (given.or(home.mediator()?), &theirs) {
+            (Some(choice), _) => choice.all(),
             // Whoever only joined rooms has none of its own. The contact's serves as well, and the contact uses it.
-            (None, None) => mediator_of(&did).map_err(|_| {
-                Failure::new(Kind::NoMediator, "this home has no mediator yet, so no answer could reach it")
-                    .hint("didagent ping --mediator LINK NAME")
-            })?,
+            (None, Ok(theirs)) => theirs.clone(),
+            (None, Err(_)) => {
+                let message = "this home has no mediator yet, so no answer could reach it";
+                return Err(
+                    Failure::new(Kind::NoMediator, message).hint("didagent ping --mediator LINK NAME")
+                );
+            }
+        };
+        let silent = |mediator: &str| tracing::warn!(host = host_of(mediator), "a mediator does not answer");
+        let own_mediator =
+            those_that_answer(mediators, None, 1, silent).await.into_iter().next().unwrap_or_default();
+        // The own one, if it is one of theirs: it tells when it does not know them.
+        let keeper = match theirs.unwrap_or_default() {
+            theirs if theirs.contains(&own_mediator) => own_mediator.clone(),
+            theirs => {
+                let first =
+                    those_that_answer(theirs, Some(&own_mediator), 1, silent).await.into_iter().next();
+                first.unwrap_or_default()
+            }
         };
         let lock = home.lock("ping")?;
         let identity = home.identity_or_new()?;
@@ -165,6 +183,7 @@ impl Direct {
             mailbox,
             contact,
             did,
+            keeper,
             own_mediator,
             link,
             others,
@@ -198,8 +217,9 @@ impl Direct {
         let unusable = |error: &dyn std::fmt::Display| {
             Failure::new(Kind::NoAnswer, format!("{} cannot be written to: {error}", self.contact.name))
         };
-        let parcel =
-            post.to_party(ping, &self.did, unix_now(), &mut self.rng).map_err(|error| unusable(&error))?;
+        let parcel = post
+            .to_party_at(ping, &self.did, &self.keeper, unix_now(), &mut self.rng)
+            .map_err(|error| unusable(&error))?;
         let link = if parcel.mediator == self.own_mediator {
             &self.link
         } else {
@@ -217,12 +237,11 @@ impl Direct {
                 return Err(no_answer(&self.contact.name, patience));
             };
             if let Some(rtt) = self.hear(&mediator, heard, Some(&waiting)).await? {
-                let keeper = mediator_of(&self.did).unwrap_or_default();
                 return Ok(Reply {
                     name: self.contact.name.clone(),
                     identity: Some(self.contact.identity.clone()),
                     way: Way::Didcomm,
-                    via: host_of(&keeper),
+                    via: host_of(&self.keeper),
                     rtt_ms: milliseconds(rtt),
                 });
             }

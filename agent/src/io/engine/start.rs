@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Instant;
 
-use futures_util::{StreamExt as _, stream};
 use tokio::sync::{mpsc, watch};
 
 use super::desk::{Desk, command_shown};
@@ -24,7 +23,7 @@ use crate::core::status::host_of;
 use crate::failure::{Failure, Kind};
 use crate::io::home::MediatorChoice;
 use crate::io::local_api::{self, Shown};
-use crate::io::mediator_time::{answers, mediator_time};
+use crate::io::mediator_time::{mediator_time, those_that_answer};
 use crate::io::program::Program;
 use crate::io::standstill::Standstill;
 use crate::io::{has_aes_instructions, system_rng, unix_now, websocket};
@@ -32,9 +31,6 @@ use crate::report::{Report, Reporter};
 
 /// Messages of mediators that wait for the engine.
 const QUEUE: usize = 64;
-
-/// Mediators that are asked at the same time whether they are there.
-const ASKED_AT_ONCE: usize = 4;
 
 /// Questions of other commands that wait for the engine.
 const ASKS: usize = 16;
@@ -99,7 +95,12 @@ pub(super) async fn start(plan: Plan, reporter: &mut dyn Reporter) -> Result<Eng
                 .hint("didagent invite --mediator LINK ...   (`didagent mediator serve` starts one and prints its link)"));
         }
     };
-    let mediators = those_that_answer(mediators, reporter).await;
+    // Once people have the link, the room stays with them: this is the last moment to take others.
+    let silent = |mediator: &str| {
+        let host = host_of(mediator);
+        reporter.report(&Report::Warning(format!("the mediator at {host} does not answer")));
+    };
+    let mediators = those_that_answer(mediators, None, MAX_MEDIATORS, silent).await;
     let connection = identity.connection_of(&mediators);
     let own_mediator = connection.mediator.clone();
     let spare = mediators_of(&connection.did).unwrap_or_default().into_iter().nth(1);
@@ -180,27 +181,6 @@ pub(super) async fn start(plan: Plan, reporter: &mut dyn Reporter) -> Result<Eng
         engine.open_spare(spare).await?;
     }
     Ok(engine)
-}
-
-/// Chooses the mediators of this room (RL-63). Once people have its link, the room stays with them; so this is the last moment to
-/// take others. When none answers it is the first, and the failure is that one's.
-async fn those_that_answer(mediators: Vec<String>, reporter: &mut dyn Reporter) -> Vec<String> {
-    let mut taken = Vec::new();
-    if mediators.len() > 1 {
-        let ask = |mediator: String| async move { (answers(&mediator).await, mediator) };
-        let mut asked = stream::iter(mediators.clone()).map(ask).buffered(ASKED_AT_ONCE);
-        while taken.len() < MAX_MEDIATORS
-            && let Some((answers, mediator)) = asked.next().await
-        {
-            if answers {
-                taken.push(mediator);
-                continue;
-            }
-            let host = host_of(&mediator);
-            reporter.report(&Report::Warning(format!("the mediator at {host} does not answer")));
-        }
-    }
-    if taken.is_empty() { mediators.into_iter().take(1).collect() } else { taken }
 }
 
 /// Reads a room's link. One that has expired only by a clock of ours that is wrong is told from an old one by the mediator's.
