@@ -1,14 +1,25 @@
-//! Mediators that are not ours: older versions, no live delivery, no circuits.
+//! Mediators that are not ours: older versions, no live delivery, no circuits, other habits.
 #![cfg(target_os = "linux")]
 #![allow(clippy::disallowed_methods, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod support;
 
+use std::sync::mpsc::channel;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use didagent::core::identity::Identity;
+use didagent::core::post::Post;
+use didagent_didcomm::protocols::Body as _;
+use didagent_didcomm::protocols::basic_message::BasicMessage;
+use rand_chacha::ChaCha20Rng;
+use rand_core::SeedableRng as _;
+use support::fake_mediator::fake_mediator;
 use support::mediator::Mediator;
 use support::party::{bare, text};
 use support::process::run;
+use support::schema::Schema;
 use support::stage::{Stage, finish};
-use support::{average, didagent, python_command};
+use support::{PATIENCE, average, didagent, python_command};
 
 fn stage_without(parts: &str) -> Stage {
     Stage::with_mediator(didagent(), Mediator::start_without(&didagent(), parts))
@@ -46,6 +57,51 @@ fn a_mediator_without_circuits_is_named_as_the_reason() {
         party.events("error").iter().any(|error| text(error, "message").contains("keeps mail only"))
     };
     assert!(ended.iter().any(says), "{ended:#?}");
+}
+
+/// Decides RL-65, LP-08.
+#[test]
+fn rl_65_mail_that_is_pushed_as_it_is_counts_once_and_is_not_acknowledged() {
+    let stage = Stage::new();
+    let (send, heard) = channel();
+    let fake = fake_mediator(move |socket| {
+        socket.set_up(&[]);
+        let mut rng = ChaCha20Rng::from_seed([9; 32]);
+        let bob = Identity::generate(&mut rng);
+        let connection = bob.connection(socket.did());
+        let post = Post { identity: &bob, connection: &connection };
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
+        for (id, content) in [("1", "hello"), ("1", "hello"), ("2", "again\u{1b}[2J")] {
+            let message = BasicMessage { content: content.to_owned() }.message(id);
+            let parcel = post.to_party(message, socket.client(), now, &mut rng).unwrap();
+            socket.push(&parcel.text);
+        }
+        let types = std::iter::from_fn(|| socket.next().map(|message| message.type_));
+        let _ = send.send(types.collect::<Vec<_>>());
+    });
+    let mut alice = stage.invite_at("alice", 2, &fake).start();
+    for expected in ["hello", "again\u{1b}[2J"] {
+        assert_eq!(text(&alice.wait_for("message.received"), "text"), expected);
+    }
+    // Who looks later sees them too.
+    let ask = |words: &[&str]| {
+        run("status", bare(&didagent()).arg("--home").arg(stage.home("alice")).arg("status").args(words))
+    };
+    let mut status = serde_json::Value::Null;
+    support::until("the status has both", || {
+        status = serde_json::from_str(&ask(&["--json"]).lines[0]).unwrap();
+        status["texts"] == 2
+    });
+    Schema::read("status.schema.json").assert_valid(&status);
+    let texts: Vec<_> =
+        status["messages"].as_array().unwrap().iter().map(|message| text(message, "text")).collect();
+    assert_eq!(texts, ["hello", "again\u{fffd}[2J"]);
+    let screen = ask(&[]).lines.join("\n");
+    assert!(screen.contains("somebody unknown: hello"), "{screen}");
+    alice.process.signal("INT");
+    assert_eq!(alice.finish().code, 130);
+    let types = heard.recv_timeout(PATIENCE).unwrap();
+    assert!(!types.iter().any(|type_| type_.contains("messages-received")), "{types:?}");
 }
 
 /// Decides RL-63.

@@ -6,7 +6,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use didagent::core::identity::{ConnectionDid, Identity};
 use didagent::core::post::Post;
 use didagent_didcomm::message::Message;
+use didagent_didcomm::protocols::Body as _;
+use didagent_didcomm::protocols::coordinate_mediation::{
+    MediateGrant, MediateRequest, Outcome, RecipientUpdate, RecipientUpdateResponse, Update, Updated,
+};
 use didagent_didcomm::protocols::out_of_band::{Invitation, InvitationParts};
+use didagent_didcomm::protocols::pickup::{LiveDeliveryChange, Status};
+use didagent_didcomm::protocols::routing::Forward;
 use didagent_didcomm::protocols::types::GOAL_MEDIATE;
 use rand_core::SeedableRng as _;
 use tokio_tungstenite::tungstenite::{Message as Frame, WebSocket};
@@ -33,6 +39,53 @@ impl FakeSocket {
                 return Some(opened.message);
             }
         }
+    }
+
+    /// The agent that wrote last.
+    pub fn client(&self) -> &str {
+        &self.client
+    }
+
+    /// Its own DID.
+    pub fn did(&self) -> &str {
+        &self.connection.did
+    }
+
+    /// Another DID at the same address.
+    pub fn other_did(&self) -> String {
+        let mut rng = rand_chacha::ChaCha20Rng::from_seed([43; 32]);
+        Identity::generate(&mut rng).connection(&self.connection.mediator).did
+    }
+
+    /// Sets up the mailbox of an agent, granting that its mail goes to these DIDs, until it is live.
+    pub fn set_up(&mut self, granted: &[String]) {
+        while let Some(message) = self.next() {
+            let thread = message.thread().to_owned();
+            let answer = if MediateRequest::try_from(&message).is_ok() {
+                MediateGrant { routing_did: granted.to_vec() }.message("g")
+            } else if let Ok(request) = RecipientUpdate::try_from(&message) {
+                let done = |Update { recipient_did, action }| Updated {
+                    recipient_did,
+                    action,
+                    result: Outcome::Success,
+                };
+                let updated = request.updates.into_iter().map(done).collect();
+                RecipientUpdateResponse { updated }.message("r")
+            } else if LiveDeliveryChange::try_from(&message).is_ok() {
+                return self.send(Status::default().message("s").thid(thread));
+            } else {
+                continue;
+            };
+            self.send(answer.thid(thread));
+        }
+    }
+
+    /// Pushes what a forward for the agent carries, as it is.
+    pub fn push(&mut self, forward: &str) {
+        let post = Post { identity: &self.identity, connection: &self.connection };
+        let forward = post.open(forward.as_bytes(), now()).unwrap().message;
+        let mail = Forward::try_from(&forward).unwrap().payloads.remove(0);
+        let _ = self.socket.send(Frame::text(mail));
     }
 
     /// Sends a message to the agent that wrote last.

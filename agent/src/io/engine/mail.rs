@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use didagent_didcomm::did;
+use didagent_didcomm::envelope::Unpacked;
 use didagent_didcomm::message::Message;
 use didagent_didcomm::protocols::relay::{Opened, Refused};
 use didagent_didcomm::protocols::report_problem::ProblemReport;
@@ -102,8 +103,11 @@ impl Engine {
                 };
             }
         };
-        // Only the mediator itself talks to us here; other parties' messages come inside its deliveries.
+        // Only the mediator itself talks to us here; other parties' messages come inside its deliveries, or as they are (RL-65).
         if opened.sender.as_ref().is_none_or(|sender| sender.did != mediator) {
+            if self.mailbox_at(mediator).is_some_and(|mailbox| mailbox.is_live()) {
+                return self.opened_mail(&opened, reporter).await;
+            }
             tracing::warn!("a message on the mediator's socket is not from the mediator");
             return Ok(());
         }
@@ -278,6 +282,10 @@ impl Engine {
                 return Ok(());
             }
         };
+        self.opened_mail(&opened, reporter).await
+    }
+
+    async fn opened_mail(&mut self, opened: &Unpacked, reporter: &mut dyn Reporter) -> Result<(), Failure> {
         let Some(sender) = &opened.sender else { return Ok(()) };
         self.unknown.retain(|(party, _)| *party != sender.did);
         // What only asks for an answer changes nothing here: it may come twice, and others need not say when it ends.
