@@ -8,6 +8,7 @@ use std::sync::mpsc::channel;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use didagent::core::identity::Identity;
+use didagent::core::invite::Invitation;
 use didagent::core::post::Post;
 use didagent_didcomm::protocols::Body as _;
 use didagent_didcomm::protocols::basic_message::BasicMessage;
@@ -57,6 +58,26 @@ fn a_mediator_without_circuits_is_named_as_the_reason() {
         party.events("error").iter().any(|error| text(error, "message").contains("keeps mail only"))
     };
     assert!(ended.iter().any(says), "{ended:#?}");
+}
+
+/// Decides RL-66.
+#[test]
+fn rl_66_a_room_is_at_the_did_that_its_mediator_wants_mail_to_go_to() {
+    let stage = Stage::new();
+    let (send, registered) = channel();
+    let fake = fake_mediator(move |socket| {
+        let routing = socket.other_did();
+        socket.set_up(&["did:web:nobody.example".to_owned(), routing.clone()]);
+        let _ = send.send((routing, socket.client().to_owned()));
+        while socket.next().is_some() {}
+    });
+    let mut alice = stage.invite_at("alice", 2, &fake).start();
+    let link = text(&alice.wait_for("room.invitation"), "link").to_owned();
+    let invitation = Invitation::read(&link, 0).unwrap();
+    let (routing, did) = registered.recv_timeout(PATIENCE).unwrap();
+    assert_eq!((invitation.mediators(), invitation.host()), (&[routing][..], did.as_str()));
+    alice.process.signal("INT");
+    assert_eq!(alice.finish().code, 130);
 }
 
 /// Decides RL-65, LP-08.

@@ -35,6 +35,7 @@ use rand_core::CryptoRng;
 
 use crate::core::identity::ConnectionDid;
 use crate::core::invite::new_id;
+use crate::core::post::{is_mediator, mediators_of};
 use crate::failure::{Failure, Kind};
 
 /// How long a mediator may be silent before the next way is tried. Up to four ways are tried one after the other, and all that must
@@ -69,6 +70,8 @@ const OTHER_REASONS: [&str; 7] = [".me.", ".req.", ".trust", ".xfer.", ".legal",
 #[derive(Debug)]
 pub struct Mailbox {
     connection: ConnectionDid,
+    /// A grant may still name another DID for the mail to go to.
+    follows: bool,
     state: State,
     /// The mediator speaks Coordinate Mediation 2.0.
     old_coordination: bool,
@@ -104,6 +107,8 @@ enum State {
 pub enum Step {
     /// Send this to the mediator.
     Send(Message),
+    /// The mediator wants mail to go to this DID, which the connection DID does not name: begin anew with one that does (RL-66).
+    Route(String),
     /// The mailbox is live now: mail arrives.
     Live,
     /// Sealed messages arrived, oldest first. After they were read, send `receipt` to the mediator.
@@ -122,6 +127,7 @@ impl Mailbox {
     pub fn open(connection: ConnectionDid, now: Instant, rng: &mut impl CryptoRng) -> (Self, Message) {
         let mut mailbox = Self {
             connection,
+            follows: true,
             state: State::Requesting,
             old_coordination: false,
             new_pickup: false,
@@ -134,6 +140,12 @@ impl Mailbox {
         };
         let request = mailbox.ask(now, rng);
         (mailbox, request)
+    }
+
+    /// Begins anew with a connection DID whose service names the DID of [`Step::Route`]; another one is not followed.
+    pub fn open_routed(connection: ConnectionDid, now: Instant, rng: &mut impl CryptoRng) -> (Self, Message) {
+        let (mailbox, request) = Self::open(connection, now, rng);
+        (Self { follows: false, ..mailbox }, request)
     }
 
     /// Says whether mail arrives.
@@ -189,10 +201,14 @@ impl Mailbox {
                 if read_either::<MediateDeny, v2::MediateDeny>(message).is_ok() {
                     return Err(refused("the mediator does not take new users"));
                 }
-                let Ok((_, is_2)) = read_either::<MediateGrant, v2::MediateGrant>(message) else {
+                let Ok((grant, is_2)) = read_either::<MediateGrant, v2::MediateGrant>(message) else {
                     return Ok(Step::Nothing);
                 };
                 self.old_coordination = is_2;
+                if let Some(routing) = self.route_of(grant) {
+                    self.answered = true;
+                    return Ok(Step::Route(routing));
+                }
                 Ok(self.advance(State::Registering, now, rng))
             }
             State::Registering => {
@@ -214,6 +230,20 @@ impl Mailbox {
                 }
             }
         }
+    }
+
+    /// Returns to which DID mail is to go, if our connection DID names none of those that are granted (RL-66).
+    fn route_of(&self, grant: MediateGrant) -> Option<String> {
+        let ours = mediators_of(&self.connection.did).unwrap_or_default();
+        if !self.follows || grant.routing_did.iter().any(|granted| ours.iter().any(|uri| uri == granted)) {
+            return None;
+        }
+        let is_granted = !grant.routing_did.is_empty();
+        let usable = grant.routing_did.into_iter().find(|granted| is_mediator(granted));
+        if is_granted && usable.is_none() {
+            tracing::warn!("the mediator names no DID for mail that can be used; its own one is tried");
+        }
+        usable
     }
 
     /// Takes a problem report of the mediator; the message, if any, tries another way and goes to the mediator.

@@ -214,6 +214,11 @@ pub fn mediators_of(of: &str) -> Result<Vec<String>, PostError> {
     if mediators.is_empty() { Err(PostError::Incomplete { what: "mediator" }) } else { Ok(mediators) }
 }
 
+/// Says whether mail can be sent to a mediator with this DID: it has a key and an address.
+pub(crate) fn is_mediator(did: &str) -> bool {
+    key_agreement_kid(did).is_ok() && websocket_address(did).is_ok()
+}
+
 /// Checks that a party can be written to, at one of its mediators at least (RM-81).
 ///
 /// # Errors

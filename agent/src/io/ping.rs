@@ -310,6 +310,13 @@ impl Direct {
         }
         match self.mailbox.handle(&message, Instant::now(), &mut self.rng)? {
             Step::Send(message) => self.send_to_mediator(message).await?,
+            Step::Route(routing) => {
+                self.connection = self.identity.connection(&routing);
+                let (mailbox, request) =
+                    Mailbox::open_routed(self.connection.clone(), Instant::now(), &mut self.rng);
+                self.mailbox = mailbox;
+                self.send_to_mediator(request).await?;
+            }
             Step::Mail { messages, receipt } => {
                 let answer = messages
                     .iter()

@@ -109,6 +109,7 @@ impl Foreigner {
                 }
                 self.ask(receipt).await;
             }
+            Step::Route(did) => panic!("the mediator wants mail to go to {did}"),
             Step::Live | Step::Nothing => {}
         }
     }

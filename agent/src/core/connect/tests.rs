@@ -276,3 +276,37 @@ fn what_waited_before_live_mode_is_asked_for_unless_it_is_pushed() {
     let odd = Message::new("o", types::DELIVERY_4, json!([]));
     assert!(matches!(asked.answer(odd), Ok(Step::Nothing)));
 }
+
+/// Decides RL-66.
+#[test]
+fn rl_66_mail_goes_to_the_did_that_the_grant_names() {
+    let did =
+        |seed: u8, uri: &str| Identity::generate(&mut ChaCha20Rng::from_seed([seed; 32])).connection(uri).did;
+    let (usable, own) = (did(2, "wss://mail.example/"), "did:peer:2.Ez6LS".to_owned());
+    let (no_address, no_key) = (did(3, "https://mail.example/"), "did:web:mail.example".to_owned());
+    for (granted, is_2, followed) in [
+        (vec![usable.clone()], false, true),
+        (vec![usable.clone()], true, true),
+        (vec![no_key.clone(), no_address.clone(), usable.clone()], false, true),
+        // Its own one is among them, or none is usable, or none is named.
+        (vec![usable.clone(), own.clone()], false, false),
+        (vec![no_address.clone(), no_key.clone()], false, false),
+        (vec![], false, false),
+    ] {
+        let mut bench = Bench::new();
+        let grant = MediateGrant { routing_did: granted.clone() };
+        let grant = || write_either::<_, v2::MediateGrant>(is_2, grant.clone(), "g".to_owned());
+        let step = bench.answer(grant()).unwrap();
+        let Step::Route(routing) = step else {
+            assert!(!followed && matches!(step, Step::Send(_)), "{granted:?}");
+            continue;
+        };
+        assert!(followed && routing == usable, "{granted:?}");
+        // With a DID that names it, or with any other: never twice.
+        for uri in [usable.as_str(), "did:peer:2.Ez6LSother"] {
+            let connection = Identity::generate(&mut ChaCha20Rng::from_seed([1; 32])).connection(uri);
+            (bench.mailbox, bench.asked) = Mailbox::open_routed(connection, bench.now, &mut bench.rng);
+            assert!(matches!(bench.answer(grant()), Ok(Step::Send(_))));
+        }
+    }
+}

@@ -181,6 +181,13 @@ impl Engine {
         };
         match step {
             Step::Send(message) => self.send_to_mediator(message, mediator).await?,
+            Step::Route(routing) if mediator == self.own_mediator && self.entry.is_some() => {
+                self.route_by(&routing).await?;
+            }
+            Step::Route(_) => {
+                let why = "it wants mail to go to another DID than its own";
+                self.spare_refused(&Failure::new(Kind::MediatorRefused, why));
+            }
             Step::Live if mediator != self.own_mediator => self.spare_live(reporter),
             Step::Live => {
                 self.mailbox_by = None;

@@ -125,7 +125,8 @@ impl Engine {
             }
             if mediator == self.own_mediator {
                 // A mediator forgets accounts when it restarts, and a new socket needs live delivery anyway (RL-40).
-                let (mailbox, request) = Mailbox::open(self.connection.clone(), now, &mut self.rng);
+                // Others know our DID by now, so it stays as it is.
+                let (mailbox, request) = Mailbox::open_routed(self.connection.clone(), now, &mut self.rng);
                 self.mailbox = mailbox;
                 self.mailbox_by = Some(now + MAILBOX);
                 self.send_to_mediator(request, &mediator).await?;

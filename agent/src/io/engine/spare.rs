@@ -56,6 +56,23 @@ impl Engine {
         self.send_to_mediator(request, &mediator).await
     }
 
+    /// The own mediator wants mail to go to another DID than its own: nobody knows our DID yet, so it becomes one that says so (RL-66).
+    pub(super) async fn route_by(&mut self, routing: &str) -> Result<(), Failure> {
+        let spare = self.spare.take().map(|spare| spare.mediator);
+        self.connection = self.identity.connection_at(routing, spare.as_deref());
+        if let Some(entry) = &mut self.entry {
+            entry.member.connection = self.connection.clone();
+        }
+        let (mailbox, request) = Mailbox::open_routed(self.connection.clone(), Instant::now(), &mut self.rng);
+        self.mailbox = mailbox;
+        let own = self.own_mediator.clone();
+        self.send_to_mediator(request, &own).await?;
+        match spare {
+            Some(spare) => self.open_spare(spare).await,
+            None => Ok(()),
+        }
+    }
+
     /// Returns our mailbox at this mediator, if it is one of ours.
     pub(super) fn mailbox_at(&mut self, mediator: &str) -> Option<&mut Mailbox> {
         if mediator == self.own_mediator {
