@@ -10,8 +10,8 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use didagent::core::identity::Identity;
 use didagent::core::invite::Invitation;
 use didagent::core::post::Post;
-use didagent_didcomm::protocols::Body as _;
 use didagent_didcomm::protocols::basic_message::BasicMessage;
+use didagent_didcomm::protocols::{Body as _, out_of_band};
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng as _;
 use support::fake_mediator::fake_mediator;
@@ -135,6 +135,10 @@ fn rl_63_the_first_mediator_that_answers_is_taken() {
     assert!(text(&alice.wait_for("warning"), "message").contains("does not answer"));
     let link = text(&alice.wait_for("room.invitation"), "link").to_owned();
     assert!(link.contains(&format!("127.0.0.1:{}/", second.port)), "{link}");
+    // Whoever knew the host before still does: the DID names both.
+    let named = Invitation::read(&link, 0).unwrap();
+    let second_did = out_of_band::Invitation::from_url(&second.link).unwrap().from().to_owned();
+    assert_eq!(named.mediators(), [stage.mediator_did(), second_did]);
     let mut bob = stage.join("bob", &link).start();
     bob.wait_for("room.ready");
     for party in [bob, alice] {

@@ -317,7 +317,7 @@ impl Engine {
     fn enter_room(&mut self, reporter: &mut dyn Reporter) -> Result<(), Failure> {
         let Some(entry) = self.entry.take() else { return Ok(()) };
         let now = now();
-        let room = match (entry.role, entry.invitation) {
+        let mut room = match (entry.role, entry.invitation) {
             (Role::Host { parties, expires_in }, _) => {
                 let expires = now.unix.saturating_add(expires_in);
                 let invitation =
@@ -340,6 +340,7 @@ impl Engine {
                 return Err(Failure::new(Kind::Other, "a guest without an invitation"));
             }
         };
+        room.meet_at(&self.own_mediator);
         // Not the whole id: it is a part of the link.
         let id = room.invitation().room();
         tracing::Span::current().record("id", id.get(..8).unwrap_or_default());

@@ -14,6 +14,7 @@ use super::{Engine, Entry, MAILBOX, Plan, Role};
 use crate::core::allowance::Allowance;
 use crate::core::clock;
 use crate::core::connect::Mailbox;
+use crate::core::identity::{ConnectionDid, Identity};
 use crate::core::invite::{Invitation, read_mediator_link};
 use crate::core::pairing::Policy;
 use crate::core::post::{MAX_MEDIATORS, mediators_of};
@@ -100,10 +101,11 @@ pub(super) async fn start(plan: Plan, reporter: &mut dyn Reporter) -> Result<Eng
         let host = host_of(mediator);
         reporter.report(&Report::Warning(format!("the mediator at {host} does not answer")));
     };
-    let mediators = those_that_answer(mediators, None, MAX_MEDIATORS, silent).await;
-    let connection = identity.connection_of(&mediators);
-    let own_mediator = connection.mediator.clone();
-    let spare = mediators_of(&connection.did).unwrap_or_default().into_iter().nth(1);
+    let taken = those_that_answer(mediators.clone(), None, MAX_MEDIATORS, silent).await;
+    let own_mediator = taken.first().cloned().unwrap_or_default();
+    let connection = named(&identity, mediators, &taken);
+    let of_did = mediators_of(&connection.did).unwrap_or_default();
+    let spare = of_did.into_iter().find(|mediator| *mediator != own_mediator);
     let (sender, shown) = watch::channel(Shown::default());
     let (to_desk, asks) = mpsc::channel(ASKS);
     let serving = local_api::serve(&plan.home, shown, to_desk)?;
@@ -181,6 +183,22 @@ pub(super) async fn start(plan: Plan, reporter: &mut dyn Reporter) -> Result<Eng
         engine.open_spare(spare).await?;
     }
     Ok(engine)
+}
+
+/// Returns the connection DID at the mediators that were taken, and, if they are fewer than it can name, at those that may come back:
+/// so it is the same the next time, when they answer (RL-63).
+fn named(identity: &Identity, mut mediators: Vec<String>, taken: &[String]) -> ConnectionDid {
+    let others: Vec<String> = mediators.iter().filter(|one| !taken.contains(one)).cloned().collect();
+    let places = MAX_MEDIATORS.saturating_sub(taken.len());
+    let added = others.get(..places.min(others.len())).unwrap_or_default();
+    mediators.retain(|mediator| taken.contains(mediator) || added.contains(mediator));
+    let connection = identity.connection_of(&mediators);
+    let is_named =
+        |mediator: &String| mediators_of(&connection.did).is_ok_and(|named| named.contains(mediator));
+    match taken.first() {
+        Some(own) if !is_named(own) => identity.connection(own),
+        _ => connection,
+    }
 }
 
 /// Reads a room's link. One that has expired only by a clock of ours that is wrong is told from an old one by the mediator's.
