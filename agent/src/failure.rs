@@ -82,12 +82,13 @@ failures! {
     NameAmbiguous = "E0802", 2, "The name fits several parties or contacts. Names are not unique; the identity, or its last eight characters, is.";
     NoAnswer = "E0803", 6, "Nobody answered. A party answers while its `didagent invite` or `didagent join` runs; its mediator may keep the question until then, but the answer came too late.";
     DidMalformed = "E0901", 2, "The text is not a DID that can be resolved: it was cut or changed on its way, it names a part of a document, or its key is damaged. Paste all of it.";
-    DidMethodUnknown = "E0902", 2, "The DID is of a method that this program does not resolve. It resolves did:key, did:jwk, did:peer 0, 2 and 4, and did:web.";
-    DidNotFound = "E0903", 1, "The DID has no document: the web site says that there is none, or it is the short form of a did:peer:4 whose long form was never seen.";
-    DidUnreachable = "E0904", 5, "The web site that has the document of a did:web did not answer, or not with a document. Check the DID, and that this machine may connect outwards.";
+    DidMethodUnknown = "E0902", 2, "The DID is of a method that this program does not resolve. It resolves did:key, did:jwk, did:peer 0, 2 and 4, did:web and, if it was built for it, did:webvh.";
+    DidNotFound = "E0903", 1, "The DID has no document: the web site says that there is none, its owner has deactivated it or moved it elsewhere, or it is the short form of a did:peer:4 whose long form was never seen.";
+    DidUnreachable = "E0904", 5, "The web site that has the document of a did:web, or the log of a did:webvh, did not answer, or not with a document. Check the DID, and that this machine may connect outwards.";
     DidHostRefused = "E0905", 3, "The DID leads to a host on a local network, or its web site sends people to something else than an https address with a name. A DID comes from a stranger, who must not be able to make this machine ask its neighbours. For a network of your own there is `--allow-private-hosts`.";
-    DidDocumentBroken = "E0906", 8, "The document of a DID is damaged, too large, or that of another DID, so nothing in it can be trusted. Whoever publishes it has to mend it.";
+    DidDocumentBroken = "E0906", 8, "The document of a DID, or the log of a did:webvh, is damaged, too large, or that of another DID, so nothing in it can be trusted. Whoever publishes it has to mend it.";
     NoKeyAgreement = "E0907", 8, "The document of a party or a mediator lists no X25519 key for key agreement, so nothing can be encrypted to it. Documents that `didagent identity new` writes always have one.";
+    DidFeatureMissing = "E0908", 2, "The DID is of a method that this program resolves only if it is built for it: did:webvh needs the Cargo feature `webvh`. Build it with the command of the message, or ask for a did:web of the same subject; many have one.";
 }
 
 impl Kind {

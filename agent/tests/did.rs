@@ -13,6 +13,9 @@ use support::party::bare;
 use support::process::{Finished, run};
 use support::site::Site;
 
+/// One whose place is none.
+const WEBVH: &str = "did:webvh:Qmdxt11AjZewCNXX69bpEDobgjySeZ7eFwjf4tgpF6p2Dg:127.0.0.1";
+
 /// A site and a home that trusts it.
 struct Visit {
     site: Site,
@@ -88,6 +91,7 @@ fn what_cannot_be_resolved_says_why() {
     for (did, exit, code) in [
         ("did:example:x", 2, "E0902"),
         ("did:key:z6Mk", 2, "E0901"),
+        (WEBVH, 2, if cfg!(feature = "webvh") { "E0901" } else { "E0908" }),
         ("hello", 2, "E0901"),
         ("did:web:127.0.0.1", 2, "E0901"),
         (peer4::short_form(&long).unwrap(), 1, "E0903"),

@@ -7,7 +7,7 @@
 use std::fmt::Write as _;
 
 use didagent_didcomm::did::{
-    self, DidDocument, DidError, PublicKey, Service, VerificationMethod, did_of, key,
+    self, DidDocument, DidError, PublicKey, Service, VerificationMethod, did_of, key, webvh,
 };
 use didagent_didcomm::{is_invisible, showable};
 
@@ -118,6 +118,11 @@ pub fn require_key_agreement(document: &DidDocument, whose: &str) -> Result<(), 
 pub fn failure(did: &str, error: &DidError) -> Failure {
     let shown = showable(did, 200);
     match error {
+        DidError::UnsupportedMethod if did.starts_with(webvh::PREFIX) => Failure::new(
+            Kind::DidFeatureMissing,
+            "this didagent was built without the feature webvh, which resolves DIDs of the method webvh",
+        )
+        .hint("from the sources: cargo install --locked --path agent --features webvh"),
         DidError::UnsupportedMethod if did.starts_with("did:") => {
             let method = did.split(':').nth(1).unwrap_or_default();
             Failure::new(Kind::DidMethodUnknown, format!("DIDs of the method {method} are not resolved here"))
@@ -211,6 +216,7 @@ mod tests {
     fn each_reason_has_its_code() {
         for (did, kind) in [
             ("did:example:x", Kind::DidMethodUnknown),
+            ("did:webvh:x", Kind::DidFeatureMissing),
             ("did:peer:4zQmd8CpeFPci817KDsbSAKWcXAE2mjvCQSasRewvbSF54Bd", Kind::DidNotFound),
             ("did:key:z6Mk", Kind::DidMalformed),
             ("hello", Kind::DidMalformed),

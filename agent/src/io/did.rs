@@ -2,11 +2,11 @@
 //!
 //! Not its concern: what is done with the document, `core::did_document`.
 
-use didagent_didcomm::did::{DidDocument, DidError, resolve_offline, web};
+use didagent_didcomm::did::{DidDocument, DidError, resolve_offline, web, webvh};
 
 use crate::core::did_document;
 use crate::failure::Failure;
-use crate::io::did_web::{self, Hosts};
+use crate::io::did_web::{self, Fetched, Hosts};
 use crate::io::home::Home;
 use crate::io::unix_now;
 
@@ -25,7 +25,7 @@ pub(crate) struct Asking {
 /// One of the kinds of DIDs (`E09..`).
 pub(crate) async fn resolve(home: &Home, did: &str, asking: Asking) -> Result<DidDocument, Failure> {
     match resolve_offline(did) {
-        Err(DidError::UnsupportedMethod) if did.starts_with(web::PREFIX) => {}
+        Err(DidError::UnsupportedMethod) if is_elsewhere(did) => {}
         resolved => return resolved.map_err(|error| did_document::failure(did, &error)),
     }
     let local = asking.hosts == Hosts::Any;
@@ -35,11 +35,24 @@ pub(crate) async fn resolve(home: &Home, did: &str, asking: Asking) -> Result<Di
         tracing::debug!("a document that was fetched before");
         return Ok(document);
     }
-    let fetched = did_web::fetch(did, asking.hosts).await?;
+    let fetched = fetch(did, asking.hosts).await?;
     cache.put(did, local, fetched.json, fetched.lifetime, now);
     if let Err(failure) = home.write_did_cache(&cache) {
         // Asked again next time, and nothing worse.
         tracing::info!(%failure, "the document is not remembered");
     }
     Ok(fetched.document)
+}
+
+/// Says whether the document of `did` is fetched by this build.
+fn is_elsewhere(did: &str) -> bool {
+    did.starts_with(web::PREFIX) || cfg!(feature = "webvh") && did.starts_with(webvh::PREFIX)
+}
+
+async fn fetch(did: &str, hosts: Hosts) -> Result<Fetched, Failure> {
+    #[cfg(feature = "webvh")]
+    if did.starts_with(webvh::PREFIX) {
+        return crate::io::did_webvh::fetch(did, hosts).await;
+    }
+    did_web::fetch(did, hosts).await
 }

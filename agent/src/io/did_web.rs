@@ -1,9 +1,9 @@
-//! Fetches the document of a did:web.
+//! Fetches the document of a did:web, and other texts from where a DID says.
 //!
 //! Specification: `spec/connect.md`, CN-65 and CN-66; the did:web method; decision record 0010.
 //!
 //! ```text
-//! did:web --> https URL --DNS--> addresses --policy--> dial --TLS--> GET --> at most 64 KiB --> document whose id is the DID
+//! did:web --> https URL --DNS--> addresses --policy--> dial --TLS--> GET --> so many bytes --> document whose id is the DID
 //!                 ^------------------- at most three redirects, each under the same rules -------'
 //! ```
 //!
@@ -61,24 +61,60 @@ pub(crate) struct Fetched {
     pub(crate) lifetime: u64,
 }
 
+/// What a site is asked for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Wanted {
+    /// What it is called in a sentence for people.
+    pub(crate) name: &'static str,
+    /// Its media types, for `Accept`.
+    pub(crate) accept: &'static str,
+    /// Most bytes that are read of it.
+    pub(crate) most: usize,
+}
+
+/// A text as it came.
+#[derive(Debug)]
+pub(crate) struct Text {
+    pub(crate) text: String,
+    /// How long it may be remembered, in seconds.
+    pub(crate) lifetime: u64,
+}
+
+const DOCUMENT: Wanted = Wanted {
+    name: "document",
+    accept: "application/did+json, application/did+ld+json, application/json",
+    most: MAX_DOCUMENT_BYTES,
+};
+
 /// Fetches the document of `did`, a did:web.
 ///
 /// # Errors
 /// One of the kinds of DIDs (`E09..`).
 pub(crate) async fn fetch(did: &str, hosts: Hosts) -> Result<Fetched, Failure> {
     let url = web::url(did).map_err(|error| did_document::failure(did, &error))?;
+    let Text { text: json, lifetime } = fetch_text(&url, DOCUMENT, hosts).await?;
+    let document = DidDocument::from_json(did, json.as_bytes())
+        .map_err(|error| did_document::failure(did, &error).hint("tell whoever runs the web site"))?;
+    Ok(Fetched { document, json, lifetime })
+}
+
+/// Fetches a text from a place that a stranger names.
+///
+/// # Errors
+/// One of the kinds of DIDs (`E09..`).
+pub(crate) async fn fetch_text(url: &Url, wanted: Wanted, hosts: Hosts) -> Result<Text, Failure> {
     let tls = TlsConnector::from(std::sync::Arc::new(tls_config()?));
-    fetch_within(TOTAL, did, &url, hosts, &tls).await
+    fetch_within(TOTAL, url, wanted, hosts, &tls).await
 }
 
 async fn fetch_within(
     limit: Duration,
-    did: &str,
     url: &Url,
+    wanted: Wanted,
     hosts: Hosts,
     tls: &TlsConnector,
-) -> Result<Fetched, Failure> {
-    match timeout(limit, follow(did, url.clone(), hosts, tls)).await {
+) -> Result<Text, Failure> {
+    match timeout(limit, follow(url.clone(), wanted, hosts, tls)).await {
         Ok(result) => result,
         Err(_) => Err(unreachable_at(url, &format!("no answer within {} s", limit.as_secs_f32()))),
     }
@@ -100,22 +136,22 @@ fn tls_config() -> Result<ClientConfig, Failure> {
 
 /// What a server said.
 enum Answer {
-    Document(Fetched),
+    Text(Text),
     Elsewhere(Url),
 }
 
-async fn follow(did: &str, url: Url, hosts: Hosts, tls: &TlsConnector) -> Result<Fetched, Failure> {
+async fn follow(url: Url, wanted: Wanted, hosts: Hosts, tls: &TlsConnector) -> Result<Text, Failure> {
     let mut next = url.clone();
     for _ in 0..=MAX_REDIRECTS {
-        match ask(did, &next, hosts, tls).await? {
-            Answer::Document(fetched) => return Ok(fetched),
+        match ask(&next, wanted, hosts, tls).await? {
+            Answer::Text(text) => return Ok(text),
             Answer::Elsewhere(url) => next = url,
         }
     }
     Err(unreachable_at(&url, "it sends people on and on to other places"))
 }
 
-async fn ask(did: &str, url: &Url, hosts: Hosts, tls: &TlsConnector) -> Result<Answer, Failure> {
+async fn ask(url: &Url, wanted: Wanted, hosts: Hosts, tls: &TlsConnector) -> Result<Answer, Failure> {
     let stream = connect(url, hosts, tls).await?;
     let failed = |error: hyper::Error| unreachable_at(url, &error.to_string());
     let (mut sender, connection) = http1::Builder::new()
@@ -124,10 +160,10 @@ async fn ask(did: &str, url: &Url, hosts: Hosts, tls: &TlsConnector) -> Result<A
         .handshake(TokioIo::new(stream))
         .await
         .map_err(failed)?;
-    let request = request(url)?;
+    let request = request(url, wanted)?;
     let exchange = async {
         let response = sender.send_request(request).await.map_err(failed)?;
-        read(did, url, response).await
+        read(url, wanted, response).await
     };
     let (mut exchange, mut connection) = (std::pin::pin!(exchange), std::pin::pin!(connection));
     tokio::select! {
@@ -164,20 +200,25 @@ async fn connect(url: &Url, hosts: Hosts, tls: &TlsConnector) -> Result<TlsStrea
     Err(unreachable_at(url, &last.to_string()))
 }
 
-fn request(url: &Url) -> Result<Request<Empty<Bytes>>, Failure> {
+fn request(url: &Url, wanted: Wanted) -> Result<Request<Empty<Bytes>>, Failure> {
     let host = url.host_str().unwrap_or_default();
     let host = url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
     let path = url.query().map_or_else(|| url.path().to_owned(), |query| format!("{}?{query}", url.path()));
     Request::get(path)
         .header(header::HOST, host)
-        .header(header::ACCEPT, "application/did+json, application/did+ld+json, application/json")
+        .header(header::ACCEPT, wanted.accept)
         .header(header::USER_AGENT, concat!("didagent/", env!("CARGO_PKG_VERSION")))
         .header(header::CONNECTION, "close")
         .body(Empty::new())
         .map_err(|error| unreachable_at(url, &error.to_string()))
 }
 
-async fn read(did: &str, url: &Url, response: Response<hyper::body::Incoming>) -> Result<Answer, Failure> {
+async fn read(
+    url: &Url,
+    wanted: Wanted,
+    response: Response<hyper::body::Incoming>,
+) -> Result<Answer, Failure> {
+    let Wanted { name, most, .. } = wanted;
     let field = |name: HeaderName| response.headers().get(name).and_then(|value| value.to_str().ok());
     match response.status() {
         StatusCode::OK => {}
@@ -187,8 +228,7 @@ async fn read(did: &str, url: &Url, response: Response<hyper::body::Incoming>) -
         | StatusCode::TEMPORARY_REDIRECT
         | StatusCode::PERMANENT_REDIRECT => return redirect(url, field(header::LOCATION)),
         StatusCode::NOT_FOUND | StatusCode::GONE => {
-            let message =
-                format!("there is no document at {url} (HTTP status {})", response.status().as_u16());
+            let message = format!("there is no {name} at {url} (HTTP status {})", response.status().as_u16());
             return Err(Failure::new(Kind::DidNotFound, message)
                 .hint("ask whoever gave you the DID whether it is still in use"));
         }
@@ -199,23 +239,21 @@ async fn read(did: &str, url: &Url, response: Response<hyper::body::Incoming>) -
     }
     let lifetime = lifetime(field(header::CACHE_CONTROL));
     let too_large = || {
-        let message = format!("the document at {url} is larger than {} KiB", MAX_DOCUMENT_BYTES / 1024);
+        let message = format!("the {name} at {url} is larger than {} KiB", most / 1024);
         Failure::new(Kind::DidDocumentBroken, message)
     };
     let body = response.into_body();
     // What is announced as too large is not read at all.
-    if body.size_hint().lower() > u64::try_from(MAX_DOCUMENT_BYTES).unwrap_or(u64::MAX) {
+    if body.size_hint().lower() > u64::try_from(most).unwrap_or(u64::MAX) {
         return Err(too_large());
     }
-    let body = Limited::new(body, MAX_DOCUMENT_BYTES).collect().await.map_err(|error| {
+    let body = Limited::new(body, most).collect().await.map_err(|error| {
         if error.is::<LengthLimitError>() { too_large() } else { unreachable_at(url, &error.to_string()) }
     })?;
-    let json = String::from_utf8(body.to_bytes().into()).map_err(|_| {
-        Failure::new(Kind::DidDocumentBroken, format!("what is at {url} is no text, and so no document"))
+    let text = String::from_utf8(body.to_bytes().into()).map_err(|_| {
+        Failure::new(Kind::DidDocumentBroken, format!("what is at {url} is no text, and so no {name}"))
     })?;
-    let document = DidDocument::from_json(did, json.as_bytes())
-        .map_err(|error| did_document::failure(did, &error).hint("tell whoever runs the web site"))?;
-    Ok(Answer::Document(Fetched { document, json, lifetime }))
+    Ok(Answer::Text(Text { text, lifetime }))
 }
 
 /// Where a server sends people: only to another name under https.
@@ -247,7 +285,7 @@ mod tests {
         let url = Url::parse("https://example.org/.well-known/did.json").unwrap();
         let to = |location: &str| match redirect(&url, Some(location)) {
             Ok(Answer::Elsewhere(url)) => Ok(url.to_string()),
-            Ok(Answer::Document(_)) => panic!("a document"),
+            Ok(Answer::Text(_)) => panic!("a document"),
             Err(failure) => Err(failure.kind),
         };
         assert_eq!(to("https://www.example.org/d.json").as_deref(), Ok("https://www.example.org/d.json"));
@@ -293,7 +331,7 @@ mod tests {
     async fn a_silent_server_is_left() {
         let (tls, _listener, url) = stranger().await;
         let limit = Duration::from_millis(50);
-        let left = fetch_within(limit, "did:web:localhost", &url, Hosts::Any, &tls).await.unwrap_err();
+        let left = fetch_within(limit, &url, DOCUMENT, Hosts::Any, &tls).await.unwrap_err();
         assert_eq!(left.kind, Kind::DidUnreachable);
         assert!(left.message.contains("no answer within"), "{}", left.message);
     }

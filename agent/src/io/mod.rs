@@ -7,6 +7,8 @@ pub(crate) mod demo;
 mod dial;
 pub(crate) mod did;
 pub(crate) mod did_web;
+#[cfg(feature = "webvh")]
+pub mod did_webvh;
 pub mod engine;
 pub mod home;
 pub(crate) mod local_api;

@@ -1,7 +1,8 @@
 //! Decentralised identifiers and the documents that they stand for.
 //!
 //! DID Core 1.0; the methods `did:key` ([`key`]), `did:jwk` ([`jwk`]), `did:peer` 0, 2 ([`peer2`]) and 4 ([`peer4`]), whose
-//! documents follow from the identifier itself. For `did:web` ([`web`]): where the document is.
+//! documents follow from the identifier itself. For `did:web` ([`web`]) and `did:webvh` ([`webvh`]): where the
+//! document, or the log of all its versions, is.
 //!
 //! ```text
 //! DID --resolve_offline--> DidDocument --x25519(kid)--> key for an envelope
@@ -24,6 +25,7 @@ mod reader;
 mod seen;
 mod strict_json;
 pub mod web;
+pub mod webvh;
 mod writer;
 
 use std::collections::HashMap;

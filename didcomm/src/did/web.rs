@@ -17,7 +17,7 @@ use super::DidError;
 /// What every did:web begins with.
 pub const PREFIX: &str = "did:web:";
 /// Longest did:web that is read, in bytes: servers take URLs of about this length.
-const MAX_BYTES: usize = 2048;
+pub(super) const MAX_BYTES: usize = 2048;
 /// Longest name of a host in DNS, in bytes, RFC 1035.
 const MAX_HOST_BYTES: usize = 253;
 /// Longest label in it.
@@ -33,11 +33,16 @@ const MAX_LABEL_BYTES: usize = 63;
 /// # Errors
 /// [`DidError::Malformed`] when it is no did:web, its host is an address instead of a name, or its path would leave its folder.
 pub fn url(did: &str) -> Result<Url, DidError> {
-    let malformed = || DidError::malformed("did:web");
     if did.len() > MAX_BYTES {
         return Err(DidError::TooLong { got: did.len() });
     }
-    let mut parts = did.strip_prefix(PREFIX).ok_or_else(malformed)?.split(':');
+    file_at(did.strip_prefix(PREFIX).ok_or(DidError::malformed("did:web"))?, "did.json")
+}
+
+/// Returns where the file `name` is in the folder that `place`, a did:web without its prefix, names.
+pub(super) fn file_at(place: &str, name: &str) -> Result<Url, DidError> {
+    let malformed = || DidError::malformed("did:web");
+    let mut parts = place.split(':');
     let authority = parts.next().unwrap_or_default();
     let (host, port) = match authority.split_once('%') {
         Some((host, port)) => (host, Some(port.strip_prefix("3A").or_else(|| port.strip_prefix("3a")))),
@@ -62,7 +67,8 @@ pub fn url(did: &str) -> Result<Url, DidError> {
     if path.is_empty() {
         path.push_str("/.well-known");
     }
-    path.push_str("/did.json");
+    path.push('/');
+    path.push_str(name);
     let url = Url::parse(&(url + &path)).map_err(|_| malformed())?;
     // What a URL makes of a host or path is what counts: 127.1 and 0x7f.1 are addresses to it.
     match url.host() {

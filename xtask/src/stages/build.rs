@@ -29,8 +29,8 @@ pub(super) fn run(workshop: &Workshop) -> Result {
     Ok(())
 }
 
-/// Runs all tests, those of envelopes in Rust alone, and those of the session that a build without encryption must turn
-/// round.
+/// Runs all tests, those of envelopes in Rust alone, those of the session that a build without encryption must turn round, and
+/// those of what is built on request.
 pub(super) fn test(workshop: &Workshop) -> Result {
     let all = Line::cargo("test --locked --workspace --no-fail-fast")
         .with("DIDAGENT_TEST_PYTHON", workshop.python())
@@ -43,7 +43,10 @@ pub(super) fn test(workshop: &Workshop) -> Result {
     workshop.run(Line::cargo("test --locked --package didagent-didcomm"))?;
     workshop.run(Line::cargo(
         "test --locked --package didagent-session --features null-cipher --test null_cipher",
-    ))
+    ))?;
+    workshop.run(Line::cargo("test --locked --package didagent --features webvh --test webvh"))?;
+    // That put the agent with this feature where later stages look for the one that is shipped. It is only put back.
+    workshop.run(Line::cargo("test --locked --workspace --no-run"))
 }
 
 /// Adds what makes a test long in a soak.
