@@ -7,6 +7,7 @@ pub mod keys;
 pub mod link;
 pub mod message;
 pub mod protocols;
+pub mod short_link;
 pub mod showable;
 
 pub use did::Resolver;

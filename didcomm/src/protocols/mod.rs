@@ -11,6 +11,7 @@
 //! pickup                status, delivery, live ........ recipient <-> mediator
 //! routing               forward ....................... sender -> mediator
 //! relay                 open, join -> opened .......... agent <-> mediator, then binary frames
+//! short_link            deposit -> deposited .......... agent <-> mediator; shorten_url: a standard one
 //! discover_features     queries -> disclose ........... anybody <-> anybody
 //! room, session         join, roster / propose ........ agent <-> agent
 //! ```
@@ -30,6 +31,8 @@ pub mod report_problem;
 pub mod room;
 pub mod routing;
 pub mod session;
+pub mod short_link;
+pub mod shorten_url;
 pub mod trust_ping;
 pub mod types;
 

@@ -2,6 +2,7 @@
 
 mod frames;
 mod invitations;
+mod links;
 mod versions;
 
 use std::collections::BTreeMap;

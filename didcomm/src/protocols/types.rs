@@ -84,6 +84,13 @@ pub const PING_RESPONSE: &str = "https://didcomm.org/trust-ping/2.0/ping-respons
 /// Basic Message 2.0: a text for a person.
 pub const BASIC_MESSAGE: &str = "https://didcomm.org/basicmessage/2.0/message";
 
+/// Shorten URL 1.0: asks for a shorter link.
+pub const REQUEST_SHORTENED_URL: &str = "https://didcomm.org/shorten-url/1.0/request-shortened-url";
+/// Shorten URL 1.0: the shorter link.
+pub const SHORTENED_URL: &str = "https://didcomm.org/shorten-url/1.0/shortened-url";
+/// Shorten URL 1.0: asks to forget a shorter link.
+pub const INVALIDATE_SHORTENED_URL: &str = "https://didcomm.org/shorten-url/1.0/invalidate-shortened-url";
+
 /// Session 1.0: first Noise message.
 pub const SESSION_PROPOSE: &str = "https://w3id.org/didagent/session/1.0/propose";
 /// Session 1.0: second Noise message.
@@ -110,6 +117,11 @@ pub const RELAY_JOIN: &str = "https://w3id.org/didagent/relay/1.0/join";
 pub const RELAY_OPENED: &str = "https://w3id.org/didagent/relay/1.0/opened";
 /// Relay 1.0: the mediator refuses a circuit.
 pub const RELAY_REFUSED: &str = "https://w3id.org/didagent/relay/1.0/refused";
+
+/// Short Link 1.0: asks the mediator to keep the content behind a link.
+pub const LINK_DEPOSIT: &str = "https://w3id.org/didagent/short-link/1.0/deposit";
+/// Short Link 1.0: it is kept.
+pub const LINK_DEPOSITED: &str = "https://w3id.org/didagent/short-link/1.0/deposited";
 
 /// Goal code of an invitation to a room.
 pub const GOAL_ROOM: &str = "didagent.room";
@@ -156,6 +168,9 @@ pub const ALL: &[&str] = &[
     PING,
     PING_RESPONSE,
     BASIC_MESSAGE,
+    REQUEST_SHORTENED_URL,
+    SHORTENED_URL,
+    INVALIDATE_SHORTENED_URL,
     SESSION_PROPOSE,
     SESSION_ACCEPT,
     SESSION_ABORT,
@@ -168,6 +183,8 @@ pub const ALL: &[&str] = &[
     RELAY_JOIN,
     RELAY_OPENED,
     RELAY_REFUSED,
+    LINK_DEPOSIT,
+    LINK_DEPOSITED,
 ];
 
 /// Tells whether `got` names the same message of the same protocol and major version as `expected`.
@@ -219,6 +236,7 @@ mod tests {
             ("room", &["join", "seats", "roster", "ready", "leave"][..]),
             ("session", &["propose", "accept", "abort"]),
             ("relay", &["open", "join", "opened", "refused"]),
+            ("short-link", &["deposit", "deposited"]),
         ];
         let types = expected.into_iter().flat_map(|(protocol, messages)| {
             messages.iter().map(move |name| format!("https://w3id.org/didagent/{protocol}/1.0/{name}"))
