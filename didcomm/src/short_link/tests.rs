@@ -160,3 +160,28 @@ fn ids_and_takes_have_one_form() {
         assert!(Take::from_header(header).is_none(), "{header}");
     }
 }
+
+/// Decides IV-10: a mediator that tries whatever it has stored and was shown, as text, as key and as secret.
+#[test]
+fn nothing_that_the_keeper_sees_shows_or_opens_the_content() {
+    let Sealed { link, content } = sealed();
+    let seen =
+        [&content[..], &link.take().hash(), &link.take().0, &link.id.0, link.address().as_bytes()].concat();
+    for part in MESSAGE.windows(12) {
+        assert!(!seen.windows(12).any(|window| window == part));
+        let encoded = base64url::encode(part);
+        assert!(!seen.windows(16).any(|window| window == encoded.as_bytes()));
+    }
+    for key in seen.windows(32) {
+        let cipher = ChaCha20Poly1305::new_from_slice(key).unwrap();
+        let payload = Payload { msg: &content, aad: &link.id.0 };
+        assert!(cipher.decrypt(&Nonce::<ChaCha20Poly1305>::default(), payload).is_err());
+    }
+    for secret in seen.windows(SECRET_BYTES) {
+        let secret = Secret(secret.try_into().unwrap());
+        let guess = ShortLink { base: BASE.to_owned(), id: link.id, secret };
+        assert_eq!(guess.open(&content), Err(ShortLinkError::Swapped));
+    }
+    // The test would see the key if it were there.
+    assert!(link.open(&content).is_ok());
+}

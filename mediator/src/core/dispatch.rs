@@ -103,6 +103,9 @@ impl<S: MailStore> Mediator<S> {
             }
             () if is(types::RELAY_OPEN) => Ok(Some(self.relay_open(ask))),
             () if is(types::RELAY_JOIN) => Ok(Some(self.relay_join(ask))),
+            () if is(types::LINK_DEPOSIT) => self.deposit(ask),
+            () if is(types::REQUEST_SHORTENED_URL) => self.shorten(ask),
+            () if is(types::INVALIDATE_SHORTENED_URL) => self.invalidate(ask),
             () if is(types::PING) => {
                 let wanted = Ping::try_from(ask.message)?.response_requested;
                 Ok(wanted.then(|| PingResponse {}.message("")))

@@ -29,6 +29,10 @@ pub enum Part {
     LiveDelivery,
     /// Circuits (Relay 1.0): all traffic but mail.
     Relay,
+    /// Short links that only their readers can open.
+    ShortLink,
+    /// Shorten URL 1.0: invitations that are kept readable.
+    ShortenUrl,
 }
 
 /// What an operator wants to leave out is not a [`Part`].
@@ -38,13 +42,15 @@ pub struct UnknownPart;
 
 impl Part {
     /// Every part.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         Self::CoordinateMediation2,
         Self::CoordinateMediation3,
         Self::Pickup3,
         Self::Pickup4,
         Self::LiveDelivery,
         Self::Relay,
+        Self::ShortLink,
+        Self::ShortenUrl,
     ];
 
     /// Returns its name, as it is written in a configuration.
@@ -56,6 +62,8 @@ impl Part {
             Self::Pickup4 => "message-pickup/4.0",
             Self::LiveDelivery => "live-delivery",
             Self::Relay => "relay/1.0",
+            Self::ShortLink => "short-link/1.0",
+            Self::ShortenUrl => "shorten-url/1.0",
         }
     }
 }
@@ -69,13 +77,15 @@ impl FromStr for Part {
 }
 
 /// A message of each protocol that is served, the mediator's role in it, and how an operator leaves it out.
-const PROTOCOLS: [(&str, &str, Option<Part>); 10] = [
+const PROTOCOLS: [(&str, &str, Option<Part>); 12] = [
     (types::MEDIATE_REQUEST, "mediator", Some(Part::CoordinateMediation3)),
     (types::MEDIATE_REQUEST_2, "mediator", Some(Part::CoordinateMediation2)),
     (types::DELIVERY_REQUEST, "mediator", Some(Part::Pickup3)),
     (types::DELIVERY_REQUEST_4, "mediator", Some(Part::Pickup4)),
     (types::FORWARD, "mediator", None),
     (types::RELAY_OPEN, "mediator", Some(Part::Relay)),
+    (types::LINK_DEPOSIT, "mediator", Some(Part::ShortLink)),
+    (types::REQUEST_SHORTENED_URL, "url-shortener", Some(Part::ShortenUrl)),
     (types::PING, "receiver", None),
     (types::DISCOVER_QUERIES, "responder", None),
     (types::PROBLEM_REPORT, "notifier", None),

@@ -21,12 +21,19 @@ impl Ids {
         most.checked_add(1).map_or(random, |count| random % count)
     }
 
-    /// Returns 32 hexadecimal digits: `SHA-256(seed || counter)`, cut to 16 bytes.
-    pub(super) fn make(&mut self) -> String {
+    /// Returns 16 random bytes: `SHA-256(seed || counter)`, cut.
+    pub(super) fn draw(&mut self) -> [u8; 16] {
         let hash = Sha256::new().chain_update(self.seed).chain_update(self.next.to_be_bytes()).finalize();
         self.next += 1;
+        let mut drawn = [0; 16];
+        drawn.iter_mut().zip(&hash).for_each(|(byte, hashed)| *byte = *hashed);
+        drawn
+    }
+
+    /// Returns 32 hexadecimal digits.
+    pub(super) fn make(&mut self) -> String {
         let mut id = String::with_capacity(32);
-        for byte in &hash[..16] {
+        for byte in self.draw() {
             // Writing into a String does not fail.
             let _ = write!(id, "{byte:02x}");
         }

@@ -74,6 +74,13 @@ pub struct Limits {
     pub circuits: usize,
     /// How long half a circuit waits for its partner (RL-09).
     pub partner_wait: Duration,
+    /// Links that are kept for one DID, and for one socket: a person has a few rooms open at a time.
+    pub links_per_client: usize,
+    /// Links in all: [`Self::links_per_client`] for each of [`MAX_SOCKETS`], so that whoever is connected finds room. At 8 KiB
+    /// each they take at most 64 MiB.
+    pub links: usize,
+    /// How long a link is kept at most, in seconds: as long as an agent lets a room's link work.
+    pub link_seconds: u64,
     /// How far ahead `expires_time` of a relay request may be, in seconds (RL-05). It bounds how long a recorded request
     /// could be played back to a mediator that has lost its memory.
     pub request_seconds: u64,
@@ -116,6 +123,9 @@ impl Default for Limits {
             waiting_per_socket: 64,
             circuits: 1024,
             partner_wait: Duration::from_secs(60),
+            links_per_client: 8,
+            links: 8 * MAX_SOCKETS,
+            link_seconds: 31 * 24 * 3600,
             request_seconds: 300,
             skew_seconds: 60,
             replay_memory: Duration::from_secs(600),

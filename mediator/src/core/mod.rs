@@ -1,12 +1,13 @@
 //! The mediator without clocks, sockets or keys: accounts, mail and circuits.
 //!
-//! Specifications: Coordinate Mediation 2.0 and 3.0, Message Pickup 3.0 and 4.0, Routing 2.0, Report Problem 2.0, Trust Ping 2.0,
+//! Specifications: Shorten URL 1.0, Coordinate Mediation 2.0 and 3.0, Message Pickup 3.0 and 4.0, Routing 2.0, Report Problem 2.0, Trust Ping 2.0,
 //! Empty 1.0 and Discover Features 2.0 of DIDComm, and `spec/relay.md` for circuits and for what this mediator decides where those leave room.
 //!
 //! ```text
 //! io: socket read, envelope opened --Input--> handle -+-> accounts   (coordinate)
 //!                                                     +-> mailbox    (routing, pickup, live)
 //!                                                     +-> relay      (circuits)
+//!                                                     +-> links      (deposits)
 //!     socket ready to write <--- next_for <-----------+   poll: who has something to write
 //! ```
 //!
@@ -21,10 +22,12 @@ mod accounts;
 mod circuits;
 mod coordinate;
 mod delayed;
+pub(crate) mod deposits;
 mod dispatch;
 pub mod features;
 mod ids;
 pub mod limits;
+pub mod links;
 mod live;
 mod mailbox;
 mod pickup;
@@ -43,6 +46,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use didagent_didcomm::message::Message;
+use url::Url;
 
 use crate::store::MailStore;
 use accounts::Accounts;
@@ -50,6 +54,7 @@ use delayed::Delayed;
 use features::Part;
 use ids::Ids;
 use limits::{Limits, SWEEP};
+use links::Links;
 use live::Live;
 use mailbox::Mailbox;
 use relay::Relay;
@@ -169,6 +174,9 @@ pub struct Mediator<S> {
     accounts: Accounts,
     mailbox: Mailbox<S>,
     delayed: Delayed,
+    links: Links,
+    /// Under which address clients reach us, for the links that are made here.
+    base: Option<Url>,
     live: Live,
     relay: Relay,
     seen: Replay,
@@ -226,6 +234,8 @@ impl<S: MailStore> Mediator<S> {
             accounts: Accounts::default(),
             mailbox: Mailbox::new(store),
             delayed: Delayed::default(),
+            links: Links::default(),
+            base: None,
             live: Live::default(),
             relay: Relay::new(&limits),
             seen: Replay::new(limits.replay_memory, limits.replay_ids),
@@ -268,6 +278,7 @@ impl<S: MailStore> Mediator<S> {
                 self.woken.remove(&socket);
                 self.live.socket_closed(socket);
                 self.relay.socket_closed(socket);
+                self.links.socket_closed(socket);
             }
             Input::Timeout => self.timeout(now),
             Input::Stop => self.relay.stop(),
@@ -355,6 +366,7 @@ impl<S: MailStore> Mediator<S> {
         }
         self.next_sweep = now.since_start + SWEEP;
         self.mailbox.expire(now.unix);
+        self.links.expire(now.unix, now.since_start);
         let live = &self.live;
         let gone = self.accounts.expire(now.since_start, &self.limits, |did| live.is_live(did));
         for recipient in gone {

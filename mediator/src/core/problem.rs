@@ -7,6 +7,7 @@
 
 use didagent_didcomm::protocols::BodyError;
 use didagent_didcomm::protocols::report_problem::ProblemReport;
+use didagent_didcomm::protocols::short_link::refusal;
 
 /// A kind of problem.
 #[derive(Debug, PartialEq, Eq)]
@@ -50,6 +51,25 @@ pub(super) const NO_DELAY: Kind = kind(
 );
 /// Too many DIDs speak on one socket.
 pub(super) const TOO_MANY_DIDS: Kind = kind("e.p.me.res.dids", "too many DIDs on one connection");
+/// The id of a link belongs to somebody else.
+pub(super) const LINK_TAKEN: Kind = kind(refusal::TAKEN, "this id belongs to another client's link");
+/// A link with this id was used up or has ended.
+pub(super) const LINK_GONE: Kind = kind(refusal::GONE, "a link with this id was used up or has ended");
+/// Too many links are kept.
+pub(super) const LINKS_FULL: Kind = kind(refusal::TOO_MANY, "there is no room for more of your links");
+/// Not an invitation link that can be shortened.
+pub(super) const INVALID_URL: Kind =
+    kind("e.p.req.invalid_url", "the URL is no invitation link, or too long to be kept");
+/// Another kind of shortening.
+pub(super) const INVALID_GOAL_CODE: Kind =
+    kind("e.p.req.invalid_goal_code", "the only goal code that is served is shorten.oobv2");
+/// The end of a short URL cannot be chosen.
+pub(super) const NO_SLUGS: Kind = kind("e.p.req.slugs_not_supported", "short_url_slug is not supported");
+/// Too long a validity; the argument is the limit in seconds.
+pub(super) const VALIDITY: Kind = kind("e.p.req.validity_too_long", "a short URL is kept for at most {1} s");
+/// Not a short URL of the sender.
+pub(super) const SHORT_URL_INVALID: Kind =
+    kind("e.p.req.short_url_invalid", "you have no such short URL here");
 /// Live delivery moved to a newer socket.
 pub(super) const LIVE_MOVED: Kind =
     kind("w.m.live-mode-moved", "another connection of this DID took over live delivery");

@@ -14,6 +14,7 @@ use crate::store::MemoryStore;
 
 mod answers;
 mod bounds;
+mod links;
 mod model;
 mod pressure;
 mod routes;

@@ -40,7 +40,7 @@ pub struct ServeArgs {
     pub threads: Option<u16>,
     /// Leave out a part, as if this mediator did not know it; can be given more than once: coordinate-mediation/2.0,
     /// coordinate-mediation/3.0, messagepickup/3.0, message-pickup/4.0, live-delivery, relay/1.0 (without it, rooms cannot
-    /// meet here).
+    /// meet here), short-link/1.0 (without it, links of rooms are long), shorten-url/1.0.
     #[arg(long, value_name = "PART", env = "DIDAGENT_MEDIATOR_WITHOUT", value_delimiter = ',')]
     pub without: Vec<Part>,
 }

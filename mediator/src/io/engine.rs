@@ -6,11 +6,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
+use didagent_didcomm::short_link::LinkId;
 use tokio::sync::{Notify, watch};
 
 use super::keys::Identity;
 use crate::core::features::Part;
 use crate::core::limits::Limits;
+use crate::core::links::{Fetched, LinkName};
 use crate::core::rates::Rates;
 use crate::core::{CloseReason, Input, Mediator, Now, Outgoing, Output, SocketId};
 use crate::store::MemoryStore;
@@ -73,8 +75,16 @@ impl Line {
 }
 
 impl Engine {
-    pub(super) fn new(identity: Identity, limits: Limits, without: &[Part], seed: [u8; 32]) -> Self {
-        let core = Mediator::new(identity.did(), limits, MemoryStore::default(), seed).without(without);
+    /// `page` is the http or https address under which clients reach it.
+    pub(super) fn new(
+        identity: Identity,
+        page: &str,
+        limits: Limits,
+        without: &[Part],
+        seed: [u8; 32],
+    ) -> Self {
+        let core = Mediator::new(identity.did(), limits, MemoryStore::default(), seed);
+        let core = core.without(without).at(page);
         Self {
             core: Mutex::new(core),
             identity,
@@ -120,6 +130,21 @@ impl Engine {
                 self.handle(Input::Unreadable(socket));
             }
         }
+    }
+
+    /// Returns the content of a short link.
+    pub(super) fn take_link(&self, id: LinkId, take_hash: &[u8; 32]) -> Fetched<Vec<u8>> {
+        lock(&self.core).take_link(id, take_hash, self.now())
+    }
+
+    /// Returns the invitation behind an `_oobid`.
+    pub(super) fn readable_link(&self, id: [u8; 16]) -> Fetched<Vec<u8>> {
+        lock(&self.core).readable_link(id, self.now())
+    }
+
+    /// Tells whether a link works.
+    pub(super) fn link_state(&self, name: LinkName) -> Fetched<()> {
+        lock(&self.core).link_state(name, self.now())
     }
 
     /// Tells whether a client at this address may post a message now.

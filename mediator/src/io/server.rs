@@ -137,7 +137,7 @@ impl Server {
         let mut seed = [0; 32];
         rng().fill_bytes(&mut seed);
         let link = invitation(identity.did())?.to_url(&page)?;
-        let engine = Arc::new(Engine::new(identity, Limits::default(), &config.without, seed));
+        let engine = Arc::new(Engine::new(identity, &page, Limits::default(), &config.without, seed));
         tracing::info!(%address, "listening; mail and accounts are in memory");
         Ok(Self { listener, address, engine, link, sockets: MAX_SOCKETS })
     }

@@ -158,7 +158,7 @@ fn rl_58_what_is_left_out_is_unknown_and_not_told() {
         let query = Query { feature_type: "protocol".into(), match_: "*".into() };
         let told = bench.ask::<Disclose>(1, A, &Queries { queries: vec![query] }).disclosures;
         let is_told = told.iter().any(|one| one.id.ends_with(part.name()));
-        assert!(!is_told && told.len() == if part == Part::LiveDelivery { 10 } else { 9 }, "{part:?}");
+        assert!(!is_told && told.len() == if part == Part::LiveDelivery { 12 } else { 11 }, "{part:?}");
         assert_eq!(part.name().parse(), Ok(part));
         let mut code = |message: Message| {
             bench.deliver(1, Some(A), message);

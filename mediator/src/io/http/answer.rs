@@ -1,5 +1,6 @@
 //! Answers to HTTP requests: one for each connection, which ends with it (RL-50 to RL-53).
 
+use std::borrow::Cow;
 use std::io;
 use std::time::Duration;
 
@@ -23,7 +24,7 @@ const TEXT: &str = "text/plain; charset=utf-8";
 pub(crate) struct Answer {
     status: &'static str,
     /// Further headers, each with its line end.
-    headers: &'static str,
+    headers: Cow<'static, str>,
     content_type: &'static str,
     content: Vec<u8>,
 }
@@ -71,6 +72,14 @@ pub(super) const LONG_HEAD: Refusal =
     refusal("431 Request Header Fields Too Large", "the head of the request is too long");
 pub(super) const BAD_CODING: Refusal =
     refusal("501 Not Implemented", "the only transfer coding that is understood is chunked");
+pub(super) const WRONG_LINK: Refusal =
+    refusal("403 Forbidden", "the part of the link behind # is another one");
+pub(super) const NO_LINK: Refusal = refusal(
+    "404 Not Found",
+    "there is no such link here: it is damaged, or its mediator was restarted and whoever made it is away",
+);
+pub(super) const OLD_LINK: Refusal =
+    refusal("410 Gone", "this link does not work any more: its time is over, or it was for one use");
 pub(super) const BUSY: Refusal = Refusal {
     headers: "Retry-After: 10\r\n",
     ..refusal("503 Service Unavailable", "the mediator has no room for this message now")
@@ -79,19 +88,39 @@ pub(super) const STOPPING: Refusal =
     Refusal { headers: "Retry-After: 10\r\n", ..refusal("503 Service Unavailable", "the mediator stops") };
 
 impl Answer {
+    /// Something that was asked for.
+    pub(super) fn ok(content_type: &'static str, content: impl Into<Vec<u8>>) -> Self {
+        Self { status: "200 OK", headers: Cow::Borrowed(""), content_type, content: content.into() }
+    }
+
+    /// A page for people, which a browser shows as it is: nothing runs in it, and it stands in no frame.
+    pub(super) fn page(html: &str) -> Self {
+        let headers = Cow::Borrowed(
+            "Content-Security-Policy: default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'\r\n\
+             X-Frame-Options: DENY\r\n",
+        );
+        Self { headers, ..Self::ok("text/html; charset=utf-8", html) }
+    }
+
+    /// It is at `reference`, which has no character that a header could not have.
+    pub(super) fn found(reference: &str) -> Self {
+        let headers = Cow::Owned(format!("Location: {reference}\r\n"));
+        Self { status: "302 Found", headers, content_type: TEXT, content: Vec::new() }
+    }
+
     /// A text for people.
     pub(super) fn text(text: &str) -> Self {
-        Self { status: "200 OK", headers: "", content_type: TEXT, content: text.as_bytes().to_vec() }
+        Self::ok(TEXT, text)
     }
 
     /// The message was taken, and nothing comes back.
     pub(super) fn accepted() -> Self {
-        Self { status: "202 Accepted", headers: "", content_type: TEXT, content: Vec::new() }
+        Self { status: "202 Accepted", ..Self::ok(TEXT, "") }
     }
 
     /// The message was taken, and this envelope comes back.
     pub(super) fn envelope(envelope: Vec<u8>) -> Self {
-        Self { status: "200 OK", headers: "", content_type: super::ENCRYPTED, content: envelope }
+        Self::ok(super::ENCRYPTED, envelope)
     }
 
     /// Sends the answer and ends our side of the connection; [`linger`] comes next. `content` is false for HEAD, whose answer
@@ -131,7 +160,12 @@ pub(super) async fn linger<S: AsyncRead + Unpin>(stream: &mut S) {
 impl From<Refusal> for Answer {
     fn from(refusal: Refusal) -> Self {
         let Refusal { status, headers, sentence } = refusal;
-        Self { status, headers, content_type: TEXT, content: format!("{sentence}\n").into_bytes() }
+        Self {
+            status,
+            headers: headers.into(),
+            content_type: TEXT,
+            content: format!("{sentence}\n").into_bytes(),
+        }
     }
 }
 

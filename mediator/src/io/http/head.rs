@@ -8,12 +8,15 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 
+use didagent_didcomm::short_link::{LinkId, Take};
 use tokio::io::{AsyncRead, AsyncReadExt as _};
 
 use super::answer::{
     BAD_CODING, BAD_LENGTH, BAD_METHOD, BAD_TYPE, LONG_HEAD, NOT_HTTP, NOT_TLS, Refusal, TOO_LARGE,
 };
 use super::body::Length;
+use super::links::{LinkRequest, PLAIN, Wanted};
+use crate::core::deposits::{id_in_query, oobid_in};
 use crate::core::limits::MAX_TEXT;
 
 /// Longest head that is read, in bytes: an invitation link of the longest kind and a browser's headers.
@@ -25,6 +28,9 @@ const MAX_HEADERS: usize = 100;
 /// First byte of a TLS record with a handshake (RFC 8446, section 5.1).
 const TLS_HANDSHAKE: u8 = 22;
 
+/// Media types under which an invitation is asked for by software, and not by a browser.
+const JSON: [&str; 2] = [PLAIN, "application/json"];
+
 /// What a request asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Request {
@@ -34,6 +40,8 @@ pub(crate) enum Request {
     Page { content: bool },
     /// Whether the mediator works.
     Health { content: bool },
+    /// Something about a link that is kept here.
+    Link(LinkRequest),
     /// To take a message.
     Post(Post),
 }
@@ -109,12 +117,28 @@ pub(crate) fn parse(head: &[u8]) -> Result<(Request, usize), Refusal> {
         Ok(httparse::Status::Partial) | Err(_) => return Err(NOT_HTTP),
     };
     let fields = Fields(request.headers);
-    let path = request.path.unwrap_or_default().split(['?', '#']).next();
+    let target = request.path.unwrap_or_default().split('#').next().unwrap_or_default();
+    let (path, query) = target.split_once('?').unwrap_or((target, ""));
+    let link =
+        |wanted, content| Request::Link(LinkRequest { wanted, content, forwarded_for: fields.client() });
     let wanted = match request.method.unwrap_or_default() {
         "GET" if fields.lists("upgrade", "websocket") => Request::WebSocket,
         method @ ("GET" | "HEAD") => {
             let content = method == "GET";
-            if path == Some("/health") { Request::Health { content } } else { Request::Page { content } }
+            match (LinkId::in_path(path), oobid_in(query)) {
+                _ if path == "/health" => Request::Health { content },
+                (Some(id), _) => link(Wanted::Page(id), content),
+                (None, Some(_)) => {
+                    let json = JSON.iter().any(|type_| fields.accepts(type_));
+                    link(Wanted::Readable { id: id_in_query(query), json }, content)
+                }
+                (None, None) => Request::Page { content },
+            }
+        }
+        "POST"
+            if let (Some(id), Some(shown)) = (LinkId::in_path(path), fields.all("authorization").next()) =>
+        {
+            link(Wanted::Content { id, take_hash: Take::from_header(shown).map(|take| take.hash()) }, true)
         }
         "POST" => Request::Post(post(&fields, request.version == Some(1))?),
         _ => return Err(BAD_METHOD),
@@ -168,6 +192,13 @@ impl<'a> Fields<'a> {
     /// Tells whether a field lists this value, among others.
     fn lists(&self, name: &str, value: &str) -> bool {
         self.all(name).flat_map(|list| list.split(',')).any(|one| one.trim().eq_ignore_ascii_case(value))
+    }
+
+    /// Tells whether an `Accept` names this media type.
+    fn accepts(&self, type_: &str) -> bool {
+        let ranges = self.all("accept").flat_map(|list| list.split(','));
+        let mut types = ranges.filter_map(|range| range.split(';').next());
+        types.any(|one| one.trim().eq_ignore_ascii_case(type_))
     }
 
     /// Returns the address that the nearest proxy wrote: the last one. Those before it are what clients claim.

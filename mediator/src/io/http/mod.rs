@@ -5,6 +5,7 @@
 //! ```text
 //! connection -> head -+-> GET, Upgrade: websocket -> socket
 //!                     +-> GET /health, GET -> a text
+//!                     +-> /r/<id>, ?_oobid= -> what is kept behind a link
 //!                     \-> POST -> body -> open envelope -> core -> 202, or 200 with the answer (return_route)
 //! ```
 //!
@@ -16,6 +17,7 @@
 mod answer;
 pub(crate) mod body;
 pub(crate) mod head;
+mod links;
 mod rewound;
 mod room;
 
@@ -76,6 +78,10 @@ where
         Ok((Request::WebSocket, _)) => return upgrade(engine, Rewound::new(head, stream)).await,
         Ok((Request::Page { content }, _)) => Answer::text(PAGE).send(&mut stream, content).await,
         Ok((Request::Health { content }, _)) => Answer::text(HEALTH).send(&mut stream, content).await,
+        Ok((Request::Link(request), _)) => {
+            let client = speaker(request.forwarded_for, from);
+            Answer::from(links::answer(engine, &request, client)).send(&mut stream, request.content).await
+        }
         Ok((Request::Post(post), ends)) => {
             let begun = head.split_off(ends.min(head.len()));
             drop(head);
@@ -95,6 +101,12 @@ async fn upgrade<S: AsyncRead + AsyncWrite + Unpin>(engine: &Engine, stream: Rew
     }
 }
 
+/// Returns for whom a connection from `from` speaks. Only a proxy on the same machine is believed: anybody else could name any
+/// address. It is ::ffff:127.0.0.1 when this listens on both kinds of addresses.
+fn speaker(forwarded_for: Option<IpAddr>, from: IpAddr) -> IpAddr {
+    forwarded_for.filter(|_| from.to_canonical().is_loopback()).unwrap_or(from)
+}
+
 /// Takes a message and answers. The room that it needs is kept until the answer was sent, since that takes room too.
 async fn take<S>(
     engine: &Engine,
@@ -107,10 +119,7 @@ async fn take<S>(
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    // Only a proxy on the same machine is believed: anybody else could name any address. It is ::ffff:127.0.0.1 when this
-    // listens on both kinds of addresses.
-    let is_here = from.to_canonical().is_loopback();
-    let client = post.forwarded_for.filter(|_| is_here).unwrap_or(from);
+    let client = speaker(post.forwarded_for, from);
     let Some(_place) = posts.place(client) else {
         return Answer::from(CROWDED).send(stream, true).await;
     };

@@ -14,7 +14,7 @@ use crate::core::limits::Limits;
 
 fn engine() -> Engine {
     let identity = Identity::new(KeyPair::generate(), "ws://127.0.0.1:1/").unwrap();
-    Engine::new(identity, Limits::default(), &[], [7; 32])
+    Engine::new(identity, "http://127.0.0.1:1/", Limits::default(), &[], [7; 32])
 }
 
 /// Serves one WebSocket to a client, until both have ended.
