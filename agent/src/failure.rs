@@ -46,10 +46,12 @@ failures! {
     Other = "E0001", 1, "Something failed that has no code of its own; the message says what.";
     Usage = "E0002", 2, "The command line does not make sense; the message names the part.";
     Interrupted = "E0003", 130, "Ctrl-C, a termination signal, or a reader of `--json` that closed its pipe ended the command. The other parties were told.";
-    LinkNotALink = "E0201", 2, "The text is not an invitation link. A link starts with http:// or https:// and has `_oob=` in it. Paste the whole line that `didagent invite` printed.";
+    LinkNotALink = "E0201", 2, "The text is not an invitation link. A link starts with http:// or https:// and has `/r/` and `#` in it, or `_oob=`. Paste the whole line that `didagent invite` printed.";
     LinkDamaged = "E0202", 2, "The link was cut or changed on its way, so it cannot be trusted to lead to the right person. Ask for the link again, and paste all of it.";
     LinkExpired = "E0203", 3, "The invitation's time is over. Ask the host to run `didagent invite` again; `--expires` sets how long a link works.";
     LinkForeign = "E0204", 3, "The link is a proper DIDComm invitation, but to something else than what this command does: `join` wants the link of a room, `--mediator` the link of a mediator.";
+    LinkUnknown = "E0205", 3, "The mediator knows no such link. Either the link was damaged on its way, or the mediator was restarted while the host was away: it keeps links in memory, and a host that is back brings its own again.";
+    LinkSwapped = "E0206", 8, "The part of a short link behind # commits to the invitation, and what the mediator gave is another one: it is broken, or somebody there wants you in another room. Nothing was joined. Ask the host for a link that needs no server: `didagent invite --full`.";
     MediatorUnreachable = "E0301", 5, "No connection to the mediator could be made. Check the address, that the mediator runs, and that this machine may connect outwards.";
     MediatorLost = "E0302", 5, "The connection to the mediator broke, and nothing could go on without it. While people wait for each other the agent tries for a minute to get it back, in a run for as long as `--patience` says; a room that is full and not ready yet ends.";
     MediatorForeign = "E0303", 5, "Something answered at the mediator's address, but it did not speak as a DIDComm mediator on a websocket.";

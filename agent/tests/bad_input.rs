@@ -37,6 +37,13 @@ fn waiting_room(stage: &Stage, parties: usize) -> (support::party::Party, String
     waiting_room_of(stage, "alice", parties)
 }
 
+/// The same with a link that contains everything.
+fn waiting_room_with_full_link(stage: &Stage) -> (support::party::Party, String) {
+    let mut host = stage.invite("alice", 2).option(&["--full"]).start();
+    let link = text(&host.wait_for("room.invitation"), "link").to_owned();
+    (host, link)
+}
+
 fn waiting_room_of(stage: &Stage, name: &str, parties: usize) -> (support::party::Party, String) {
     let mut host = stage.invite(name, parties).start();
     let link = text(&host.wait_for("room.invitation"), "link").to_owned();
@@ -65,7 +72,7 @@ fn texts_that_are_no_links_are_told_from_damaged_links() {
 #[test]
 fn a_link_that_was_cut_or_changed_is_refused_as_damaged() {
     let stage = Stage::new();
-    let (_host, link) = waiting_room(&stage, 2);
+    let (_host, link) = waiting_room_with_full_link(&stage);
     let (before, payload) = link.split_once("_oob=").unwrap();
     let end = payload.find('#').unwrap_or(payload.len());
     for kept in [1, end / 4, end / 2, end - 1] {
@@ -94,7 +101,7 @@ fn links_to_something_else_are_refused_with_what_they_are() {
 #[test]
 fn an_expired_room_ends_for_its_host_and_is_refused_to_guests() {
     let stage = Stage::new();
-    let mut host = stage.invite("alice", 2).option(&["--expires", "1s"]).start();
+    let mut host = stage.invite("alice", 2).option(&["--expires", "1s", "--full"]).start();
     let link = text(&host.wait_for("room.invitation"), "link").to_owned();
     let host = host.finish();
     assert!(host.assert_error(6, "E0404").contains("1 of 2 seats"), "{host:#?}");

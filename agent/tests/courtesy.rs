@@ -29,7 +29,7 @@ fn ping(id: &str) -> Message {
 
 /// A host that waits, and the DID under which it can be written to.
 fn waiting_host(stage: &Stage) -> (Party, String) {
-    let mut alice = stage.invite("alice", 2).start();
+    let mut alice = stage.invite("alice", 2).option(&["--full"]).start();
     let link = text(&alice.wait_for("room.invitation"), "link").to_owned();
     let host = Invitation::from_url(&link).unwrap().from().to_owned();
     (alice, host)

@@ -120,8 +120,7 @@ fn links_to_something_else_say_where_the_right_one_is() {
         oob(r#"{"type":"https://didcomm.org/basicmessage/2.0/message","id":"1","body":{"content":"hi"}}"#);
     let message = refused(stage.join("bob", &message), 3, "E0204");
     assert!(text(message.event("error"), "message").contains("basicmessage"), "{message:#?}");
-    for page in ["https://example.org/", "https://example.org/?_oobid=1234", "see https://example.org/a.html"]
-    {
+    for page in ["https://example.org/", "see https://example.org/a.html"] {
         refused(stage.join("bob", page), 2, "E0201");
     }
 }
@@ -135,7 +134,7 @@ fn oob(message: &str) -> String {
 #[test]
 fn every_kind_of_character_that_changes_is_noticed() {
     let stage = Stage::new();
-    let (_host, link) = room(&stage, 2);
+    let (_host, link) = room_of(stage.invite("alice", 2).option(&["--full"]).program(nothing_to_run()));
     let (before, after) = link.split_once("_oob=").unwrap();
     let (content, check) = after.split_once("#c=").unwrap();
     let swapped = |text: &str| text.chars().rev().collect::<String>();
@@ -227,7 +226,7 @@ fn the_same_home_joins_again_after_ctrl_c_and_a_second_time_at_once_is_refused()
 #[test]
 fn an_invitation_that_ends_while_people_wait_ends_it_for_all_of_them() {
     let stage = Stage::new();
-    let (mut host, link) = room_of(stage.invite("alice", 3).option(&["--expires", "8s"]));
+    let (mut host, link) = room_of(stage.invite("alice", 3).option(&["--expires", "8s", "--full"]));
     let mut guest = stage.join("bob", &link).start();
     guest.wait_for("room.seats");
     host.wait_for("party.joined");
@@ -242,7 +241,7 @@ fn an_invitation_that_ends_while_people_wait_ends_it_for_all_of_them() {
 #[test]
 fn an_old_link_is_refused_also_when_its_mediator_is_gone() {
     let mut stage = Stage::new();
-    let (host, link) = room_of(stage.invite("alice", 2).option(&["--expires", "1s"]));
+    let (host, link) = room_of(stage.invite("alice", 2).option(&["--expires", "1s", "--full"]));
     host.finish().assert_error(6, "E0404");
     stage.kill_mediator();
     let begin = Instant::now();

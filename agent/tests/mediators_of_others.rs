@@ -31,7 +31,7 @@ fn now() -> u64 {
 
 /// A room of alice's with this number of seats, and somebody who can write to her.
 async fn room(stage: &Stage, seats: usize) -> (Party, String, Foreigner) {
-    let mut alice = stage.invite("alice", seats).start();
+    let mut alice = stage.invite("alice", seats).option(&["--full"]).start();
     let link = text(&alice.wait_for("room.invitation"), "link").to_owned();
     (alice, link, Foreigner::enrol(&stage.mediator_did(), 3).await)
 }

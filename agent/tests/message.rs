@@ -21,7 +21,7 @@ fn message(home: &Path, words: &[&str]) -> Finished {
 #[test]
 fn rm_64_a_text_reaches_a_host_that_waits_and_says_what_is_known_of_it() {
     let stage = Stage::new();
-    let mut alice = stage.invite("alice", 2).start();
+    let mut alice = stage.invite("alice", 2).option(&["--full"]).start();
     let link = text(&alice.wait_for("room.invitation"), "link").to_owned();
     let host = Invitation::from_url(&link).unwrap().from().to_owned();
     let carol = stage.home("carol");

@@ -108,6 +108,7 @@ fn each_phase_shows_what_is_known_then() {
         // Neither the input nor the way in, unless it is asked for.
         let all = [shown.as_bytes(), running.to_string().as_bytes()].concat();
         assert!(!contains(&all, secret.as_bytes()) && !contains(&all, b"_oob="), "{shown}");
+        assert!(!contains(&all, link.as_bytes()), "{shown}");
     }
     assert_eq!(text(&document(&home, &["--link"])["room"], "link"), link);
     assert_eq!(document(&stage.home("bob"), &["--link"])["room"].get("link"), None);

@@ -10,6 +10,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::core::invite::DEFAULT_EXPIRY_SECONDS;
 use crate::core::room::roster::MAX_PARTIES;
+use crate::core::share::LinkForm;
 use crate::io::demo::NAMES;
 use crate::io::engine::Comparing;
 pub(super) use times::{Expiry, Pause};
@@ -38,6 +39,7 @@ pub(super) enum Command {
     #[command(after_help = "Examples:
   didagent invite --parties 3 --mediator 'http://...' -- python vote.py 42
   didagent invite --parties 2 --name alice -- python3 -m millionaires
+  didagent invite --parties 2 --single-use --qr -- python vote.py 42
   didagent invite --parties 3          without a program: start MPyC by hand, see `didagent ports`")]
     Invite {
         /// How many parties take part, this one included
@@ -49,6 +51,8 @@ pub(super) enum Command {
         /// Go on without a question although each party alone can open all inputs: threshold 0, which MPyC takes for 2 parties
         #[arg(long, env = "DIDAGENT_NO_PRIVACY", value_parser = clap::builder::FalseyValueParser::new())]
         no_privacy: bool,
+        #[command(flatten)]
+        link: LinkArgs,
         #[command(flatten)]
         room: RoomArgs,
     },
@@ -285,6 +289,34 @@ pub(super) struct MessageArgs {
     /// Write one event as a line of JSON on stdout
     #[arg(long)]
     pub(super) json: bool,
+}
+
+/// What kind of link people get.
+#[derive(Debug, Args)]
+pub(super) struct LinkArgs {
+    /// Print the link that contains the whole invitation (`_oob`): it needs no server and works with other DIDComm software.
+    /// Without it the mediator keeps the invitation, encrypted with the part of a short link behind #
+    #[arg(long)]
+    full: bool,
+    /// Print a short link for other DIDComm software (`_oobid`): the mediator keeps the invitation readable, and could swap it
+    #[arg(long, conflicts_with = "full")]
+    oobid: bool,
+    /// Let the link work for one guest only: whoever opens it first with didagent
+    #[arg(long, conflicts_with_all = ["full", "oobid"])]
+    single_use: bool,
+    /// Show the link as a QR code too, on stderr
+    #[arg(long, conflicts_with = "json")]
+    pub(super) qr: bool,
+}
+
+impl LinkArgs {
+    pub(super) fn form(&self) -> LinkForm {
+        match (self.full, self.oobid) {
+            (true, _) => LinkForm::Full,
+            (_, true) => LinkForm::Readable,
+            _ => LinkForm::Short { single_use: self.single_use },
+        }
+    }
 }
 
 /// What host and guests have in common.

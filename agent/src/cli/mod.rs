@@ -8,6 +8,7 @@ mod json;
 mod message;
 mod ping;
 mod privacy;
+mod qr;
 mod screen;
 mod status;
 
@@ -78,15 +79,15 @@ async fn dispatch(cli: Cli) -> u8 {
         Err(failure) => return fail(&failure),
     };
     match command {
-        Command::Invite { parties, expires, no_privacy, room } => {
+        Command::Invite { parties, expires, no_privacy, link, room } => {
             if let Err(failure) = privacy::check(usize::from(parties), &room, no_privacy).await {
                 return fail_as(&failure, room.json);
             }
-            let role = Role::Host { parties: usize::from(parties), expires_in: expires.as_secs() };
-            take_part(home, role, room).await
+            let (parties, expires_in) = (usize::from(parties), expires.as_secs());
+            take_part(home, Role::Host { parties, expires_in, link: link.form() }, room, link.qr).await
         }
         Command::Join { link, room } => match read_link(link, room.json).await {
-            Ok(link) => take_part(home, Role::Guest { link }, room).await,
+            Ok(link) => take_part(home, Role::Guest { link }, room, false).await,
             Err(failure) => fail_as(&failure, room.json),
         },
         Command::Ports => data(ports(&home).await),
@@ -102,7 +103,7 @@ async fn dispatch(cli: Cli) -> u8 {
     }
 }
 
-async fn take_part(home: Home, role: Role, room: RoomArgs) -> u8 {
+async fn take_part(home: Home, role: Role, room: RoomArgs, qr: bool) -> u8 {
     let name = match room.name {
         Some(name) => name,
         None => io::user_name(),
@@ -117,7 +118,8 @@ async fn take_part(home: Home, role: Role, room: RoomArgs) -> u8 {
         comparing: room.comparing.into(),
         capture: room.json,
     };
-    let mut reporter = reporter(room.json);
+    let mut reporter: Box<dyn Reporter> =
+        if qr { Box::new(screen::Screen::with_qr()) } else { reporter(room.json) };
     engine::run(plan, reporter.as_mut()).await
 }
 

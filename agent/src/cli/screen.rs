@@ -5,6 +5,7 @@ use std::io::Write as _;
 use didagent_bridge::manifest::{ProgramKind, short_digest};
 use didagent_didcomm::showable;
 
+use super::qr;
 use crate::core::clock::duration;
 use crate::core::contacts::Acquaintance;
 use crate::core::room::roster::Roster;
@@ -22,11 +23,17 @@ pub(super) const NO_PRIVACY: &str = "each party alone can open all inputs";
 #[derive(Debug, Default)]
 pub(super) struct Screen {
     seats: Option<usize>,
+    /// The link is shown as a QR code too.
+    qr: bool,
 }
 
 impl Screen {
     pub(super) fn new() -> Self {
         Self::default()
+    }
+
+    pub(super) fn with_qr() -> Self {
+        Self { qr: true, ..Self::default() }
     }
 }
 
@@ -47,6 +54,11 @@ impl Reporter for Screen {
                     eprintln!("  note: with 2 parties {NO_PRIVACY}");
                 }
                 eprintln!("  paste the link above in your chat; it works for {}", duration(*expires_in));
+                match self.qr.then(|| qr::lines(link)) {
+                    Some(Some(lines)) => lines.iter().for_each(|line| eprintln!("{line}")),
+                    Some(None) => eprintln!("  note: this link is too long for a QR code"),
+                    None => {}
+                }
                 eprintln!("  party 0  you");
                 eprintln!("  waiting for {} more ...", parties - 1);
             }

@@ -9,7 +9,7 @@ use didagent_didcomm::protocols::discover_features::{Disclosure, GOAL_CODE, HEAD
 use didagent_didcomm::protocols::types;
 
 /// A message of each protocol that is spoken, and the roles that are played in it.
-const PROTOCOLS: [(&str, &[&str]); 14] = [
+const PROTOCOLS: [(&str, &[&str]); 16] = [
     (types::OOB_INVITATION, &["sender", "receiver"]),
     (types::MEDIATE_REQUEST, &["recipient"]),
     (types::MEDIATE_REQUEST_2, &["recipient"]),
@@ -24,6 +24,8 @@ const PROTOCOLS: [(&str, &[&str]); 14] = [
     (types::SESSION_PROPOSE, &["initiator", "responder"]),
     (types::ROOM_JOIN, &["host", "guest"]),
     (types::RELAY_OPEN, &["initiator", "responder"]),
+    (types::LINK_DEPOSIT, &["depositor"]),
+    (types::REQUEST_SHORTENED_URL, &["long-url-provider"]),
 ];
 
 /// Headers that change what the agent does.

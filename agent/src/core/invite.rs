@@ -14,7 +14,7 @@ use rand_core::CryptoRng;
 use crate::core::clock::{duration, utc};
 use crate::core::did_document::require_key_agreement;
 use crate::core::identity::ConnectionDid;
-use crate::core::pasted::link_in;
+use crate::core::pasted::{Pasted, link_in};
 use crate::core::post::{mediators_in, mediators_of};
 use crate::failure::{Failure, Kind};
 
@@ -62,7 +62,19 @@ impl Invitation {
     /// # Errors
     /// One of the `Link...` kinds, each with what to do.
     pub fn read(link: &str, now: u64) -> Result<Self, Failure> {
-        let inner = read_link(link, GOAL_ROOM, "a room", now)?;
+        Self::of(read_link(link, GOAL_ROOM, "a room", now)?)
+    }
+
+    /// Reads the message that was behind a link at `now`, in UTC seconds.
+    ///
+    /// # Errors
+    /// One of the `Link...` kinds, each with what to do.
+    pub fn from_message(bytes: Vec<u8>, now: u64) -> Result<Self, Failure> {
+        let inner = out_of_band::Invitation::from_bytes(bytes).map_err(|error| link_failure(&error, now))?;
+        Self::of(checked(inner, GOAL_ROOM, "a room", now)?)
+    }
+
+    fn of(inner: out_of_band::Invitation) -> Result<Self, Failure> {
         let document = did::resolve_offline(inner.from())
             .map_err(|error| damaged(&format!("its DID is not one: {error}")))?;
         require_key_agreement(&document, "the inviter")?;
@@ -82,6 +94,11 @@ impl Invitation {
     /// [`Kind::Other`] when `base` is not a URL.
     pub fn link(&self, base: &str) -> Result<String, Failure> {
         self.inner.to_url(base).map_err(|error| Failure::new(Kind::Other, error.to_string()))
+    }
+
+    /// Returns the message, byte for byte as it was received.
+    pub fn bytes(&self) -> &[u8] {
+        self.inner.bytes()
     }
 
     /// Returns the id, which names the room.
@@ -130,6 +147,10 @@ impl Invitation {
 /// # Errors
 /// One of the `Link...` kinds, each with what to do.
 pub fn read_mediator_link(link: &str, now: u64) -> Result<String, Failure> {
+    if let Ok(Pasted::Short(_)) = Pasted::read(link) {
+        return Err(Failure::new(Kind::LinkForeign, "this is a link to a room, not to a mediator")
+            .hint("to take part in that room: didagent join LINK; `didagent mediator serve` prints a mediator's link"));
+    }
     let inner = read_link(link, GOAL_MEDIATE, "a mediator", now)?;
     let document = did::resolve_offline(inner.from())
         .map_err(|error| damaged(&format!("its DID is not one: {error}")))?;
@@ -137,13 +158,12 @@ pub fn read_mediator_link(link: &str, now: u64) -> Result<String, Failure> {
     Ok(inner.from().to_owned())
 }
 
-/// Reads a link of any purpose and returns the DID of whoever made it. `now` is in UTC seconds.
+/// Reads an invitation of any purpose and returns the DID of whoever made it. `now` is in UTC seconds.
 ///
 /// # Errors
 /// One of the `Link...` kinds, each with what to do.
-pub fn read_any_link(link: &str, now: u64) -> Result<String, Failure> {
-    let inner =
-        out_of_band::Invitation::from_url(&link_in(link)).map_err(|error| link_failure(&error, now))?;
+pub fn read_any_message(bytes: Vec<u8>, now: u64) -> Result<String, Failure> {
+    let inner = out_of_band::Invitation::from_bytes(bytes).map_err(|error| link_failure(&error, now))?;
     inner.check_expiry(now).map_err(|error| link_failure(&error, now))?;
     Ok(inner.from().to_owned())
 }
@@ -158,6 +178,15 @@ pub(crate) fn new_id(rng: &mut impl CryptoRng) -> String {
 fn read_link(link: &str, goal: &str, what: &str, now: u64) -> Result<out_of_band::Invitation, Failure> {
     let inner =
         out_of_band::Invitation::from_url(&link_in(link)).map_err(|error| link_failure(&error, now))?;
+    checked(inner, goal, what, now)
+}
+
+fn checked(
+    inner: out_of_band::Invitation,
+    goal: &str,
+    what: &str,
+    now: u64,
+) -> Result<out_of_band::Invitation, Failure> {
     match inner.goal_code() {
         Some(code) if code == goal => {}
         other => {
@@ -193,11 +222,11 @@ fn damaged(why: &str) -> Failure {
         .hint("ask for the link again and paste all of it")
 }
 
-fn link_failure(error: &InvitationError, now: u64) -> Failure {
+pub(crate) fn link_failure(error: &InvitationError, now: u64) -> Failure {
     match error {
         InvitationError::NotALink => Failure::new(
             Kind::LinkNotALink,
-            "this is not an invitation link: it has no http...?_oob=... in it",
+            "this is not an invitation link: it has neither /r/...#... nor ?_oob=... in it",
         )
         .hint("paste the whole line that starts with http, in quotes"),
         InvitationError::ShortForm => Failure::new(Kind::LinkNotALink, error.to_string())

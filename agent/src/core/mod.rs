@@ -20,10 +20,11 @@ pub mod features;
 pub mod identity;
 pub mod invite;
 pub mod pairing;
-pub(crate) mod pasted;
+pub mod pasted;
 pub mod post;
 pub mod room;
 pub mod seen;
+pub mod share;
 pub mod status;
 pub mod who;
 

@@ -121,7 +121,7 @@ async fn fetch_within(
 }
 
 /// The authorities that the machine trusts, as for a mediator's websocket.
-fn tls_config() -> Result<ClientConfig, Failure> {
+pub(super) fn tls_config() -> Result<ClientConfig, Failure> {
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     if roots.is_empty() {

@@ -25,12 +25,14 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::core::connect::showable;
 use crate::core::identity::Identity;
-use crate::core::invite::{new_id, read_any_link, read_mediator_link};
+use crate::core::invite::{new_id, read_any_message, read_mediator_link};
+use crate::core::pasted::Pasted;
 use crate::core::post::{Post, PostError, mediators_of};
 use crate::core::status::host_of;
 use crate::core::who;
 use crate::failure::{Failure, Kind};
 use crate::io::home::{Home, MediatorChoice};
+use crate::io::links;
 use crate::io::mediator_time::those_that_answer;
 use crate::io::websocket::{self, FromMediator, Heard, MediatorLink};
 use crate::io::{SystemRng, system_rng, unix_now};
@@ -80,7 +82,7 @@ pub(crate) async fn run(request: Request) -> Result<Sent, Failure> {
     }
     let given = mediators.iter().map(|link| read_mediator_link(link, unix_now()));
     let given = MediatorChoice::of(given.collect::<Result<_, _>>()?);
-    let did = recipient(&home, &to)?;
+    let did = recipient(&home, &to).await?;
     let theirs = mediators_of(&did).map_err(|error| unusable(&error))?;
     let own = given.or(home.mediator()?).map_or_else(|| theirs.clone(), MediatorChoice::all);
     let silent = |mediator: &str| tracing::warn!(host = host_of(mediator), "a mediator does not answer");
@@ -111,13 +113,13 @@ pub(crate) async fn run(request: Request) -> Result<Sent, Failure> {
 }
 
 /// Finds the DID that is meant.
-fn recipient(home: &Home, to: &str) -> Result<String, Failure> {
+async fn recipient(home: &Home, to: &str) -> Result<String, Failure> {
     let to = to.trim();
     if to.starts_with("did:") {
         return Ok(did::did_of(to).to_owned());
     }
     if to.contains("://") {
-        return read_any_link(to, unix_now());
+        return read_any_message(links::invitation(&Pasted::read(to)?).await?, unix_now());
     }
     let contacts = home.contacts()?;
     let contact = who::find(to, &contacts.contacts)?;

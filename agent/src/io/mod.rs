@@ -10,7 +10,9 @@ pub(crate) mod did_web;
 #[cfg(feature = "webvh")]
 pub mod did_webvh;
 pub mod engine;
+mod fetch;
 pub mod home;
+pub(crate) mod links;
 pub(crate) mod local_api;
 pub(crate) mod logging;
 mod mediator_time;

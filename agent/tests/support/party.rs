@@ -218,6 +218,13 @@ impl Party {
         }
     }
 
+    /// Says whether the next event is of this type; `false` also when there is none any more.
+    pub fn next_is(&mut self, wanted: &str) -> bool {
+        let Some(line) = self.process.next_line() else { return false };
+        self.events.push(event(&line));
+        self.events.last().is_some_and(|event| event["type"] == wanted)
+    }
+
     /// The event of this type that came already.
     pub fn kept(&self, wanted: &str) -> &Value {
         let found = self.events.iter().find(|event| event["type"] == wanted);

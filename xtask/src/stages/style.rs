@@ -21,7 +21,9 @@ pub(super) fn format(workshop: &Workshop) -> Result {
 /// Clippy has nothing to say, also about what is compiled where the C libraries are switched off. Libraries and binaries each
 /// apart: a binary switches on features of the libraries.
 pub(super) fn lint(workshop: &Workshop) -> Result {
-    workshop.run(Line::cargo("clippy --locked --workspace --all-targets --features didagent/webvh -- -D warnings"))?;
+    workshop.run(Line::cargo(
+        "clippy --locked --workspace --all-targets --features didagent/webvh -- -D warnings",
+    ))?;
     for packages in ["didagent-session --package didagent-didcomm", "didagent-mediator --package didagent"] {
         workshop.run(Line::cargo(&format!(
             "clippy --locked --package {packages} --no-default-features --all-targets -- -D warnings"

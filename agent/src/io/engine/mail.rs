@@ -8,12 +8,14 @@ use didagent_didcomm::message::Message;
 use didagent_didcomm::protocols::relay::{Opened, Refused};
 use didagent_didcomm::protocols::report_problem::ProblemReport;
 
+use super::share::RoomLink;
 use super::{End, Engine, MAILBOX, Role, now};
 use crate::core::clock;
 use crate::core::connect::{Step, showable};
 use crate::core::invite::Invitation;
 use crate::core::post::{Parcel, Post, PostError, mediators_of, websocket_address};
 use crate::core::room::{Input, Room};
+use crate::core::share::Sharing;
 use crate::failure::{Failure, Kind};
 use crate::io::websocket::{FromMediator, Heard};
 use crate::io::{fresh_rng, unix_now};
@@ -125,6 +127,9 @@ impl Engine {
             let theirs = message.created_time.unwrap_or_else(unix_now);
             clock::compare_with_mediator(unix_now(), theirs)?;
         }
+        if mediator == self.own_mediator && self.link_answered(message, reporter) {
+            return Ok(());
+        }
         if let Ok(opened) = Opened::try_from(message) {
             return self.circuit_opened(mediator, message.thread(), &opened);
         }
@@ -193,6 +198,7 @@ impl Engine {
                 self.mailbox_by = None;
                 self.mediator_back(mediator, reporter);
                 self.enter_room(reporter)?;
+                self.share_link(reporter).await?;
             }
             Step::Mail { messages, receipt } => {
                 for text in messages {
@@ -318,14 +324,12 @@ impl Engine {
         let Some(entry) = self.entry.take() else { return Ok(()) };
         let now = now();
         let mut room = match (entry.role, entry.invitation) {
-            (Role::Host { parties, expires_in }, _) => {
+            (Role::Host { parties, expires_in, link }, _) => {
                 let expires = now.unix.saturating_add(expires_in);
                 let invitation =
                     Invitation::create(&self.connection, &entry.goal, now.unix, expires, &mut self.rng)?;
-                let link = invitation.link(&self.link_base()?)?;
-                let command = entry.command;
-                self.desk.link = Some(link.clone());
-                reporter.report(&Report::Invitation { link, parties, expires_in, command });
+                let sharing = Sharing::new(link, &invitation, &self.link_base()?, &mut self.rng)?;
+                self.room_link = Some(RoomLink { sharing, parties, expires_in, command: entry.command });
                 Room::host(entry.member, invitation, parties)
             }
             (Role::Guest { .. }, Some(invitation)) => {

@@ -20,6 +20,7 @@ mod paths;
 mod reconnect;
 mod room_events;
 mod run;
+mod share;
 mod spare;
 mod start;
 mod vain;
@@ -43,6 +44,7 @@ use crate::core::invite::Invitation;
 use crate::core::room::roster::Roster;
 use crate::core::room::{self, Input, Now, Output, Room, describe};
 use crate::core::seen::Seen;
+use crate::core::share::LinkForm;
 use crate::failure::{Failure, Kind};
 use crate::io::clock::sleep_until;
 use crate::io::home::{EngineLock, Home, RunDir};
@@ -99,6 +101,8 @@ pub enum Role {
         parties: usize,
         /// How long the link works, in seconds.
         expires_in: u64,
+        /// What link people get.
+        link: LinkForm,
     },
     /// Joins a room.
     Guest {
@@ -159,6 +163,7 @@ struct Engine {
     /// Parties that a mediator of theirs and ours did not know when we wrote last: the party, and the mediator.
     unknown: VecDeque<(String, String)>,
     room: Option<Room>,
+    room_link: Option<share::RoomLink>,
     /// Messages that were read already.
     seen: Seen,
     /// The room to enter once the mailbox is live.
@@ -289,7 +294,8 @@ impl Engine {
                 Err(failure) => return End::Failed(failure),
             };
             let mailbox = self.mailbox_deadline();
-            let deadlines = [deadline, self.mailbox_by, mailbox, reconnect, expiry, run_wants, circuits];
+            let deadlines =
+                [deadline, self.mailbox_by, mailbox, reconnect, expiry, run_wants, circuits, self.link_due()];
             let deadline = deadlines.into_iter().flatten().min();
             let deadline = deadline.unwrap_or_else(|| Instant::now() + Duration::from_secs(3600));
             let deadline = self.standstill.postponed(deadline);
@@ -330,6 +336,7 @@ impl Engine {
             self.no_mailbox_again(reporter)?;
         }
         self.mailboxes_due().await?;
+        self.link_timeout(now.instant, reporter);
         self.reconnect(reporter).await?;
         if let Some((failure, is_hearsay)) = self.run.as_mut().and_then(|run| run.blame_due(now.instant)) {
             // What we can see ourselves is better than what another one saw first.

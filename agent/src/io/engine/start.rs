@@ -17,12 +17,14 @@ use crate::core::connect::Mailbox;
 use crate::core::identity::{ConnectionDid, Identity};
 use crate::core::invite::{Invitation, read_mediator_link};
 use crate::core::pairing::Policy;
+use crate::core::pasted::Pasted;
 use crate::core::post::{MAX_MEDIATORS, mediators_of};
 use crate::core::room::{Member, Nonce, roster};
 use crate::core::seen::Seen;
 use crate::core::status::host_of;
 use crate::failure::{Failure, Kind};
 use crate::io::home::MediatorChoice;
+use crate::io::links;
 use crate::io::local_api::{self, Shown};
 use crate::io::mediator_time::{mediator_time, those_that_answer};
 use crate::io::program::Program;
@@ -41,8 +43,13 @@ pub(super) async fn start(plan: Plan, reporter: &mut dyn Reporter) -> Result<Eng
     check_name(&plan.name)?;
     // What a person typed wrong is said before anything is asked of the network.
     let invitation = match &plan.role {
-        Role::Guest { link } => Some(read_invitation(link).await?),
+        Role::Guest { link } => Some(Pasted::read(link)?),
         Role::Host { .. } => None,
+    };
+    let invitation = match invitation {
+        Some(Pasted::Full(link)) => Ok(Some(read_invitation(|now| Invitation::read(&link, now)).await?)),
+        Some(pasted) => Err(pasted),
+        None => Ok(None),
     };
     let given = plan.mediators.iter().map(|link| read_mediator_link(link, unix_now()));
     let given = MediatorChoice::of(given.collect::<Result<_, _>>()?);
@@ -64,6 +71,21 @@ pub(super) async fn start(plan: Plan, reporter: &mut dyn Reporter) -> Result<Eng
                 .to_owned(),
         ));
     }
+
+    // Only now, since a link for one use is used up by this.
+    let invitation = match invitation {
+        Ok(read) => read,
+        Err(pasted) => {
+            if matches!(pasted, Pasted::Readable(_)) {
+                reporter.report(&Report::Warning(
+                    "whoever keeps this kind of link can read the invitation and put another in its place"
+                        .to_owned(),
+                ));
+            }
+            let bytes = links::invitation(&pasted).await?;
+            Some(read_invitation(|now| Invitation::from_message(bytes.clone(), now)).await?)
+        }
+    };
 
     // The host's own home is held, which would be a true answer and a useless one.
     if let (Some(invitation), Some(identity)) = (&invitation, plan.home.identity()?)
@@ -145,6 +167,7 @@ pub(super) async fn start(plan: Plan, reporter: &mut dyn Reporter) -> Result<Eng
         forwards: VecDeque::new(),
         unknown: VecDeque::new(),
         room: None,
+        room_link: None,
         seen: Seen::default(),
         entry: Some(Entry { member, role: plan.role, invitation, goal, command }),
         paths: Paths::default(),
@@ -201,13 +224,15 @@ fn named(identity: &Identity, mut mediators: Vec<String>, taken: &[String]) -> C
     }
 }
 
-/// Reads a room's link. One that has expired only by a clock of ours that is wrong is told from an old one by the mediator's.
-async fn read_invitation(link: &str) -> Result<Invitation, Failure> {
+/// Reads a room's invitation. One that has expired only by a clock of ours that is wrong is told from an old one by the mediator's.
+async fn read_invitation(
+    read_at: impl Fn(u64) -> Result<Invitation, Failure>,
+) -> Result<Invitation, Failure> {
     let now = unix_now();
-    match Invitation::read(link, now) {
+    match read_at(now) {
         Err(failure) if failure.kind == Kind::LinkExpired => {
             // At this time no link has expired.
-            let theirs = mediator_time(Invitation::read(link, 0)?.mediator()).await;
+            let theirs = mediator_time(read_at(0)?.mediator()).await;
             clock::compare_with_mediator(now, theirs.unwrap_or(now))?;
             Err(failure)
         }

@@ -92,7 +92,7 @@ impl Stage {
     /// Starts the host of a room for so many, with the program and its number; returns it and the room's link.
     pub async fn host(&self, parties: usize, number: u32) -> (Process, String) {
         let parties = parties.to_string();
-        let words = ["invite", "--parties", &parties, "--mediator", &self.link];
+        let words = ["invite", "--parties", &parties, "--mediator", &self.link, "--full"];
         let mut host = self.party("host", &words, number);
         let link = host.event("room.invitation").await["link"].as_str().unwrap().to_owned();
         (host, link)

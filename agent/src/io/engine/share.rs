@@ -1,0 +1,71 @@
+//! The link of a host's room, over the connection to its mediator; what is asked and shown is decided in `core::share`.
+
+use std::time::Instant;
+
+use didagent_didcomm::message::Message;
+use didagent_didcomm::protocols::report_problem::ProblemReport;
+
+use super::Engine;
+use crate::core::room::Room;
+use crate::core::share::{Sharing, Shown};
+use crate::failure::Failure;
+use crate::io::unix_now;
+use crate::report::{Report, Reporter};
+
+/// The link, and what people are told with it.
+pub(super) struct RoomLink {
+    pub(super) sharing: Sharing,
+    pub(super) parties: usize,
+    pub(super) expires_in: u64,
+    pub(super) command: Vec<String>,
+}
+
+impl Engine {
+    /// The mailbox is live, for the first time or again: the mediator is to keep the link.
+    pub(super) async fn share_link(&mut self, reporter: &mut dyn Reporter) -> Result<(), Failure> {
+        let seats = self.room.as_ref().filter(|room| room.is_lobby()).map(|room| Room::seats(room).len());
+        let (Some(seats), Some(link)) = (seats, &mut self.room_link) else { return Ok(()) };
+        match link.sharing.connected(seats, Instant::now(), unix_now(), &mut self.rng) {
+            Ok(request) => {
+                let own = self.own_mediator.clone();
+                self.send_to_mediator(request, &own).await
+            }
+            Err(shown) => {
+                self.show_link(shown, reporter);
+                Ok(())
+            }
+        }
+    }
+
+    /// Takes a message of our mediator, and says whether it was about the link.
+    pub(super) fn link_answered(&mut self, message: &Message, reporter: &mut dyn Reporter) -> bool {
+        let Some(link) = &mut self.room_link else { return false };
+        let answered = match ProblemReport::try_from(message) {
+            Ok(_) => link.sharing.refused(message.pthid.as_deref()),
+            Err(_) => link.sharing.answered(message),
+        };
+        let Some(shown) = answered else { return false };
+        self.show_link(shown, reporter);
+        true
+    }
+
+    pub(super) fn link_due(&self) -> Option<Instant> {
+        self.room_link.as_ref()?.sharing.deadline()
+    }
+
+    pub(super) fn link_timeout(&mut self, now: Instant, reporter: &mut dyn Reporter) {
+        let shown = self.room_link.as_mut().and_then(|link| link.sharing.timeout(now));
+        self.show_link(shown, reporter);
+    }
+
+    fn show_link(&mut self, shown: Option<Shown>, reporter: &mut dyn Reporter) {
+        let (Some(Shown { link, note }), Some(room_link)) = (shown, &self.room_link) else { return };
+        let RoomLink { parties, expires_in, command, .. } = room_link;
+        self.desk.link = Some(link.clone());
+        if let Some(note) = note {
+            reporter.report(&Report::Warning(note));
+        }
+        let (parties, expires_in, command) = (*parties, *expires_in, command.clone());
+        reporter.report(&Report::Invitation { link, parties, expires_in, command });
+    }
+}
