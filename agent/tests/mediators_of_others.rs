@@ -14,6 +14,7 @@ use didagent::core::invite::Invitation;
 use didagent_didcomm::message::Message;
 use didagent_didcomm::protocols::report_problem::ProblemReport;
 use didagent_didcomm::protocols::room::Join;
+use didagent_didcomm::protocols::trust_ping::Ping;
 use didagent_didcomm::protocols::{Body as _, Digest32, out_of_band};
 use rand_chacha::ChaCha20Rng;
 use rand_core::SeedableRng as _;
@@ -53,7 +54,7 @@ async fn join(
         commitment: Digest32([0; 32]),
     };
     let message: Message = join.message(id).pthid(invitation.room());
-    messenger.carry(identity, &connection.mediator, message, invitation.host()).await;
+    messenger.carry_as(identity, connection, message, invitation.host()).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -126,4 +127,33 @@ async fn a_guest_that_moves_from_mediator_to_mediator_does_not_keep_others_out()
         party.process.signal("INT");
         assert_eq!(party.finish().code, 130);
     }
+}
+
+/// Decides RL-64.
+#[tokio::test(flavor = "multi_thread")]
+async fn rl_64_a_mediator_that_is_gone_is_not_dialled_for_each_message_to_somebody_with_two() {
+    let stage = Stage::new();
+    let (mut alice, link, mut messenger) = room(&stage, 4).await;
+    let host = Invitation::read(&link, now()).unwrap().host().to_owned();
+    let dials = Arc::new(AtomicUsize::new(0));
+    let dialled = Arc::clone(&dials);
+    let gone = Hostile::listen(move |_| {
+        dialled.fetch_add(1, Ordering::SeqCst);
+    });
+    let mut rng = ChaCha20Rng::from_seed([9; 32]);
+    let mallory = Identity::generate(&mut rng);
+    let gone = Identity::generate(&mut rng).connection(&format!("ws://127.0.0.1:{}/", gone.port)).did;
+    let connection = mallory.connection_at(&gone, Some(&stage.mediator_did()));
+    for number in 0..5 {
+        // Each is answered, at both.
+        join(&mut messenger, &mallory, &connection, &link, format!("j{number}")).await;
+        until("the first dial", || dials.load(Ordering::SeqCst) > 0);
+        let id = format!("p{number}");
+        messenger.write(Ping { response_requested: true }.message(id.clone()), &host).await;
+        messenger.answer(&id).await;
+    }
+    assert_eq!(text(&alice.wait_for("party.joined"), "name"), "mallory");
+    assert!(dials.load(Ordering::SeqCst) <= 2, "{dials:?}");
+    alice.process.signal("INT");
+    assert_eq!(alice.finish().code, 130);
 }

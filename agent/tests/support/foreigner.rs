@@ -68,7 +68,18 @@ impl Foreigner {
 
     /// Carries what somebody writes, whose own mail the mediator with the DID `mediator` is said to keep.
     pub async fn carry(&mut self, writer: &Identity, mediator: &str, message: Message, to: &str) {
-        let post = Post { identity: writer, connection: &writer.connection(mediator) };
+        self.carry_as(writer, &writer.connection(mediator), message, to).await;
+    }
+
+    /// Carries what somebody writes with this DID.
+    pub async fn carry_as(
+        &mut self,
+        writer: &Identity,
+        connection: &ConnectionDid,
+        message: Message,
+        to: &str,
+    ) {
+        let post = Post { identity: writer, connection };
         let parcel = post.to_party(message, to, now(), &mut self.rng).unwrap();
         assert_eq!(parcel.mediator, self.connection.mediator);
         self.socket.send(Frame::text(parcel.text)).await.unwrap();

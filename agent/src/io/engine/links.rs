@@ -20,7 +20,30 @@ const MAX_LINKS: usize = MAX_MEDIATORS * MAX_PARTIES;
 pub(super) const DIALS: Rate = Rate { burst: 2 * 16, each: Duration::from_secs(3) };
 const _: () = assert!(MAX_PARTIES == 16);
 
+/// How long a mediator that could not be reached is left alone by messages that go by another one too.
+const REST: Duration = Duration::from_secs(10);
+
+/// Mediators of which that is remembered.
+const MAX_FAILED: usize = 64;
+
 impl Engine {
+    /// Notes that a mediator could not be reached.
+    pub(super) fn dial_failed(&mut self, mediator: &str) {
+        self.failed.retain(|_, at| at.elapsed() < REST);
+        if self.failed.len() < MAX_FAILED {
+            self.failed.insert(mediator.to_owned(), Instant::now());
+        }
+    }
+
+    /// Says whether a message to a party at these mediators can do without this one for now (RL-64): else each message to somebody
+    /// with one mediator that is gone would spend a dial.
+    pub(super) fn rests(&self, mediator: &str, mediators: &[String]) -> bool {
+        let is_linked = |other: &String| other != mediator && self.links.contains_key(other);
+        !self.links.contains_key(mediator)
+            && self.failed.get(mediator).is_some_and(|at| at.elapsed() < REST)
+            && mediators.iter().any(is_linked)
+    }
+
     /// Connects to a mediator unless it is connected already. Our own are connected from the start; when one was lost, it needs
     /// more than a socket.
     ///

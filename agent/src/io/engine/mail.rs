@@ -59,6 +59,7 @@ impl Engine {
             }
             Heard::Unreachable(failure) => {
                 self.links.remove(mediator);
+                self.dial_failed(mediator);
                 self.desk.mediator_gone(mediator, &failure.message);
                 let is_needed = mediator == self.own_mediator || self.relay() == Some(mediator);
                 let is_retried =
@@ -372,7 +373,10 @@ impl Engine {
             Ok(mediators) => mediators,
             Err(error) => return self.cannot_write(&error),
         };
-        for mediator in mediators {
+        for mediator in mediators.clone() {
+            if self.rests(&mediator, &mediators) {
+                continue;
+            }
             let Some(parcel) = self.sealed_for(message.clone(), to, &mediator)? else { continue };
             if let Err(unusable) = self.link_to(&mediator) {
                 failure = Some(unusable);

@@ -202,6 +202,8 @@ struct Engine {
     desk: Desk,
     /// For dialling mediators that others chose.
     dials: Allowance,
+    /// Mediators that could not be reached a moment ago.
+    failed: HashMap<String, Instant>,
     /// Problem reports of our mediator that were shown.
     reports_shown: usize,
     rng: SystemRng,

@@ -194,6 +194,7 @@ pub(super) async fn start(plan: Plan, reporter: &mut dyn Reporter) -> Result<Eng
         notices: Vec::new(),
         desk,
         dials: Allowance::full(DIALS, Instant::now()),
+        failed: HashMap::new(),
         reports_shown: 0,
         rng,
         _serving: serving,
