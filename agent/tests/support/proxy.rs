@@ -176,8 +176,15 @@ async fn serve(listener: TcpListener, shared: Arc<Shared>) {
 
 async fn carry(stream: TcpStream, shared: &Shared) -> Result<(), Box<dyn std::error::Error + Send + Sync>> {
     stream.set_nodelay(true)?;
-    let client = accept_async(stream).await?;
     let port = shared.target.get().ok_or("the target is not known yet")?;
+    let mut method = [0; 4];
+    if stream.peek(&mut method).await? == method.len() && &method == b"POST" {
+        // Somebody opens a short link: one request and its answer.
+        let (mut client, mut server) = (stream, TcpStream::connect(("127.0.0.1", *port)).await?);
+        tokio::io::copy_bidirectional(&mut client, &mut server).await?;
+        return Ok(());
+    }
+    let client = accept_async(stream).await?;
     let (server, _) = connect_async(format!("ws://127.0.0.1:{port}/")).await?;
     let (to_client, from_client) = client.split();
     let (to_server, from_server) = server.split();
