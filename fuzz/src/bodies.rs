@@ -10,7 +10,7 @@ use didagent_didcomm::protocols::report_problem::ProblemReport;
 use didagent_didcomm::protocols::routing::{Forward, PayloadForm};
 use didagent_didcomm::protocols::{
     Body, BodyError, basic_message, discover_features as features, pickup, pickup_4, room, session,
-    trust_ping,
+    short_link, shorten_url, trust_ping,
 };
 
 use crate::Outcome;
@@ -62,6 +62,11 @@ pub(crate) fn bodies(input: &[u8]) -> Outcome {
         session::Propose,
         session::Accept,
         session::Abort,
+        short_link::Deposit,
+        short_link::Deposited,
+        shorten_url::RequestShortenedUrl,
+        shorten_url::ShortenedUrl,
+        shorten_url::InvalidateShortenedUrl,
         trust_ping::Ping,
         trust_ping::PingResponse,
     ];

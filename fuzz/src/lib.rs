@@ -6,7 +6,7 @@
 //! ```text
 //! session-protocol   hello, frames, a hostile peer's frames, records, resumptions, messages 1 and 2,
 //!                    whole conversations
-//! didcomm            envelopes, DIDs, links, invitations, message bodies, relay frames
+//! didcomm            envelopes, DIDs, links, invitations, short links, message bodies, relay frames
 //! agent, mediator    rosters, identity files, HTTP requests
 //! ```
 //!
@@ -23,6 +23,7 @@ mod invitations;
 mod parties;
 pub mod seeds;
 mod session;
+mod short_links;
 
 use std::process::ExitCode;
 
@@ -50,7 +51,7 @@ impl Outcome {
 pub type Target = fn(&[u8]) -> Outcome;
 
 /// Every target by the name of its binary and of its corpus.
-pub const TARGETS: [(&str, Target); 28] = [
+pub const TARGETS: [(&str, Target); 30] = [
     ("session_hello", session::hello),
     ("session_frames", session::frames),
     ("session_record", session::record),
@@ -72,6 +73,8 @@ pub const TARGETS: [(&str, Target); 28] = [
     ("link_contents", didcomm::link_contents),
     ("invitation_url", invitations::url),
     ("invitation_bytes", invitations::bytes),
+    ("short_link_text", short_links::text),
+    ("short_link_content", short_links::content),
     ("message_bodies", bodies::bodies),
     ("feature_queries", bodies::feature_queries),
     ("relay_frame", bodies::relay_frame),

@@ -7,6 +7,7 @@ mod agent;
 mod didcomm;
 mod messages;
 mod session;
+mod short_links;
 
 pub(crate) use didcomm::{authcrypt, identity_did, protected_header};
 
@@ -28,6 +29,7 @@ pub fn all() -> Vec<Seed> {
     didcomm::add(&mut seeds);
     messages::add(&mut seeds);
     agent::add(&mut seeds);
+    short_links::add(&mut seeds);
     seeds.0
 }
 

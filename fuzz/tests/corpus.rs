@@ -77,6 +77,8 @@ replayed!(
     did_peer4,
     did_document,
     did_web_url,
+    short_link_text,
+    short_link_content,
     message_bodies,
     feature_queries,
     relay_frame,

@@ -69,6 +69,17 @@ fn heads(seeds: &mut Seeds) {
     seeds.add(T, "valid", upgrade);
     seeds.add(T, "valid-page", "GET /?_oob=abc HTTP/1.1\r\nHost: example.org\r\n\r\n");
     let post = "POST / HTTP/1.1\r\nHost: example.org\r\nContent-Type: application/didcomm-encrypted+json\r\n";
+    seeds.add(T, "valid-link-page", "GET /r/AQEBAQEB HTTP/1.1\r\nHost: example.org\r\n\r\n");
+    seeds.add(
+        T,
+        "valid-link-take",
+        "POST /r/AQEBAQEB HTTP/1.1\r\nHost: example.org\r\nAuthorization: Bearer AAAA\r\n\r\n",
+    );
+    seeds.add(
+        T,
+        "valid-oobid",
+        "GET /?_oobid=AAAAAAAAAAAAAAAAAAAAAA HTTP/1.1\r\nHost: x\r\nAccept: application/json\r\n\r\n",
+    );
     seeds.add(T, "valid-post", format!("{post}Content-Length: 2\r\n\r\n{{}}"));
     seeds.add(T, "valid-post-chunked", format!("{post}Transfer-Encoding: chunked\r\n\r\n"));
     seeds.add(T, "bad-two-lengths", format!("{post}Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n"));

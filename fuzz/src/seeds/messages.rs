@@ -11,8 +11,9 @@ use didagent_didcomm::protocols::relay::{self, CircuitId, CloseCode, Frame, Toke
 use didagent_didcomm::protocols::report_problem::ProblemReport;
 use didagent_didcomm::protocols::routing::{Forward, PayloadForm};
 use didagent_didcomm::protocols::{
-    Body, Digest32, basic_message, pickup_4, room, session, trust_ping, types,
+    Body, Digest32, basic_message, pickup_4, room, session, short_link, shorten_url, trust_ping, types,
 };
+use didagent_didcomm::short_link::LinkId;
 use serde_json::{Value, json};
 
 use super::Seeds;
@@ -38,6 +39,13 @@ pub(super) fn add(seeds: &mut Seeds) {
         message(types::ROOM_JOIN, json!({"name": "a", "link": "", "invitation_hash": "AAAA"})),
     );
     bad("bad-negative", message(types::DELIVERY_REQUEST, json!({"limit": -1})));
+    bad(
+        "bad-link-id",
+        message(
+            types::LINK_DEPOSIT,
+            json!({"id": "AQEB", "content": "AA", "take_hash": "AAAA", "expires_time": 1}),
+        ),
+    );
     bad(
         "bad-forward-of-a-link",
         json!({"id": "1", "type": types::FORWARD, "body": {"next": "did:example:b"}, "attachments": [{"data": {"links": ["https://example.org"]}}]}),
@@ -93,7 +101,26 @@ fn messages() -> Vec<Message> {
         result: mediation::Outcome::NoChange,
     };
     let delivered = Delivered { id: "a".into(), message: r#"{"protected":"e30"}"#.into() };
+    let deposit = short_link::Deposit {
+        id: LinkId::parse("AQEBAQEB").expect("an id"),
+        content: vec![1, 2, 3],
+        take_hash: digest,
+        expires_time: 1_800_000_000,
+        single_use: true,
+    };
+    let shorten = shorten_url::RequestShortenedUrl {
+        url: "https://example.org/?_oob=e30".into(),
+        requested_validity_seconds: 60,
+        goal_code: shorten_url::GOAL_OOB_2.into(),
+        short_url_slug: None,
+    };
+    let shortened_url = || "https://example.org/?_oobid=1".to_owned();
     vec![
+        deposit.message("1"),
+        short_link::Deposited { expires_time: 1_800_000_000 }.message("1"),
+        shorten.message("1"),
+        shorten_url::ShortenedUrl { shortened_url: shortened_url(), expires_time: Some(1) }.message("1"),
+        shorten_url::InvalidateShortenedUrl { shortened_url: shortened_url() }.message("1"),
         mediation_2::MediateRequest(mediation::MediateRequest {}).message("1"),
         mediation_2::MediateGrant { routing_did: did() }.message("1"),
         mediation_2::MediateDeny(mediation::MediateDeny {}).message("1"),
