@@ -15,7 +15,7 @@ use std::time::Duration;
 use didagent_didcomm::protocols::out_of_band::{Invitation as Oob, MAX_INVITATION};
 use didagent_didcomm::short_link::{MAX_CONTENT, ShortLink, ShortLinkError};
 use hyper::Method;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use url::Url;
 
 use crate::core::pasted::{Pasted, link_in};
@@ -27,6 +27,9 @@ use crate::io::fetch::{self, Answer, Ask, NoAnswer};
 const TOTAL: Duration = Duration::from_secs(10);
 /// Most redirects that are followed.
 const MAX_REDIRECTS: usize = 3;
+/// How often an unknown link is asked for again, and the pause before (IV-11): a host is back within 4 s of its mediator.
+const MORE_ATTEMPTS: u32 = 8;
+const PAUSE: Duration = Duration::from_secs(1);
 /// What our mediators answer with.
 const BYTES: &str = "application/octet-stream";
 /// What software asks for an invitation.
@@ -53,7 +56,18 @@ async fn within<T>(url: &Url, work: impl Future<Output = Result<T, Failure>>) ->
     }
 }
 
+/// Asks again while the mediator knows no such link: after a restart its host may be on the way to bring it again.
 async fn open(link: &ShortLink) -> Result<Vec<u8>, Failure> {
+    for _ in 0..MORE_ATTEMPTS {
+        match open_once(link).await {
+            Err(failure) if failure.kind == Kind::LinkUnknown => sleep(PAUSE).await,
+            answered => return answered,
+        }
+    }
+    open_once(link).await
+}
+
+async fn open_once(link: &ShortLink) -> Result<Vec<u8>, Failure> {
     let url =
         Url::parse(&link.address()).map_err(|error| Failure::new(Kind::LinkNotALink, error.to_string()))?;
     let take = link.take().to_header();
