@@ -91,6 +91,7 @@ failures! {
     DidDocumentBroken = "E0906", 8, "The document of a DID, or the log of a did:webvh, is damaged, too large, or that of another DID, so nothing in it can be trusted. Whoever publishes it has to mend it.";
     NoKeyAgreement = "E0907", 8, "The document of a party or a mediator lists no X25519 key for key agreement, so nothing can be encrypted to it. Documents that `didagent identity new` writes always have one.";
     DidFeatureMissing = "E0908", 2, "The DID is of a method that this program resolves only if it is built for it: did:webvh needs the Cargo feature `webvh`. Build it with the command of the message, or ask for a did:web of the same subject; many have one.";
+    DidKeyUnlisted = "E0909", 8, "The document of the did:web that you want to take part as does not list this home's key under assertionMethod, so nobody would believe that it is you. `didagent identity show --domain HOST` prints the document that belongs on the web site; the document that is there may be an older one, or that of another home.";
 }
 
 impl Kind {

@@ -1,5 +1,7 @@
 //! What the agent reads from other parties and from its own home, and what the mediator reads before anything else.
 
+use std::collections::HashMap;
+
 use didagent::core::identity::Identity;
 use didagent::core::room::roster::{Expected, RosterBody, RosterIn};
 use didagent_mediator::fuzzing;
@@ -34,6 +36,7 @@ pub(crate) fn roster(input: &[u8]) -> Outcome {
         identity: ours.did(),
         did: &our_did,
         threshold: None,
+        documents: &HashMap::new(),
     };
     let verified = RosterIn::new(input.to_vec()).verify(&expected, &signature);
     if let Ok(roster) = &verified {
@@ -41,10 +44,13 @@ pub(crate) fn roster(input: &[u8]) -> Outcome {
         let RosterBody { m, threshold, parties, .. } = roster.body();
         assert!(parties.len() == *m && 2 * threshold < *m);
         assert!(parties.iter().enumerate().all(|(index, party)| party.index == index));
+        // Nobody is believed to be a did:web whose document is not there.
+        assert!(parties.iter().all(|party| party.identity.starts_with("did:key:")));
         // The same bytes under a signature that is not the host's.
         let forged = ours.sign(&[LABEL, &hash].concat());
         assert!(RosterIn::new(input.to_vec()).verify(&expected, &forged).is_err());
     }
+    assert!(RosterIn::new(input.to_vec()).elsewhere().len() <= 16);
     Outcome::of(&verified)
 }
 

@@ -1,5 +1,6 @@
 //! The words of the command line.
 
+mod dids;
 mod times;
 
 use std::ffi::OsString;
@@ -13,6 +14,7 @@ use crate::core::room::roster::MAX_PARTIES;
 use crate::core::share::LinkForm;
 use crate::io::demo::NAMES;
 use crate::io::engine::Comparing;
+pub(super) use dids::{ResolveArgs, WebArgs};
 pub(super) use times::{Expiry, Pause};
 
 /// Secure multiparty computation between people who share nothing but a chat.
@@ -216,23 +218,6 @@ pub(super) enum DidCommand {
     Resolve(ResolveArgs),
 }
 
-/// Which document, and how it may be got.
-#[derive(Debug, Args)]
-pub(super) struct ResolveArgs {
-    /// The DID
-    pub(super) did: String,
-    /// Write the document as JSON
-    #[arg(long)]
-    pub(super) json: bool,
-    /// Ask the web site again, even if its document is remembered
-    #[arg(long)]
-    pub(super) fresh: bool,
-    /// Also ask hosts with addresses of this machine or of a local network. A DID comes from a stranger: allow it for DIDs of
-    /// your own network only
-    #[arg(long, env = "DIDAGENT_ALLOW_PRIVATE_HOSTS", value_parser = clap::builder::FalseyValueParser::new())]
-    pub(super) allow_private_hosts: bool,
-}
-
 #[derive(Debug, Subcommand)]
 pub(super) enum MediatorCommand {
     /// Serve as a mediator; the first line on stdout is its link
@@ -328,6 +313,8 @@ pub(super) struct RoomArgs {
     /// Link of the mediator to use from now on; given more than once, two that answer share the work
     #[arg(long, env = "DIDAGENT_MEDIATOR", value_name = "LINK")]
     pub(super) mediator: Vec<String>,
+    #[command(flatten)]
+    pub(super) web: WebArgs,
     #[command(flatten)]
     pub(super) patience: PatienceArgs,
     #[command(flatten)]

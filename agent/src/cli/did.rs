@@ -4,13 +4,12 @@ use super::args::ResolveArgs;
 use crate::core::did_document;
 use crate::failure::{Failure, Kind};
 use crate::io::did::{Asking, resolve as resolve_did};
-use crate::io::did_web::Hosts;
 use crate::io::home::Home;
 
 /// Returns the document for stdout. What stands in the way of writing to its subject is said on stderr.
 pub(super) async fn resolve(home: &Home, args: &ResolveArgs) -> Result<String, Failure> {
-    let hosts = if args.allow_private_hosts { Hosts::Any } else { Hosts::Public };
-    let document = resolve_did(home, args.did.trim(), Asking { hosts, fresh: args.fresh }).await?;
+    let asking = Asking { hosts: args.hosts(), fresh: args.fresh };
+    let document = resolve_did(home, args.did.trim(), asking).await?;
     if document.key_agreement_kids().next().is_none() {
         eprintln!(
             "  note: no X25519 key for key agreement, so no message can be encrypted to it; as a party or a mediator it is \

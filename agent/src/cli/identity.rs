@@ -52,12 +52,11 @@ fn new(home: &Home, method: Method, site: &SiteArgs) -> Result<String, Failure> 
     eprintln!("  then try  didagent did resolve {did} --fresh");
     eprintln!("  keep      {}  it holds the secret keys", home.path().join("identity.json").display());
     eprintln!("  in rooms  this home is {}", identity.did());
+    eprintln!("            unless you add to invite or join: --as {did}");
     eprintln!(
-        "            Rooms and links do not ask for the document. Whoever resolves {did} sees in it that"
+        "            Whoever resolves that sees that this key is yours; a stolen key counts until the document"
     );
-    eprintln!(
-        "            this key is yours; a stolen key counts until the document on the web site is replaced."
-    );
+    eprintln!("            on the web site is replaced.");
     Ok(did)
 }
 

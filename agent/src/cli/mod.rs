@@ -117,6 +117,7 @@ async fn take_part(home: Home, role: Role, room: RoomArgs, qr: bool) -> u8 {
         command: room.command,
         comparing: room.comparing.into(),
         capture: room.json,
+        web: room.web.into_web(),
     };
     let mut reporter: Box<dyn Reporter> =
         if qr { Box::new(screen::Screen::with_qr()) } else { reporter(room.json) };

@@ -2,7 +2,8 @@
 //!
 //! Specification: decision record 0002. Two names come from one key set:
 //!
-//! * the **identity**, a `did:key` of the Ed25519 key: what contacts remember. It never changes with a mediator.
+//! * the **identity**, a `did:key` of the Ed25519 key, or a `did:web` whose document lists it: what contacts remember. It never
+//!   changes with a mediator.
 //! * a **connection DID**, a `did:peer:2` for each mediator: it carries both public keys and, as its service, the
 //!   mediator that keeps this party's mail. A did:peer fixes its service for ever, so another mediator means another
 //!   connection DID.
@@ -15,7 +16,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use didagent_didcomm::Secrets;
-use didagent_didcomm::did::{key, peer2};
+use didagent_didcomm::did::{did_of, key, peer2};
 use didagent_didcomm::keys::{Ed25519Secret, X25519Secret};
 use didagent_didcomm::link;
 use rand_core::CryptoRng;
@@ -34,6 +35,8 @@ pub struct Identity {
     signing: Ed25519Secret,
     agreement: X25519Secret,
     did: String,
+    /// The absolute id of the signing key.
+    kid: String,
 }
 
 /// Why an identity file is not one.
@@ -104,10 +107,22 @@ impl Identity {
 
     fn from_keys(signing: Ed25519Secret, agreement: X25519Secret) -> Self {
         let did = key::encode_ed25519(&signing.public());
-        Self { signing, agreement, did }
+        Self { signing, agreement, kid: key::kid(&did), did }
     }
 
-    /// Returns the identity that contacts remember, a `did:key`.
+    /// The same keys under another name: the DID of `kid`, which is the absolute id of the signing key there.
+    #[must_use]
+    pub fn named(mut self, kid: &str) -> Self {
+        (self.did, self.kid) = (did_of(kid).to_owned(), kid.to_owned());
+        self
+    }
+
+    /// Returns the public key that verifies what this identity signs.
+    pub fn public(&self) -> [u8; 32] {
+        self.signing.public()
+    }
+
+    /// Returns the identity that contacts remember, a `did:key` or the did:web that it was [named](Self::named).
     pub fn did(&self) -> &str {
         &self.did
     }
@@ -147,7 +162,7 @@ impl Identity {
 
     /// Signs that `connection` belongs to this identity; `now` in UTC seconds.
     pub fn link(&self, connection: &ConnectionDid, now: u64) -> String {
-        link::sign(&self.signing, &connection.did, now)
+        link::sign_as(&self.signing, &self.kid, &connection.did, now)
     }
 
     /// Signs `message` with the Ed25519 key. The caller has put a label in front of it.

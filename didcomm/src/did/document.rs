@@ -88,6 +88,11 @@ impl DidDocument {
         self.listed(&self.authentication, kid).map(|method| method.key).filter(PublicKey::verifies)
     }
 
+    /// Returns the key named `kid`, an absolute DID URL, if this document lists it for statements and it verifies.
+    pub fn assertion_key(&self, kid: &str) -> Option<PublicKey> {
+        self.listed(&self.assertion_method, kid).map(|method| method.key).filter(PublicKey::verifies)
+    }
+
     /// Returns the ids of the X25519 keys for key agreement, in document order.
     pub fn key_agreement_kids(&self) -> impl Iterator<Item = &str> {
         self.key_agreement.iter().map(String::as_str).filter(|kid| self.x25519(kid).is_some())

@@ -37,7 +37,7 @@ pub fn decode_ed25519(did: &str) -> Result<[u8; 32], DidError> {
 }
 
 /// Returns the DID URL of the only verification method of a did:key.
-pub(crate) fn kid(did: &str) -> String {
+pub fn kid(did: &str) -> String {
     format!("{did}#{}", did.strip_prefix(PREFIX).unwrap_or_default())
 }
 

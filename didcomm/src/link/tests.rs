@@ -1,6 +1,8 @@
-use super::{LinkError, TYP, sign, verify};
+use std::collections::HashMap;
+
+use super::{LinkError, TYP, issuer, sign, sign_as, verify, verify_with};
 use crate::base64url;
-use crate::did::key;
+use crate::did::{DidDocument, PublicKey, VerificationMethod, key};
 use crate::keys::Ed25519Secret;
 
 const SUB: &str = "did:peer:2.Vz6MkConnection";
@@ -92,5 +94,58 @@ fn rejects_each_truncation_and_each_flipped_bit() {
         if let Ok(altered) = String::from_utf8(altered) {
             assert!(verify(&altered, SUB).is_err(), "bit {bit}");
         }
+    }
+}
+
+const WEB: &str = "did:web:example.org";
+
+/// The document of [`WEB`] with this key, `#key-1`, listed for authentication, and for statements if `asserts`.
+fn document(key: PublicKey, asserts: bool) -> HashMap<String, DidDocument> {
+    let id = format!("{WEB}#key-1");
+    let mut document = DidDocument::new(WEB);
+    document.verification_methods.push(VerificationMethod { id: id.clone(), alias: None, key });
+    document.authentication.push(id.clone());
+    document.assertion_method.extend(asserts.then_some(id));
+    HashMap::from([(WEB.to_owned(), document)])
+}
+
+/// Decides CN-73.
+#[test]
+fn a_did_web_signs_with_a_key_that_its_document_lists() {
+    let (secret, did) = identity(1);
+    let kid = format!("{WEB}#key-1");
+    let jws = sign_as(&secret, &kid, SUB, 5);
+    assert_eq!((issuer(&jws).as_deref(), issuer(&sign(&secret, SUB, 5))), (Some(WEB), None));
+    let listed = document(PublicKey::Ed25519(secret.public()), true);
+    let link = verify_with(&jws, SUB, &listed).unwrap();
+    assert_eq!((link.identity.as_str(), link.key, link.issued_at), (WEB, secret.public(), 5));
+    assert_eq!(verify(&sign(&secret, SUB, 5), SUB).unwrap().key, secret.public());
+    // One of a did:key needs no document.
+    assert_eq!(verify_with(&sign(&secret, SUB, 5), SUB, &HashMap::new()).unwrap().identity, did);
+}
+
+/// Decides CN-73.
+#[test]
+fn a_did_web_without_that_key_has_signed_nothing() {
+    let (secret, did) = identity(1);
+    let jws = sign_as(&secret, &format!("{WEB}#key-1"), SUB, 5);
+    let own = PublicKey::Ed25519(secret.public());
+    let other = identity(2).0.public();
+    let refused =
+        |jws: &str, documents: &HashMap<String, DidDocument>| verify_with(jws, SUB, documents).unwrap_err();
+    assert_eq!(verify(&jws, SUB), Err(LinkError::NoDocument));
+    assert_eq!(refused(&jws, &HashMap::new()), LinkError::NoDocument);
+    assert_eq!(refused(&jws, &document(own, false)), LinkError::UnlistedKey);
+    assert_eq!(refused(&jws, &document(PublicKey::X25519(secret.public()), true)), LinkError::UnlistedKey);
+    // The key was replaced.
+    assert_eq!(refused(&jws, &document(PublicKey::Ed25519(other), true)), LinkError::BadSignature);
+    let listed = document(own, true);
+    let other_name = sign_as(&secret, &format!("{WEB}#key-2"), SUB, 5);
+    assert_eq!(refused(&other_name, &listed), LinkError::UnlistedKey);
+    assert_eq!(verify_with(&jws, "did:peer:2.VzOther", &listed), Err(LinkError::OtherSubject));
+    let of_another = forge(&secret, &header(&did), &payload(WEB));
+    assert_eq!(refused(&of_another, &listed), LinkError::Malformed { what: "kid is not the key of iss" });
+    for length in 0..jws.len() {
+        assert!(verify_with(&jws[..length], SUB, &listed).is_err(), "{length}");
     }
 }

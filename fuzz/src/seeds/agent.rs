@@ -1,5 +1,7 @@
 //! Seeds of rosters, identity files and HTTP requests.
 
+use std::collections::HashMap;
+
 use didagent::core::room::roster::{Party, Roster, RosterBody};
 use didagent_didcomm::protocols::b64url_encode;
 
@@ -37,7 +39,7 @@ fn rosters(seeds: &mut Seeds) {
         relay: MEDIATOR.into(),
         parties: (0..3).map(party).collect(),
     };
-    let valid = Roster::write(body.clone()).expect("a roster");
+    let valid = Roster::write(body.clone(), &HashMap::new()).expect("a roster");
     seeds.add(T, "valid", valid.bytes());
     let bad = |change: fn(&mut RosterBody)| {
         let mut body = body.clone();

@@ -22,6 +22,8 @@ mod agreement;
 mod forming;
 pub mod leave;
 mod lobby;
+pub(crate) mod lookup;
+mod questions;
 pub mod roster;
 mod types;
 mod words;
@@ -45,6 +47,7 @@ pub use agreement::sentence;
 use forming::Forming;
 pub use leave::describe_leave;
 use lobby::{GuestLobby, HostLobby};
+use lookup::{Lookup, Reading};
 use roster::Roster;
 pub use types::{Event, Input, Member, Now, Output, Seat, ThresholdRule};
 pub use words::Nonce;
@@ -68,6 +71,7 @@ pub struct Room {
     relay: String,
     phase: Phase,
     early: VecDeque<(Authenticated, Message)>,
+    lookup: Lookup,
     outputs: VecDeque<Output>,
 }
 
@@ -98,13 +102,27 @@ impl Room {
 
     fn new(member: Member, invitation: Invitation, phase: Phase) -> Self {
         let relay = invitation.mediator().to_owned();
-        Self { member, invitation, relay, phase, early: VecDeque::new(), outputs: VecDeque::new() }
+        Self {
+            member,
+            invitation,
+            relay,
+            phase,
+            early: VecDeque::new(),
+            lookup: Lookup::new(),
+            outputs: VecDeque::new(),
+        }
     }
 
     /// Takes one input. Drain [`Room::poll`] afterwards.
     pub fn handle(&mut self, input: Input<'_>, now: Now, rng: &mut impl CryptoRng) {
         match input {
-            Input::Message(sender, message) => self.message(sender, message, now, rng),
+            Input::Message(sender, message) => self.arrived(sender, message, now, rng),
+            Input::Resolved(did, result) => {
+                let phase = &self.phase;
+                let is_seated = |did: &str| matches!(phase, Phase::Host(lobby) if lobby.is_seated(did));
+                self.lookup.resolved(did, result, is_seated);
+                self.read_waiting(now, rng);
+            }
             Input::SessionUp(peer) => {
                 if let Phase::Forming(forming) = &mut self.phase {
                     forming.session_up(peer, &self.member, self.invitation.room(), rng, &mut self.outputs);
@@ -125,7 +143,12 @@ impl Room {
             Input::Manifest(manifest) => {
                 self.member.manifest = Some(*manifest);
                 if let Phase::Host(lobby) = &mut self.phase {
-                    lobby.compare_again(&self.member, &self.invitation, rng, &mut self.outputs);
+                    let context = lobby::Context {
+                        member: &self.member,
+                        invitation: &self.invitation,
+                        documents: self.lookup.documents(),
+                    };
+                    lobby.compare_again(context, rng, &mut self.outputs);
                 }
             }
             Input::Timeout => self.check_deadlines(now, rng),
@@ -139,104 +162,39 @@ impl Room {
         self.outputs.pop_front().unwrap_or_else(|| Output::Timeout(self.deadline()))
     }
 
-    /// Returns how many seats are free, as far as a host knows.
-    pub fn missing(&self) -> usize {
-        match &self.phase {
-            Phase::Host(lobby) => lobby.missing(),
-            _ => 0,
+    /// Reads a message, at once unless the document of an identity in it must be looked up.
+    fn arrived(&mut self, sender: &Authenticated, message: &Message, now: Now, rng: &mut impl CryptoRng) {
+        let may_name = match &self.phase {
+            Phase::Host(_) => true,
+            Phase::Guest(_) => sender.did == self.invitation.host(),
+            _ => false,
+        };
+        if !may_name || !self.concerns(message) {
+            return self.message(sender, message, now, rng);
+        }
+        match self.lookup.arrived(sender, message, now.instant) {
+            Reading::Now => self.message(sender, message, now, rng),
+            Reading::Later(dids) => {
+                self.outputs.extend(dids.into_iter().map(|did| Output::Resolve { did }));
+                // Those that may not be asked for now are as good as not found.
+                self.read_waiting(now, rng);
+            }
+            Reading::Never => tracing::info!("too many messages wait for documents of identities"),
         }
     }
 
-    /// Says whether a guest waits for the host, whom it then cannot do without.
-    pub fn waits_for_host(&self) -> bool {
-        matches!(&self.phase, Phase::Guest(_))
-    }
-
-    /// Says whether people are still waited for, so that nothing is lost with a connection.
-    pub fn is_lobby(&self) -> bool {
-        matches!(self.phase, Phase::Host(_) | Phase::Guest(_))
-    }
-
-    /// Returns the DIDs of the host's mediators.
-    pub fn host_mediators(&self) -> &[String] {
-        self.invitation.mediators()
-    }
-
-    /// Says at which of our mediators circuits meet if we host and the room gets full from now on (RM-80).
-    pub fn meet_at(&mut self, mediator: &str) {
-        if self.host_mediators().iter().any(|ours| ours == mediator) {
-            mediator.clone_into(&mut self.relay);
+    fn read_waiting(&mut self, now: Now, rng: &mut impl CryptoRng) {
+        if let Phase::Host(lobby) = &mut self.phase {
+            let context = lobby::Context {
+                member: &self.member,
+                invitation: &self.invitation,
+                documents: self.lookup.documents(),
+            };
+            lobby.recheck(context, rng, &mut self.outputs);
         }
-    }
-
-    /// Returns how many seconds after `now` (UTC seconds) a room that still has free seats ends; only a host ends it.
-    pub fn expires_in(&self, now: u64) -> Option<u64> {
-        match &self.phase {
-            Phase::Host(_) => self.invitation.expires().map(|end| end.saturating_sub(now)),
-            _ => None,
+        while let Some((sender, message)) = self.lookup.next() {
+            self.message(&sender, &message, now, rng);
         }
-    }
-
-    /// Returns the invitation that leads to the room.
-    pub fn invitation(&self) -> &Invitation {
-        &self.invitation
-    }
-
-    /// Says whether a message is in the thread that a refusal of our request to join would be in.
-    pub fn is_refused_by(&self, message: &Message) -> bool {
-        matches!(&self.phase, Phase::Guest(lobby) if lobby.is_refused_by(message))
-    }
-
-    /// Returns how many seats the room has, if it is known.
-    pub fn capacity(&self) -> Option<usize> {
-        match &self.phase {
-            Phase::Host(lobby) => Some(lobby.capacity()),
-            Phase::Guest(lobby) => lobby.capacity(),
-            Phase::Forming(forming) => Some(forming.roster().body().m),
-            Phase::Running(roster) => Some(roster.body().m),
-            Phase::Over => None,
-        }
-    }
-
-    /// Returns the seats that are taken, as far as they are known before the roster.
-    pub fn seats(&self) -> Vec<Seat> {
-        match &self.phase {
-            Phase::Host(lobby) => lobby.taken(),
-            Phase::Guest(lobby) => lobby.taken(&self.member, self.invitation.host()),
-            Phase::Forming(_) | Phase::Running(_) | Phase::Over => Vec::new(),
-        }
-    }
-
-    /// Returns who we are in the room.
-    pub fn member(&self) -> &Member {
-        &self.member
-    }
-
-    /// Says whether a message is about this room. Mail of another room of the same parties may still be in the mailbox. Only a
-    /// refusal names our `join` instead.
-    pub fn concerns(&self, message: &Message) -> bool {
-        message.pthid.as_deref() == Some(self.invitation.room()) || self.is_refused_by(message)
-    }
-
-    /// Says whether this is a proposal of `sender` that was answered before: its duplicate gets the same answer again (HS-06).
-    pub fn answers_again(&self, sender: &str, message: &Message) -> bool {
-        matches!(&self.phase, Phase::Forming(forming) if forming.is_answered(sender, message))
-    }
-
-    /// Returns the DIDs of the other parties, as far as we know.
-    pub fn dids(&self) -> Vec<String> {
-        match &self.phase {
-            Phase::Host(lobby) => lobby.guests(),
-            Phase::Guest(_) => vec![self.invitation.host().to_owned()],
-            Phase::Forming(forming) => others(forming.roster(), &self.member.connection.did),
-            Phase::Running(roster) => others(roster, &self.member.connection.did),
-            Phase::Over => Vec::new(),
-        }
-    }
-
-    /// Says whether this DID has a seat, as far as we know; a guest hears of nobody but the host before the roster.
-    pub fn has_seat(&self, did: &str) -> bool {
-        self.dids().iter().any(|other| other == did)
     }
 
     fn message(&mut self, sender: &Authenticated, message: &Message, now: Now, rng: &mut impl CryptoRng) {
@@ -246,10 +204,19 @@ impl Room {
         let outputs = &mut self.outputs;
         match &mut self.phase {
             Phase::Host(lobby) => {
-                lobby.message((&self.member, &self.invitation), sender, message, now, rng, outputs);
+                let context = lobby::Context {
+                    member: &self.member,
+                    invitation: &self.invitation,
+                    documents: self.lookup.documents(),
+                };
+                lobby.message(context, sender, message, now, rng, outputs);
             }
             Phase::Guest(lobby) => {
-                match lobby.message(&self.member, &self.invitation, sender, message, now.instant, outputs) {
+                if let Some(failure) = self.lookup.failure_of(message) {
+                    return self.fail(failure);
+                }
+                let context = (&self.member, &self.invitation, self.lookup.documents());
+                match lobby.message(context, sender, message, now.instant, outputs) {
                     Ok(lobby::Guest::Taken) => {}
                     // Another party may have got the roster before us and begun.
                     Ok(lobby::Guest::NotOurs) => {
@@ -296,7 +263,12 @@ impl Room {
     fn advance(&mut self, now: Now, rng: &mut impl CryptoRng) {
         let roster = match &mut self.phase {
             Phase::Host(lobby) if lobby.is_complete(now.instant) => {
-                match lobby.close(&self.member, &self.invitation, &self.relay) {
+                let context = lobby::Context {
+                    member: &self.member,
+                    invitation: &self.invitation,
+                    documents: self.lookup.documents(),
+                };
+                match lobby.close(context, &self.relay) {
                     Ok(roster) => {
                         lobby::send_roster(
                             &roster,
@@ -337,7 +309,12 @@ impl Room {
     fn mediator_back(&mut self, now: Now, rng: &mut impl CryptoRng) {
         match &mut self.phase {
             Phase::Host(lobby) => {
-                lobby.mediator_back((&self.member, &self.invitation), now.instant, rng, &mut self.outputs);
+                let context = lobby::Context {
+                    member: &self.member,
+                    invitation: &self.invitation,
+                    documents: self.lookup.documents(),
+                };
+                lobby.mediator_back(context, now.instant, rng, &mut self.outputs);
             }
             Phase::Guest(lobby) => {
                 lobby.expect_answer(now.instant);
@@ -368,7 +345,11 @@ impl Room {
 
     fn check_deadlines(&mut self, now: Now, rng: &mut impl CryptoRng) {
         if let Phase::Host(lobby) = &mut self.phase {
-            let context = (&self.member, &self.invitation);
+            let context = lobby::Context {
+                member: &self.member,
+                invitation: &self.invitation,
+                documents: self.lookup.documents(),
+            };
             lobby.check_deadlines(context, now.instant, rng, &mut self.outputs);
         }
         let failure = match &self.phase {

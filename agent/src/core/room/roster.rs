@@ -7,14 +7,16 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use didagent_bridge::manifest::{Manifest, ProgramKind};
-use didagent_didcomm::did::{self, key};
+use didagent_didcomm::did::{self, web};
+use didagent_didcomm::link::{self, LinkError};
 use didagent_didcomm::protocols::Digest32;
-use didagent_didcomm::{is_invisible, keys, link};
+use didagent_didcomm::{is_invisible, keys};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::core::identity::Identity;
 use crate::core::room::agreement;
+use crate::core::room::lookup::Documents;
 use crate::failure::Failure;
 
 /// Most parties in a room. MPyC sends 2-byte pids; ten parties already hold 45 sessions.
@@ -59,7 +61,7 @@ pub struct Party {
     pub index: usize,
     /// The name that the party gave itself.
     pub name: String,
-    /// The identity that contacts remember, a `did:key`.
+    /// The identity that contacts remember, a `did:key` or a `did:web`.
     pub identity: String,
     /// The connection DID.
     pub did: String,
@@ -85,6 +87,8 @@ pub struct Roster {
     body: RosterBody,
     bytes: Vec<u8>,
     hash: [u8; 32],
+    /// The Ed25519 key of each party's identity.
+    signers: Vec<[u8; 32]>,
 }
 
 /// What this party already knows and a roster must agree with.
@@ -108,6 +112,8 @@ pub struct Expected<'a> {
     pub manifest: Option<&'a Manifest>,
     /// What we committed to.
     pub commitment: Digest32,
+    /// The documents of identities that are a did:web.
+    pub documents: &'a Documents,
 }
 
 /// Why a roster is refused.
@@ -155,9 +161,9 @@ impl Roster {
     ///
     /// # Errors
     /// [`RosterError`] when `body` would be refused by the others.
-    pub fn write(body: RosterBody) -> Result<Self, RosterError> {
+    pub fn write(body: RosterBody, documents: &Documents) -> Result<Self, RosterError> {
         let bytes = serde_json::to_vec(&body).map_err(|_| RosterError::Malformed)?;
-        RosterIn::new(bytes).check()
+        RosterIn::new(bytes).check(documents)
     }
 
     /// Returns the content.
@@ -196,9 +202,8 @@ impl Roster {
     /// [`RosterError::Signature`] if it does not verify under that party's identity.
     pub fn verify_signature(&self, index: usize, signature: &[u8; 64]) -> Result<(), RosterError> {
         let wrong = RosterError::Signature { index };
-        let party = self.party(index).ok_or(wrong.clone())?;
-        let public = key::decode_ed25519(&party.identity).map_err(|_| wrong.clone())?;
-        keys::verify_ed25519(&public, &self.signed_bytes(), signature).map_err(|_| wrong)
+        let public = self.signers.get(index).ok_or(wrong.clone())?;
+        keys::verify_ed25519(public, &self.signed_bytes(), signature).map_err(|_| wrong)
     }
 
     fn signed_bytes(&self) -> Vec<u8> {
@@ -210,6 +215,23 @@ impl RosterIn {
     /// Takes the bytes of a roster as received.
     pub fn new(bytes: Vec<u8>) -> Self {
         Self { bytes }
+    }
+
+    /// Returns the identities that it names whose documents are elsewhere; nothing about them is known to be true.
+    pub fn elsewhere(&self) -> Vec<String> {
+        #[derive(Deserialize)]
+        struct Claim {
+            parties: Vec<PartyClaim>,
+        }
+        #[derive(Deserialize)]
+        struct PartyClaim {
+            identity: String,
+        }
+        let claim =
+            if self.bytes.len() > MAX_ROSTER_BYTES { None } else { serde_json::from_slice(&self.bytes).ok() };
+        let parties = claim.map_or_else(Vec::new, |claim: Claim| claim.parties);
+        let identities = parties.into_iter().take(MAX_PARTIES).map(|party| party.identity);
+        identities.filter(|identity| identity.starts_with(web::PREFIX)).collect()
     }
 
     /// Returns how many parties the roster claims to have; 0 when it cannot be read.
@@ -226,7 +248,7 @@ impl RosterIn {
     /// # Errors
     /// [`RosterError`] names the first thing that does not fit.
     pub fn verify(self, expected: &Expected<'_>, host_signature: &[u8; 64]) -> Result<Roster, RosterError> {
-        let roster = self.check()?;
+        let roster = self.check(expected.documents)?;
         roster.verify_signature(0, host_signature)?;
         let body = roster.body();
         let wrong = |what| RosterError::Wrong { what };
@@ -263,7 +285,7 @@ impl RosterIn {
     }
 
     /// Checks everything that needs no knowledge of our own.
-    fn check(self) -> Result<Roster, RosterError> {
+    fn check(self, documents: &Documents) -> Result<Roster, RosterError> {
         if self.bytes.len() > MAX_ROSTER_BYTES {
             return Err(RosterError::Malformed);
         }
@@ -288,17 +310,27 @@ impl RosterIn {
         if body.parties.first().map(|party| party.program) != Some(agreement::kind(body.manifest.as_ref())) {
             return wrong("kind of program of the host");
         }
+        let mut signers = Vec::new();
         for (index, party) in body.parties.iter().enumerate() {
-            check_party(&body.parties, index, party)?;
+            let signer = check_party(&body.parties, index, party, documents)?;
+            if signers.contains(&signer) {
+                return Err(RosterError::Party { index, what: "identity that another party has" });
+            }
+            signers.push(signer);
         }
         let hash = Sha256::digest(&self.bytes).into();
-        Ok(Roster { body, bytes: self.bytes, hash })
+        Ok(Roster { body, bytes: self.bytes, hash, signers })
     }
 }
 
 /// Checks one entry: its place, its link, its key id, and that no other entry shares an identity or DID with it (one
-/// party in two seats would hold two shares).
-fn check_party(all: &[Party], index: usize, party: &Party) -> Result<(), RosterError> {
+/// party in two seats would hold two shares). Returns the key of its identity.
+fn check_party(
+    all: &[Party],
+    index: usize,
+    party: &Party,
+    documents: &Documents,
+) -> Result<[u8; 32], RosterError> {
     let wrong = |what| Err(RosterError::Party { index, what });
     if party.index != index {
         return wrong("index");
@@ -319,8 +351,10 @@ fn check_party(all: &[Party], index: usize, party: &Party) -> Result<(), RosterE
     if document.x25519(&party.kid).is_none() {
         return wrong("key id");
     }
-    match link::verify(&party.link, &party.did) {
-        Ok(verified) if verified.identity == party.identity => Ok(()),
+    match link::verify_with(&party.link, &party.did, documents) {
+        Ok(verified) if verified.identity == party.identity => Ok(verified.key),
+        Err(LinkError::NoDocument) => wrong("identity whose document is not known"),
+        Err(LinkError::UnlistedKey) => wrong("key that the document of its identity does not list"),
         _ => wrong("identity link"),
     }
 }

@@ -5,6 +5,7 @@ mod keys;
 mod manifests;
 mod outage;
 mod seats;
+mod web;
 mod words;
 
 use std::collections::{BTreeSet, VecDeque};
@@ -28,6 +29,8 @@ const UNIX: u64 = 1_800_000_000;
 struct Table {
     seats: Vec<Seat>,
     mail: VecDeque<(usize, String, Message)>,
+    /// Who wants which DID resolved.
+    lookups: VecDeque<(usize, String)>,
     start: Instant,
     passed: Duration,
 }
@@ -74,8 +77,13 @@ impl Table {
         let invitation =
             Invitation::create(&host.connection, "test", UNIX, UNIX + 600, &mut test_rng(100)).unwrap();
         let room = Room::host(host, invitation, parties);
-        let mut table =
-            Self { seats: Vec::new(), mail: VecDeque::new(), start: Instant::now(), passed: Duration::ZERO };
+        let mut table = Self {
+            seats: Vec::new(),
+            mail: VecDeque::new(),
+            lookups: VecDeque::new(),
+            start: Instant::now(),
+            passed: Duration::ZERO,
+        };
         table.sit(room);
         table
     }
@@ -117,6 +125,7 @@ impl Table {
                 Output::Send { to, message } | Output::Refuse { to, message } => {
                     self.mail.push_back((at, to, *message));
                 }
+                Output::Resolve { did } => self.lookups.push_back((at, did)),
                 Output::Event(event) => seat.events.push(event),
                 Output::Connect { peer, .. } => drop(seat.connected.insert(peer)),
                 Output::Ready { roster, words } => (seat.ready, seat.words) = (Some(roster), words),

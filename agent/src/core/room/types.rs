@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use didagent_bridge::manifest::{Difference, Manifest};
+use didagent_didcomm::did::DidDocument;
 use didagent_didcomm::envelope::Authenticated;
 use didagent_didcomm::message::Message;
 use didagent_didcomm::protocols::room::Leave;
@@ -73,6 +74,8 @@ pub enum Input<'a> {
     SessionUp(usize),
     /// The session with this party ended or its path is gone, and why.
     SessionLost(usize, String),
+    /// What came of an [`Output::Resolve`].
+    Resolved(String, Result<DidDocument, Failure>),
     /// The connection to our own mediator broke; only a lobby survives that.
     MediatorLost,
     /// The connection to our own mediator stands again.
@@ -113,6 +116,11 @@ pub enum Output {
         peer: usize,
         /// The session.
         established: Box<Established>,
+    },
+    /// Look up the document of this DID, then report `Resolved`.
+    Resolve {
+        /// A did:web.
+        did: String,
     },
     /// Everything is agreed: start.
     Ready {

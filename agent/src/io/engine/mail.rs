@@ -350,6 +350,7 @@ impl Engine {
         let id = room.invitation().room();
         tracing::Span::current().record("id", id.get(..8).unwrap_or_default());
         self.room = Some(room);
+        self.show_own_document();
         Ok(())
     }
 

@@ -14,6 +14,7 @@ mod explanation;
 mod farewell;
 mod links;
 mod look;
+mod lookups;
 mod mail;
 mod missing;
 mod paths;
@@ -60,6 +61,7 @@ use crate::report::{PathReport, Report, Reporter};
 use desk::Desk;
 use farewell::interrupted;
 use look::Looked;
+pub use lookups::Web;
 use paths::Paths;
 use run::{Happened, Run};
 use spare::Spare;
@@ -79,8 +81,7 @@ pub struct Plan {
     pub name: String,
     /// Host or guest.
     pub role: Role,
-    /// The mediators to use from now on, as links, the preferred one first; otherwise the home's, otherwise (as a guest) the
-    /// room's.
+    /// The mediators to use from now on, as links, the preferred one first; otherwise the home's, or as a guest the room's.
     pub mediators: Vec<String>,
     /// How long a run waits for a party or mediator that is away.
     pub patience: Duration,
@@ -90,6 +91,8 @@ pub struct Plan {
     pub comparing: Comparing,
     /// Capture the program's stdout and report it line by line.
     pub capture: bool,
+    /// As whom, and whom the others' documents may be asked of.
+    pub web: Web,
 }
 
 /// Host or guest.
@@ -154,6 +157,7 @@ struct Engine {
     /// Our mailbox at a second one.
     spare: Option<Spare>,
     links: HashMap<String, MediatorLink>,
+    lookups: lookups::Lookups,
     mailbox: Mailbox,
     mailbox_by: Option<Instant>,
     /// The last outage of each mediator that we need.
@@ -304,6 +308,7 @@ impl Engine {
             let happened = tokio::select! {
                 () = ends.next() => return End::Interrupted,
                 Some(event) = self.from_peers.recv() => self.on_peer(event, reporter).await,
+                Some(found) = self.lookups.found.recv() => self.looked_up(found),
                 Some(event) = self.from_mediators.recv() => self.on_mediator(event, reporter).await,
                 Some(ask) = self.desk.asks.recv() => {
                     self.ask(ask).await;
@@ -365,6 +370,7 @@ impl Engine {
                 Output::Timeout(deadline) => return Ok(Drained::Until(deadline)),
                 Output::Send { to, message } => self.send_to_party(*message, &to).await?,
                 Output::Refuse { to, message } => self.refuse_stranger(*message, &to),
+                Output::Resolve { did } => self.lookups.ask(did),
                 Output::Event(event) => {
                     if let Some(end) = self.room_event(event, reporter)? {
                         return Ok(Drained::End(end));

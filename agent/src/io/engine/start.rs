@@ -9,6 +9,7 @@ use tokio::sync::{mpsc, watch};
 use super::desk::{Desk, command_shown};
 use super::links::DIALS;
 use super::look::Looked;
+use super::lookups::Lookups;
 use super::paths::Paths;
 use super::{Engine, Entry, MAILBOX, Plan, Role};
 use crate::core::allowance::Allowance;
@@ -102,7 +103,7 @@ pub(super) async fn start(plan: Plan, reporter: &mut dyn Reporter) -> Result<Eng
         Role::Host { .. } => "invite",
         Role::Guest { .. } => "join",
     })?;
-    let identity = plan.home.identity_or_new()?;
+    let (lookups, identity) = Lookups::begin(&plan.home, plan.home.identity_or_new()?, &plan.web).await?;
     let contacts = plan.home.contacts()?;
     let mediators = match (given, plan.home.mediator()?, &invitation) {
         (Some(choice), known, _) => {
@@ -161,6 +162,7 @@ pub(super) async fn start(plan: Plan, reporter: &mut dyn Reporter) -> Result<Eng
         links: HashMap::from([(own_mediator.clone(), link)]),
         own_mediator: own_mediator.clone(),
         spare: None,
+        lookups,
         mailbox,
         mailbox_by: Some(Instant::now() + MAILBOX),
         outages: HashMap::new(),

@@ -13,6 +13,7 @@ use rand_core::CryptoRng;
 
 use crate::core::connect::showable;
 use crate::core::invite::{Invitation, new_id};
+use crate::core::room::lookup::Documents;
 use crate::core::room::roster::{Expected, MAX_PARTIES, Roster, RosterError, RosterIn};
 use crate::core::room::{Event, HOST_ANSWER, Member, Now, Output, Seat, agreement, describe_leave};
 use crate::failure::{Failure, Kind};
@@ -159,8 +160,7 @@ impl GuestLobby {
 
     pub(in crate::core::room) fn message(
         &mut self,
-        member: &Member,
-        invitation: &Invitation,
+        (member, invitation, documents): (&Member, &Invitation, &Documents),
         sender: &Authenticated,
         message: &Message,
         now: Instant,
@@ -175,7 +175,7 @@ impl GuestLobby {
             self.told(member, seats, outputs)?;
         } else if let Ok(roster) = RosterMessage::try_from(message) {
             self.answered(now);
-            self.roster = Some(verify(member, invitation, roster)?);
+            self.roster = Some(verify(member, invitation, documents, roster)?);
         } else if let Ok(report) = ProblemReport::try_from(message) {
             if self.is_refused_by(message) && report.is_error() {
                 let comment = showable(&report.text());
@@ -271,7 +271,12 @@ impl GuestLobby {
     }
 }
 
-fn verify(member: &Member, invitation: &Invitation, message: RosterMessage) -> Result<Roster, Failure> {
+fn verify(
+    member: &Member,
+    invitation: &Invitation,
+    documents: &Documents,
+    message: RosterMessage,
+) -> Result<Roster, Failure> {
     let refused = |why: &dyn std::fmt::Display| {
         Failure::new(Kind::RosterRefused, format!("the host's roster is refused: {why}"))
     };
@@ -289,6 +294,7 @@ fn verify(member: &Member, invitation: &Invitation, message: RosterMessage) -> R
         threshold: member.threshold.map(|rule| rule.among(m)),
         manifest: member.manifest.as_ref(),
         commitment: member.nonce.commitment(),
+        documents,
     };
     roster.verify(&expected, &signature).map_err(|error| match error {
         RosterError::Threshold { host, ours } => Failure::new(

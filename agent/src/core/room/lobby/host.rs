@@ -5,17 +5,19 @@ use std::time::{Duration, Instant};
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use didagent_bridge::manifest::{Comparison, Manifest, compare};
+use didagent_bridge::manifest::Comparison;
 use didagent_didcomm::envelope::Authenticated;
-use didagent_didcomm::link;
+use didagent_didcomm::link::{self, LinkError};
 use didagent_didcomm::message::Message;
 use didagent_didcomm::protocols::report_problem::ProblemReport;
 use didagent_didcomm::protocols::room::{Differs, Join, Leave, Roster as RosterMessage, Seats, refusal};
 use didagent_didcomm::protocols::{Body as _, Digest32};
 use rand_core::CryptoRng;
 
+use super::occupant::Occupant;
 use crate::core::invite::{Invitation, new_id};
 use crate::core::post;
+use crate::core::room::lookup::Documents;
 use crate::core::room::roster::{Party, Roster, RosterBody, is_showable};
 use crate::core::room::{Event, Member, Now, Output, Seat, ThresholdRule, agreement};
 use crate::failure::{Failure, Kind};
@@ -39,6 +41,8 @@ const MAX_MOVERS: usize = 256;
 pub(in crate::core::room) struct HostLobby {
     seats: usize,
     parties: Vec<Occupant>,
+    /// The key of the identity of each of them.
+    signers: BTreeMap<String, [u8; 32]>,
     /// Guests, by their DID, that their mediator did not know, and until when they keep their seats.
     away: BTreeMap<String, Instant>,
     /// How often each identity has come with another DID than before.
@@ -47,19 +51,13 @@ pub(in crate::core::room) struct HostLobby {
     settle: Option<Instant>,
 }
 
-/// Who has a seat.
-#[derive(Debug)]
-struct Occupant {
-    party: Party,
-    /// What it would run, and how that differs from what we would.
-    manifest: Option<Manifest>,
-    found: Comparison,
-    /// It differed, so it has ended, and takes its seat with another `join` (MF-20).
-    has_ended: bool,
+/// The host itself, the way to its room, and what is known of identities that are a did:web.
+#[derive(Debug, Clone, Copy)]
+pub(in crate::core::room) struct Context<'a> {
+    pub(in crate::core::room) member: &'a Member,
+    pub(in crate::core::room) invitation: &'a Invitation,
+    pub(in crate::core::room) documents: &'a Documents,
 }
-
-/// The host itself, and the way to its room.
-type Context<'a> = (&'a Member, &'a Invitation);
 
 /// What came of a request for a seat.
 enum Seated {
@@ -81,8 +79,16 @@ impl HostLobby {
             program: agreement::kind(host.manifest.as_ref()),
             commitment: host.nonce.commitment(),
         };
+        let signers = BTreeMap::from([(party.identity.clone(), host.identity.public())]);
         let occupant = Occupant { party, manifest: None, found: Comparison::default(), has_ended: false };
-        Self { seats, parties: vec![occupant], away: BTreeMap::new(), moves: BTreeMap::new(), settle: None }
+        Self {
+            seats,
+            parties: vec![occupant],
+            signers,
+            away: BTreeMap::new(),
+            moves: BTreeMap::new(),
+            settle: None,
+        }
     }
 
     /// Says whether the room can be closed: every seat is taken by somebody who is there and would run what we would.
@@ -112,6 +118,26 @@ impl HostLobby {
             is_us: index == 0,
         };
         self.parties.iter().enumerate().map(seat).collect()
+    }
+
+    pub(in crate::core::room) fn is_seated(&self, identity: &str) -> bool {
+        self.all().any(|party| party.identity == identity)
+    }
+
+    /// Frees the seats of guests whose document does not list their key any more: nobody would take the roster.
+    pub(in crate::core::room) fn recheck(
+        &mut self,
+        context: Context<'_>,
+        rng: &mut impl CryptoRng,
+        outputs: &mut VecDeque<Output>,
+    ) {
+        let is_stale = |occupant: &Occupant| {
+            let Party { link, did, .. } = &occupant.party;
+            link::verify_with(link, did, context.documents).is_err()
+        };
+        while let Some(at) = self.parties.iter().skip(1).position(is_stale) {
+            self.free(at + 1, context, rng, outputs);
+        }
     }
 
     pub(in crate::core::room) fn guests(&self) -> Vec<String> {
@@ -195,8 +221,9 @@ impl HostLobby {
         rng: &mut impl CryptoRng,
         outputs: &mut VecDeque<Output>,
     ) {
-        let Party { name, did, .. } = self.parties.remove(at).party;
+        let Party { name, did, identity, .. } = self.parties.remove(at).party;
         self.away.remove(&did);
+        self.signers.remove(&identity);
         outputs.push_back(Output::Event(Event::Left { name }));
         self.announce(context, rng, outputs);
     }
@@ -204,7 +231,7 @@ impl HostLobby {
     /// Gives the sender a seat, or says why not.
     fn seat(
         &mut self,
-        (member, invitation): Context<'_>,
+        Context { member, invitation, documents }: Context<'_>,
         sender: &Authenticated,
         join: Join,
         now: Now,
@@ -218,9 +245,17 @@ impl HostLobby {
         if !is_showable(&join.name) {
             return Err((refusal::DENIED, "the name is empty, too long, or has control characters"));
         }
-        let Ok(verified) = link::verify(&join.link, &sender.did) else {
-            return Err((refusal::DENIED, "the link between identity and DID does not verify"));
-        };
+        let verified =
+            link::verify_with(&join.link, &sender.did, documents).map_err(|error| match error {
+                LinkError::NoDocument => {
+                    (refusal::DENIED, "the document of the identity, a did:web, cannot be had from here")
+                }
+                LinkError::UnlistedKey => (
+                    refusal::DENIED,
+                    "the document of the identity, a did:web, does not list the key that signs",
+                ),
+                _ => (refusal::DENIED, "the link between identity and DID does not verify"),
+            })?;
         let Ok(manifest) = agreement::read(join.manifest) else {
             return Err((refusal::DENIED, "what its program is cannot be read"));
         };
@@ -237,6 +272,11 @@ impl HostLobby {
             program: agreement::kind(manifest.as_ref()),
             commitment: join.commitment,
         };
+        // Somebody's did:key and did:web are one key, and one party.
+        let taken = self.signers.iter().find(|(_, key)| **key == verified.key);
+        if taken.is_some_and(|(identity, _)| *identity != party.identity) {
+            return Err((refusal::DUPLICATE, "this key already has a seat under another name"));
+        }
         if self.all().any(|seat| seat.did == party.did && seat.identity != party.identity) {
             return Err((refusal::DUPLICATE, "this DID already has a seat"));
         }
@@ -263,6 +303,7 @@ impl HostLobby {
             let shown = |party: &Party| (party.kid.clone(), party.name.clone(), party.commitment);
             let is_there = shown(seat) == shown(&party);
             let is_there = is_there && occupant.manifest == manifest;
+            self.signers.insert(party.identity.clone(), verified.key);
             *seat = party;
             occupant.manifest = manifest;
             let is_there = is_there && !occupant.has_ended;
@@ -285,6 +326,7 @@ impl HostLobby {
         let mut occupant = Occupant { party, manifest, found: Comparison::default(), has_ended: false };
         events.extend(occupant.compare(member, index, self.seats));
         occupant.has_ended = !occupant.found.agrees();
+        self.signers.insert(occupant.party.identity.clone(), verified.key);
         self.parties.push(occupant);
         Ok(Seated::Anew(events))
     }
@@ -296,11 +338,11 @@ impl HostLobby {
     /// Our own program may have changed: compares everybody with it once more, and tells them.
     pub(in crate::core::room) fn compare_again(
         &mut self,
-        member: &Member,
-        invitation: &Invitation,
+        context: Context<'_>,
         rng: &mut impl CryptoRng,
         outputs: &mut VecDeque<Output>,
     ) {
+        let member = context.member;
         for (at, occupant) in self.parties.iter_mut().enumerate() {
             if at == 0 {
                 occupant.party.program = agreement::kind(member.manifest.as_ref());
@@ -309,7 +351,7 @@ impl HostLobby {
                 occupant.has_ended |= !occupant.found.agrees();
             }
         }
-        self.announce((member, invitation), rng, outputs);
+        self.announce(context, rng, outputs);
     }
 
     fn announce(&self, context: Context<'_>, rng: &mut impl CryptoRng, outputs: &mut VecDeque<Output>) {
@@ -320,7 +362,7 @@ impl HostLobby {
     fn announce_to(
         &self,
         guests: Vec<String>,
-        (member, invitation): Context<'_>,
+        Context { member, invitation, .. }: Context<'_>,
         rng: &mut impl CryptoRng,
         outputs: &mut VecDeque<Output>,
     ) {
@@ -346,8 +388,7 @@ impl HostLobby {
     /// Writes the roster of the full room, whose circuits meet at the mediator `relay`.
     pub(in crate::core::room) fn close(
         &mut self,
-        host: &Member,
-        invitation: &Invitation,
+        Context { member: host, invitation, documents }: Context<'_>,
         relay: &str,
     ) -> Result<Roster, Failure> {
         let parties = std::mem::take(&mut self.parties);
@@ -359,7 +400,7 @@ impl HostLobby {
             party.link = host.identity.link(&host.connection, invitation.created().unwrap_or(0));
         }
         let threshold = host.threshold.unwrap_or(ThresholdRule::Default).among(self.seats);
-        Roster::write(RosterBody {
+        let body = RosterBody {
             v: 1,
             room: invitation.room().to_owned(),
             invitation: URL_SAFE_NO_PAD.encode(invitation.hash()),
@@ -369,8 +410,9 @@ impl HostLobby {
             manifest: host.manifest.clone(),
             relay: relay.to_owned(),
             parties,
-        })
-        .map_err(|error| Failure::new(Kind::Other, format!("no roster can be written: {error}")))
+        };
+        Roster::write(body, documents)
+            .map_err(|error| Failure::new(Kind::Other, format!("no roster can be written: {error}")))
     }
 
     pub(in crate::core::room) fn expired(&self) -> Failure {
@@ -383,26 +425,6 @@ impl HostLobby {
         };
         Failure::new(Kind::NotReady, format!("the invitation expired while {why}"))
             .hint("run `didagent invite` again; --expires gives people more time")
-    }
-}
-
-impl Occupant {
-    /// Compares it with us, the host, and returns what is new.
-    fn compare(&mut self, member: &Member, index: usize, m: usize) -> Vec<Event> {
-        let found = compare(member.manifest.as_ref(), self.manifest.as_ref(), m);
-        if found == self.found {
-            return Vec::new();
-        }
-        let before = std::mem::replace(&mut self.found, found);
-        let name = || self.party.name.clone();
-        let mut events = Vec::new();
-        if !self.found.agrees() && before.differences != self.found.differences {
-            let differences = self.found.differences.clone();
-            events.push(Event::Differs { index, name: name(), differences });
-        }
-        let new = self.found.notes.iter().filter(|note| !before.notes.contains(note));
-        events.extend(new.map(|text| Event::Note { name: name(), text: text.clone() }));
-        events
     }
 }
 

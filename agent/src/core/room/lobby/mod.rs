@@ -2,8 +2,9 @@
 
 mod guest;
 mod host;
+mod occupant;
 
 #[cfg(test)]
 pub(super) use guest::{ASK_EVERY, MAX_UNANSWERED};
 pub(super) use guest::{Guest, GuestLobby};
-pub(super) use host::{HostLobby, refuse_late_join, send_roster};
+pub(super) use host::{Context, HostLobby, refuse_late_join, send_roster};

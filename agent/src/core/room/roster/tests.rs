@@ -50,7 +50,13 @@ fn expected<'a>(identities: &'a [Identity], body: &'a RosterBody, mediators: &'a
         threshold: Some(1),
         manifest: None,
         commitment: Digest32([1; 32]),
+        documents: no_documents(),
     }
+}
+
+fn no_documents() -> &'static Documents {
+    static NONE: std::sync::LazyLock<Documents> = std::sync::LazyLock::new(Documents::new);
+    &NONE
 }
 
 fn verify(change: impl FnOnce(&mut RosterBody, &[Identity])) -> Result<Roster, RosterError> {
@@ -197,6 +203,9 @@ fn every_truncation_is_refused() {
     let (_, body) = three();
     let bytes = serde_json::to_vec(&body).unwrap();
     for length in 0..bytes.len() {
-        assert_eq!(RosterIn::new(bytes[..length].to_vec()).check(), Err(RosterError::Malformed));
+        assert_eq!(
+            RosterIn::new(bytes[..length].to_vec()).check(no_documents()),
+            Err(RosterError::Malformed)
+        );
     }
 }

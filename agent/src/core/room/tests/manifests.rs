@@ -126,7 +126,7 @@ fn a_roster_of_another_program_is_refused() {
             "manifest" => body.manifest = Some(program(2)),
             _ => body.parties[1].program = ProgramKind::ByHand,
         }
-        let forged = Roster::write(body).unwrap();
+        let forged = Roster::write(body, &lookup::Documents::new()).unwrap();
         let signature = forged.sign(&table.seats[0].room.member.identity).to_vec();
         message.body =
             serde_json::to_value(RosterMessage { roster: forged.bytes().to_vec(), signature }).unwrap();

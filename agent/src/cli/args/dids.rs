@@ -1,0 +1,53 @@
+//! The words of the command line that are about DIDs whose documents are on web sites.
+
+use clap::Args;
+
+use crate::io::did_web::Hosts;
+use crate::io::engine::Web;
+
+/// Which document, and how it may be got.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct ResolveArgs {
+    /// The DID
+    pub(in crate::cli) did: String,
+    /// Write the document as JSON
+    #[arg(long)]
+    pub(in crate::cli) json: bool,
+    /// Ask the web site again, even if its document is remembered
+    #[arg(long)]
+    pub(in crate::cli) fresh: bool,
+    #[command(flatten)]
+    hosts: HostsArgs,
+}
+
+impl ResolveArgs {
+    /// The hosts that may be asked.
+    pub(in crate::cli) fn hosts(&self) -> Hosts {
+        if self.hosts.allow_private_hosts { Hosts::Any } else { Hosts::Public }
+    }
+}
+
+/// As whom one takes part in a room.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct WebArgs {
+    /// Take part as this did:web, whose document must list this home's key; as the home's did:key if not given
+    #[arg(long = "as", value_name = "DID")]
+    as_did: Option<String>,
+    #[command(flatten)]
+    hosts: HostsArgs,
+}
+
+impl WebArgs {
+    /// The same for the engine.
+    pub(in crate::cli) fn into_web(self) -> Web {
+        Web { did: self.as_did, allow_private_hosts: self.hosts.allow_private_hosts }
+    }
+}
+
+#[derive(Debug, Args)]
+struct HostsArgs {
+    /// Also ask hosts with addresses of this machine or of a local network. A DID comes from a stranger: allow it for DIDs of
+    /// your own network only
+    #[arg(long, env = "DIDAGENT_ALLOW_PRIVATE_HOSTS", value_parser = clap::builder::FalseyValueParser::new())]
+    allow_private_hosts: bool,
+}

@@ -1,0 +1,108 @@
+//! What a room answers about itself. Nothing here changes it.
+
+use didagent_didcomm::message::Message;
+
+use super::{Member, Phase, Room, Seat, others};
+use crate::core::invite::Invitation;
+
+impl Room {
+    /// Returns how many seats are free, as far as a host knows.
+    pub fn missing(&self) -> usize {
+        match &self.phase {
+            Phase::Host(lobby) => lobby.missing(),
+            _ => 0,
+        }
+    }
+
+    /// Says whether a guest waits for the host, whom it then cannot do without.
+    pub fn waits_for_host(&self) -> bool {
+        matches!(&self.phase, Phase::Guest(_))
+    }
+
+    /// Says whether people are still waited for, so that nothing is lost with a connection.
+    pub fn is_lobby(&self) -> bool {
+        matches!(self.phase, Phase::Host(_) | Phase::Guest(_))
+    }
+
+    /// Returns the DIDs of the host's mediators.
+    pub fn host_mediators(&self) -> &[String] {
+        self.invitation.mediators()
+    }
+
+    /// Says at which of our mediators circuits meet if we host and the room gets full from now on (RM-80).
+    pub fn meet_at(&mut self, mediator: &str) {
+        if self.host_mediators().iter().any(|ours| ours == mediator) {
+            mediator.clone_into(&mut self.relay);
+        }
+    }
+
+    /// Returns how many seconds after `now` (UTC seconds) a room that still has free seats ends; only a host ends it.
+    pub fn expires_in(&self, now: u64) -> Option<u64> {
+        match &self.phase {
+            Phase::Host(_) => self.invitation.expires().map(|end| end.saturating_sub(now)),
+            _ => None,
+        }
+    }
+
+    /// Returns the invitation that leads to the room.
+    pub fn invitation(&self) -> &Invitation {
+        &self.invitation
+    }
+
+    /// Says whether a message is in the thread that a refusal of our request to join would be in.
+    pub fn is_refused_by(&self, message: &Message) -> bool {
+        matches!(&self.phase, Phase::Guest(lobby) if lobby.is_refused_by(message))
+    }
+
+    /// Returns how many seats the room has, if it is known.
+    pub fn capacity(&self) -> Option<usize> {
+        match &self.phase {
+            Phase::Host(lobby) => Some(lobby.capacity()),
+            Phase::Guest(lobby) => lobby.capacity(),
+            Phase::Forming(forming) => Some(forming.roster().body().m),
+            Phase::Running(roster) => Some(roster.body().m),
+            Phase::Over => None,
+        }
+    }
+
+    /// Returns the seats that are taken, as far as they are known before the roster.
+    pub fn seats(&self) -> Vec<Seat> {
+        match &self.phase {
+            Phase::Host(lobby) => lobby.taken(),
+            Phase::Guest(lobby) => lobby.taken(&self.member, self.invitation.host()),
+            Phase::Forming(_) | Phase::Running(_) | Phase::Over => Vec::new(),
+        }
+    }
+
+    /// Returns who we are in the room.
+    pub fn member(&self) -> &Member {
+        &self.member
+    }
+
+    /// Says whether a message is about this room. Mail of another room of the same parties may still be in the mailbox. Only a
+    /// refusal names our `join` instead.
+    pub fn concerns(&self, message: &Message) -> bool {
+        message.pthid.as_deref() == Some(self.invitation.room()) || self.is_refused_by(message)
+    }
+
+    /// Says whether this is a proposal of `sender` that was answered before: its duplicate gets the same answer again (HS-06).
+    pub fn answers_again(&self, sender: &str, message: &Message) -> bool {
+        matches!(&self.phase, Phase::Forming(forming) if forming.is_answered(sender, message))
+    }
+
+    /// Returns the DIDs of the other parties, as far as we know.
+    pub fn dids(&self) -> Vec<String> {
+        match &self.phase {
+            Phase::Host(lobby) => lobby.guests(),
+            Phase::Guest(_) => vec![self.invitation.host().to_owned()],
+            Phase::Forming(forming) => others(forming.roster(), &self.member.connection.did),
+            Phase::Running(roster) => others(roster, &self.member.connection.did),
+            Phase::Over => Vec::new(),
+        }
+    }
+
+    /// Says whether this DID has a seat, as far as we know; a guest hears of nobody but the host before the roster.
+    pub fn has_seat(&self, did: &str) -> bool {
+        self.dids().iter().any(|other| other == did)
+    }
+}
