@@ -5,6 +5,7 @@
 //!
 //! Not its concern: where parties and contacts come from.
 
+use didagent_didcomm::did::web;
 use didagent_didcomm::showable;
 
 use crate::failure::{Failure, Kind};
@@ -33,13 +34,17 @@ impl<T: Named> Named for &T {
     }
 }
 
-/// Shortens an identity to what people can compare: `..` and its last eight characters.
+/// Shortens an identity to what people can compare: `..` and its last eight characters. A did:web stays whole, but for its prefix:
+/// anybody can have a site whose name ends, or begins, like another one's.
 pub fn short(identity: &str) -> String {
+    if let Some(place) = identity.strip_prefix(web::PREFIX) {
+        return place.to_owned();
+    }
     let tail = identity.len().saturating_sub(TAIL_CHARS);
     format!("..{:>8}", identity.get(tail..).unwrap_or(identity))
 }
 
-/// Finds whom `wanted` means: a name, an identity, or the last eight or more characters of one.
+/// Finds whom `wanted` means: a name, an identity, or the last eight or more characters of one, of a did:web all behind its prefix.
 ///
 /// # Errors
 /// [`Kind::NameUnknown`], and [`Kind::NameAmbiguous`] with the identities to choose from.
@@ -47,7 +52,10 @@ pub fn find<'a, T: Named>(wanted: &str, known: &'a [T]) -> Result<&'a T, Failure
     let wanted = wanted.trim();
     let tail = wanted.trim_start_matches('.');
     let is_it = |one: &&T| {
-        let by_identity = |identity: &str| tail.len() >= TAIL_CHARS && identity.ends_with(tail);
+        let by_identity = |identity: &str| match identity.strip_prefix(web::PREFIX) {
+            Some(place) => wanted == identity || wanted == place,
+            None => tail.len() >= TAIL_CHARS && identity.ends_with(tail),
+        };
         one.name() == wanted || one.identity().is_some_and(by_identity)
     };
     let mut found = known.iter().filter(is_it);
@@ -122,6 +130,20 @@ mod tests {
         assert_eq!(failure.kind, Kind::NameAmbiguous);
         assert!(failure.message.contains("..bbbb2222, ..cccc3333"), "{}", failure.message);
         assert_eq!(failure.hint.as_deref(), Some("didagent ping ..bbbb2222"));
+    }
+
+    /// Decides LP-07.
+    #[test]
+    fn a_site_is_named_by_all_of_its_name() {
+        let known =
+            [One("evil", Some("did:web:evil-example.org")), One("good", Some("did:web:example.org:u"))];
+        let found = |wanted: &str| find(wanted, &known).ok().map(|one| one.0);
+        assert_eq!(found("did:web:evil-example.org"), Some("evil"));
+        assert_eq!(found("example.org:u"), Some("good"));
+        for wanted in ["example.org", "..example.org", "-example.org", "did:web:example.org"] {
+            assert_eq!(found(wanted), None, "{wanted}");
+        }
+        assert_eq!(short("did:web:evil-example.org"), "evil-example.org");
     }
 
     #[test]
