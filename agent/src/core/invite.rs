@@ -6,9 +6,10 @@
 //!
 //! Not its concern: whether anybody answers (`connect`, `room`).
 
-use didagent_didcomm::did;
+use didagent_didcomm::did::{self, DidError};
 use didagent_didcomm::protocols::out_of_band::{self, InvitationError, InvitationParts};
 use didagent_didcomm::protocols::types::{GOAL_MEDIATE, GOAL_ROOM, PROFILE_DIDCOMM_V2};
+use didagent_didcomm::showable;
 use rand_core::CryptoRng;
 
 use crate::core::clock::{duration, utc};
@@ -75,8 +76,18 @@ impl Invitation {
     }
 
     fn of(inner: out_of_band::Invitation) -> Result<Self, Failure> {
-        let document = did::resolve_offline(inner.from())
-            .map_err(|error| damaged(&format!("its DID is not one: {error}")))?;
+        let document = did::resolve_offline(inner.from()).map_err(|error| match error {
+            // Nothing is damaged: it is somebody whom a room's mail does not reach (CN-02).
+            DidError::UnsupportedMethod => {
+                let message = format!("the inviter is reached through {}", showable(inner.from(), 200));
+                Failure::new(
+                    Kind::LinkForeign,
+                    message + ", and in a room through a did:peer with a mediator",
+                )
+                .hint("ask for a link of `didagent invite`; its `--as` shows a did:web as who invites")
+            }
+            error => damaged(&format!("its DID is not one: {error}")),
+        })?;
         require_key_agreement(&document, "the inviter")?;
         let mediators = mediators_in(document.services);
         if mediators.is_empty() {
@@ -388,6 +399,20 @@ pub(crate) mod tests {
         let made = Invitation::create(&host, "MPyC", NOW, NOW + 60, &mut test_rng(3)).unwrap();
         let failure = Invitation::read(&made.link(BASE).unwrap(), NOW).unwrap_err();
         assert_eq!(failure.kind, Kind::NoKeyAgreement, "{failure}");
+    }
+
+    /// Decides IV-03.
+    #[test]
+    fn a_link_of_somebody_with_another_kind_of_address_is_not_damaged() {
+        let mut host = Identity::generate(&mut test_rng(1)).connection(&mediator());
+        for (did, kind) in
+            [("did:web:example.org", Kind::LinkForeign), ("did:peer:2.Ez6LS", Kind::LinkDamaged)]
+        {
+            host.did = did.to_owned();
+            let made = Invitation::create(&host, "MPyC", NOW, NOW + 60, &mut test_rng(3)).unwrap();
+            let failure = Invitation::read(&made.link(BASE).unwrap(), NOW).unwrap_err();
+            assert_eq!(failure.kind, kind, "{failure}");
+        }
     }
 
     /// Decides IV-03, IV-05.
