@@ -258,7 +258,9 @@ fn a_program_that_is_not_python_needs_everybodys_word() {
     .unwrap();
     std::fs::set_permissions(&script, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
     let command = |number: &str| vec![script.clone().into_os_string(), number.into()];
-    let mut parties = stage.start(vec![command("1"), command("2")]);
+    let mut parties = stage.start_with(vec![command("1"), command("2")], |agent| {
+        agent.variable("DIDAGENT_ALLOW_UNKNOWN_PROGRAM", "0")
+    });
     let bob = parties.pop().unwrap().finish();
     assert!(bob.assert_error(4, "E0407").contains("vote.sh, not comparable and not allowed"));
     assert!(bob.event("error")["hint"].as_str().unwrap().contains("--allow-unknown-program"));
@@ -313,4 +315,29 @@ fn a_room_without_privacy_needs_a_yes() {
     {
         invite(parties, options, arguments).start().wait_for("room.invitation");
     }
+}
+
+/// Decides RM-46: who meets for the first time is asked to compare words, the same on every screen; who knows each other is not.
+#[test]
+fn strangers_compare_words_and_acquaintances_need_not() {
+    let stage = Stage::new();
+    let meet = || {
+        let command = || support::python_command(&support::average(), &["1"]);
+        let mut alice = stage.invite("alice", 2).for_people().program(command()).start();
+        let link = alice.process.next_line().unwrap();
+        let bob = stage.join("bob", &link).for_people().program(command()).start();
+        finish(vec![alice, bob])
+            .into_iter()
+            .map(|ended| {
+                assert_eq!(ended.code, 0, "{ended:#?}");
+                let line =
+                    ended.stderr.lines().find_map(|line| line.strip_prefix("  compare in your chat: "));
+                line.map(str::to_owned)
+            })
+            .collect::<Vec<_>>()
+    };
+    let words = meet();
+    assert_eq!(words[0].as_ref().expect("no words").split(' ').count(), 4);
+    assert_eq!(words[0], words[1]);
+    assert_eq!(meet(), [None, None]);
 }

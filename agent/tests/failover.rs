@@ -40,7 +40,7 @@ fn rm_80_a_room_whose_mediator_is_lost_goes_on_at_the_second() {
     let mut stage = Stage::new();
     let second = Mediator::start(&didagent());
     let first_port = port(&stage);
-    let host = stage.invite("alice", 3).option(&["--mediator", &second.link]);
+    let host = stage.invite("alice", 3).option(&["--full", "--mediator", &second.link]);
     let mut alice = host.program(averaging("1")).start();
     let link = link_of(&mut alice);
     assert_eq!(Invitation::read(&link, 0).unwrap().mediators().len(), 2);
@@ -100,7 +100,7 @@ fn a_guest_keeps_its_seat_and_hears_in_a_run_who_leaves_when_its_own_mediators_c
 fn a_ping_and_a_text_take_the_mediator_that_answers() {
     let mut stage = Stage::new();
     let second = Mediator::start(&didagent());
-    let both = ["--mediator", &second.link];
+    let both = ["--full", "--mediator", &second.link];
     // They meet, so that bob knows alice.
     let mut alice = stage.invite("alice", 2).option(&both).start();
     let link = link_of(&mut alice);

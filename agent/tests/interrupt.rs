@@ -13,7 +13,7 @@ use support::mediator::Mediator;
 use support::party::{Agent, Ended, Party, text};
 use support::stage::Stage;
 use support::system::{is_running, processes_that_know};
-use support::{didagent, program, python_command, until};
+use support::{didagent, program, role, until};
 
 /// How soon a command must have ended after the request.
 const SOON: Duration = Duration::from_secs(15);
@@ -89,7 +89,7 @@ fn shows(party: &mut Party, request: Request, text: &str) -> String {
 }
 
 fn rounds() -> Vec<OsString> {
-    python_command(&program("rounds.py"), &["600"])
+    role(&program("rounds.py"), &["600"])
 }
 
 #[test]
@@ -171,7 +171,7 @@ fn in_a_run_of_a_program_that_ignores_it_once_and_twice() {
     for request in REQUESTS {
         for twice in [false, true] {
             let stage = Stage::new();
-            let family = || python_command(&program("family.py"), &[]);
+            let family = || role(&program("family.py"), &[]);
             let mut host = stage.invite("alice", 2).program(rounds()).start();
             let link = text(&host.wait_for("room.invitation"), "link").to_owned();
             let mut guest = request.prepare(stage.join("bob", &link).program(family())).start();
@@ -201,7 +201,7 @@ fn kill_of_the_agent_at_a_terminal_takes_everything_along() {
     let impatient = stage.invite("alice", 2).option(&["--patience", "6"]);
     let mut host = impatient.program(rounds()).start();
     let link = text(&host.wait_for("room.invitation"), "link").to_owned();
-    let family = python_command(&program("family.py"), &[]);
+    let family = role(&program("family.py"), &[]);
     let mut guest = stage.join("bob", &link).program(family).at_terminal().start();
     let line = shows(&mut guest, Request::CtrlC, "pids ");
     let pids: Vec<u32> = line.split(' ').skip(1).map(|pid| pid.parse().unwrap()).collect();
@@ -217,7 +217,7 @@ fn kill_of_the_agent_at_a_terminal_takes_everything_along() {
 fn while_the_last_bytes_are_waited_for_once_is_polite_and_twice_leaves() {
     for (request, times) in [(Request::CtrlC, 1), (Request::CtrlC, 2), (Request::Terminate, 2)] {
         let stage = Stage::new();
-        let half = python_command(&program("half.py"), &[]);
+        let half = role(&program("half.py"), &[]);
         let mut host = request.prepare(stage.invite("alice", 2).program(half)).start();
         let link = shows(&mut host, request, "http");
         let mut guest = stage.join("bob", &link).start();
@@ -244,10 +244,10 @@ fn while_the_last_bytes_are_waited_for_once_is_polite_and_twice_leaves() {
 #[test]
 fn a_reader_that_stands_still_keeps_nobody_from_leaving() {
     let stage = Stage::new();
-    let flood = python_command(&program("flood.py"), &["lines", "20"]);
+    let flood = role(&program("flood.py"), &["lines", "20"]);
     let mut host = stage.invite("alice", 2).program(flood).unread_stderr().read_slowly().start();
     let link = text(&host.wait_for("room.invitation"), "link").to_owned();
-    let quiet = python_command(&program("flood.py"), &["lines", "0"]);
+    let quiet = role(&program("flood.py"), &["lines", "0"]);
     let mut guest = stage.join("bob", &link).program(quiet).start();
     guest.wait_for("run.started");
     host.wait_for_output("0000100 ");

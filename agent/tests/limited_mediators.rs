@@ -131,7 +131,7 @@ fn rl_63_the_first_mediator_that_answers_is_taken() {
     let mut stage = Stage::new();
     stage.kill_mediator();
     let second = Mediator::start(&didagent());
-    let mut alice = stage.invite("alice", 2).option(&["--mediator", &second.link]).start();
+    let mut alice = stage.invite("alice", 2).option(&["--full", "--mediator", &second.link]).start();
     assert!(text(&alice.wait_for("warning"), "message").contains("does not answer"));
     let link = text(&alice.wait_for("room.invitation"), "link").to_owned();
     assert!(link.contains(&format!("127.0.0.1:{}/", second.port)), "{link}");

@@ -338,7 +338,7 @@ pub(super) struct ComparingArgs {
     #[arg(long, value_name = "FILE")]
     include: Vec<OsString>,
     /// Allow programs that cannot be compared, because they are not Python; every party has to
-    #[arg(long)]
+    #[arg(long, env = "DIDAGENT_ALLOW_UNKNOWN_PROGRAM", value_parser = clap::builder::FalseyValueParser::new())]
     allow_unknown_program: bool,
 }
 

@@ -106,6 +106,31 @@ pub fn python_command(program: &Path, arguments: &[&str]) -> Vec<OsString> {
     command
 }
 
+/// A command line like that of [`python_command`], for a party that does something else than others on purpose.
+pub fn role(program_of_it: &Path, arguments: &[&str]) -> Vec<OsString> {
+    let mut command = vec![python(), program("role.py").into(), program_of_it.into()];
+    command.extend(arguments.iter().map(OsString::from));
+    command
+}
+
+/// The commands of parties that run different programs on purpose, as one program to each other: see `programs/role.py`.
+pub fn roles(commands: Vec<Vec<OsString>>) -> Vec<Vec<OsString>> {
+    let python = python();
+    let is_python = |command: &Vec<OsString>| command.first() == Some(&python);
+    let programs: std::collections::BTreeSet<_> =
+        commands.iter().filter(|command| is_python(command)).map(|command| command[1].clone()).collect();
+    if programs.len() < 2 {
+        return commands;
+    }
+    let role = |mut command: Vec<OsString>| {
+        if is_python(&command) {
+            command.insert(1, program("role.py").into());
+        }
+        command
+    };
+    commands.into_iter().map(role).collect()
+}
+
 /// Looks again and again at something that gives no notice when it changes, until `condition` holds.
 pub fn until(what: &str, condition: impl FnMut() -> bool) {
     assert!(holds_within(PATIENCE, condition), "not within {PATIENCE:?}: {what}");

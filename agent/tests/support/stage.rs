@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 
 use tempfile::TempDir;
 
-use super::didagent;
 use super::mediator::Mediator;
 use super::party::{Agent, Ended, Party, text};
 use super::proxy::Proxy;
+use super::{didagent, roles};
 
 /// Names of the parties, in order of their index.
 pub const NAMES: [&str; 10] =
@@ -107,7 +107,7 @@ impl Stage {
     /// Like [`Stage::start`]; `change` adds what all parties have in common.
     pub fn start_with(&self, commands: Vec<Vec<OsString>>, change: impl Fn(Agent) -> Agent) -> Vec<Party> {
         let count = commands.len();
-        let mut commands = commands.into_iter();
+        let mut commands = roles(commands).into_iter();
         let host = self.invite(NAMES[0], count).program(commands.next().unwrap());
         let mut parties = vec![change(host).start()];
         let link = text(&parties[0].wait_for("room.invitation"), "link").to_owned();

@@ -64,8 +64,9 @@ pub(super) async fn command(
 ) -> Result<Vec<OsString>, Failure> {
     let mut command = vec![python.as_os_str().to_owned(), script(program).into_os_string()];
     command.extend_from_slice(arguments);
-    Program::check(command.clone(), Comparing::default()).await?;
+    // First what a compiler says of it, in more words than a comparison has.
     compiles(python, program).await?;
+    Program::check(command.clone(), Comparing::default()).await?;
     Ok(command)
 }
 

@@ -126,7 +126,7 @@ fn a_key_has_one_seat_whatever_it_is_called() {
     table.join(member(2, Some(ThresholdRule::Default)));
     table.carry();
     let mut again = named(2, BOB);
-    again.connection = again.identity.connection("did:peer:2.Ez6LSother");
+    again.connection = again.identity.connection(&mediator(1));
     table.join(again);
     table.carry_with(&sites(&[(BOB, 2)]));
     assert_eq!(table.seats[0].room.missing(), 1);
