@@ -15,16 +15,18 @@ const PYTHONS: [(&str, &str); 2] =
     [("sicpa", "DIDAGENT_INTEROP_SICPA"), ("indicio", "DIDAGENT_INTEROP_INDICIO")];
 
 /// What builds the one package that has no wheel, so that pip does not choose its own.
-const BUILDER: &str = "setuptools==80.9.0";
+const BUILDER: &str = "interop/peers/python/builder.txt";
 
-const PIP: &str = "-m pip install --quiet --disable-pip-version-check --no-deps";
+/// The lists have the hashes of all files of a version, for every machine.
+const PIP: &str = "-m pip install --quiet --disable-pip-version-check --no-deps --require-hashes";
 
 /// The certificate authorities of a Debian machine.
 const AUTHORITIES: &str = "/etc/ssl/certs/ca-certificates.crt";
 
 /// Tells whether exactly the packages of a list are there.
 const HAS_ALL: &str = "import sys; from importlib.metadata import version; \
-    sys.exit(any(version(n) != v for n, v in (l.split('==') for l in open(sys.argv[1]).read().split())))";
+    pins = (w.split('==') for w in open(sys.argv[1]).read().split() if '==' in w); \
+    sys.exit(any(version(n) != v for n, v in pins))";
 
 /// Makes those of the normal tests, unless they are there; returns a variable of the environment for each.
 pub(super) fn make_all(workshop: &Workshop) -> Result<Vec<(&'static str, PathBuf)>> {
@@ -52,7 +54,7 @@ fn python(workshop: &Workshop, name: &str) -> Result<PathBuf> {
     }
     make(workshop, &folder, "python3 -m venv")?;
     let pip = || PIP.split_whitespace().fold(Line::program(&python), Line::word);
-    workshop.run(pip().word(BUILDER))?;
+    workshop.run(["--only-binary", ":all:", "-r", BUILDER].into_iter().fold(pip(), Line::word))?;
     let only_wheels = ["--only-binary", ":all:", "--no-binary", "varint", "--no-build-isolation", "-r"];
     workshop.run(only_wheels.into_iter().fold(pip(), Line::word).word(&list))?;
     if has_all() {
@@ -107,9 +109,15 @@ mod tests {
     #[test]
     fn every_package_is_pinned() {
         let peers = Path::new(env!("CARGO_MANIFEST_DIR")).join("../interop/peers");
-        for (name, _) in PYTHONS {
+        for name in PYTHONS.map(|(name, _)| name).into_iter().chain(["builder"]) {
             let list = fs::read_to_string(peers.join("python").join(name).with_extension("txt")).unwrap();
-            assert!(list.lines().all(|line| line.split("==").count() == 2), "{name}: {list}");
+            // One package with its hashes is one line that goes on.
+            for line in list.replace("\\\n", " ").lines() {
+                let (pin, hashes) = line.split_once(' ').expect(line);
+                assert!(pin.split("==").count() == 2, "{name}: {line}");
+                let is_hash = |word: &str| word.strip_prefix("--hash=sha256:").is_some_and(|hex| hex.len() == 64);
+                assert!(hashes.split_whitespace().all(is_hash), "{name}: {line}");
+            }
         }
         for name in NPMS {
             let lock = fs::read_to_string(peers.join(name).join("package-lock.json")).unwrap();
