@@ -8,35 +8,43 @@ use std::thread;
 use didagent_interop::play::case::all;
 use didagent_interop::play::driver::Refusal;
 use didagent_interop::play::expected::{Expected, Known};
+use didagent_interop::play::forge::Stage;
+use didagent_interop::play::ours;
 use didagent_interop::play::peers::{PEERS, expected};
 use didagent_interop::play::record::Record;
 use didagent_interop::play::round::Way;
 use didagent_interop::play::table::{Column, markdown};
+use didagent_interop::play::verdict::{Verdict, Verdicts};
 
 /// Set, it has the chapter written instead of compared.
 const WRITE: &str = "DIDAGENT_INTEROP_WRITE";
 
 #[test]
 fn each_peer_and_ours_read_each_other_but_for_what_is_known() {
-    let records: Vec<Record> = thread::scope(|scope| {
-        let running: Vec<_> = PEERS.iter().map(|peer| scope.spawn(|| peer.record())).collect();
+    let records: Vec<(Record, Option<Verdicts>)> = thread::scope(|scope| {
+        let running: Vec<_> =
+            PEERS.iter().map(|peer| scope.spawn(|| (peer.record(), peer.verdicts()))).collect();
         running.into_iter().map(|record| record.join().expect("a peer that answers")).collect()
     });
-    let ours = expected("ours");
+    let known_of_ours = expected("ours");
     let peers: Vec<_> = PEERS.iter().map(|peer| peer.expected()).collect();
     let mut faults = Vec::new();
     let mut columns = Vec::new();
-    for (expected, record) in peers.iter().zip(&records) {
+    for (expected, (record, verdicts)) in peers.iter().zip(records) {
         if expected.versions != record.versions {
             faults.push(format!("{}: these versions run: {:?}", expected.title, record.versions));
         }
-        columns.push(Column { expected, found: judge(&ours, expected, record, &mut faults) });
+        columns.push(Column {
+            expected,
+            found: judge(&known_of_ours, expected, &record, &mut faults),
+            verdicts,
+        });
     }
     let uses = |known: &Known| {
         columns.iter().any(|column| column.found.values().flatten().any(|used| std::ptr::eq(*used, known)))
     };
     for (of, known) in
-        [&ours].into_iter().chain(&peers).flat_map(|of| of.not.iter().map(move |known| (of, known)))
+        [&known_of_ours].into_iter().chain(&peers).flat_map(|of| of.not.iter().map(move |known| (of, known)))
     {
         if !uses(known) {
             faults.push(format!("{}: nothing says {:?} any more", of.title, known.says));
@@ -45,7 +53,10 @@ fn each_peer_and_ours_read_each_other_but_for_what_is_known() {
     assert!(faults.is_empty(), "{} surprises:\n{}", faults.len(), faults.join("\n"));
 
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../spec/interop.md");
-    let text = markdown(&columns);
+    let stage = Stage::default();
+    let of_ours = Verdicts::by(&stage, |packed| ours::unpack(packed, stage.reader(), &stage.known()));
+    assert!(of_ours.of.iter().all(|verdict| *verdict == Verdict::Refused), "{of_ours:?}");
+    let text = markdown(&columns, &of_ours);
     if std::env::var_os(WRITE).is_some() {
         std::fs::write(&path, &text).expect("the chapter can be written");
     }

@@ -9,6 +9,7 @@ use std::process::Command;
 use super::driver::Driver;
 use super::expected::Expected;
 use super::record::Record;
+use super::verdict::Verdicts;
 
 /// One peer; its name is that of its file in `expected/`.
 #[derive(Debug, Clone, Copy)]
@@ -74,6 +75,21 @@ impl Peer {
     /// # Panics
     /// When it is not there.
     pub fn live(&self) -> Record {
+        Record::live(&mut self.start())
+    }
+
+    /// Its verdicts on forged envelopes; `None` of a peer that only the soak tests ask.
+    ///
+    /// # Panics
+    /// When it is not there.
+    pub fn verdicts(&self) -> Option<Verdicts> {
+        match self.runs {
+            Runs::Recorded(..) => None,
+            _ => Some(Verdicts::live(&mut self.start())),
+        }
+    }
+
+    fn start(&self) -> Driver {
         let here = Path::new(env!("CARGO_MANIFEST_DIR"));
         let command = match self.runs {
             Runs::Program(name) => Command::new(program(name)),
@@ -85,7 +101,7 @@ impl Peer {
             Runs::Node(variable, script, arguments) => node(variable, script, arguments),
             Runs::Recorded(variable, script) => node(variable, script, &[]),
         };
-        Record::live(&mut Driver::start(self.name, command))
+        Driver::start(self.name, command)
     }
 
     /// Where its transcript is kept.

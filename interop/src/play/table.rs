@@ -5,7 +5,9 @@ use std::fmt::Write as _;
 
 use super::case::all;
 use super::expected::{Expected, Known, Whose};
+use super::forge::FORGERIES;
 use super::round::Way;
+use super::verdict::Verdicts;
 
 const HEAD: &str = "\
 # Other people's DIDComm software and ours
@@ -21,6 +23,17 @@ those of the outer layer.
 missing that the specification leaves open. `ours`: it is ours that does not do it. The numbers are those of the notes.
 ";
 
+const FORGED: &str = "
+## What they make of forgeries
+
+Bob is given envelopes that contradict themselves, and has the documents of all who are named. Each differs in one thing from an
+envelope of the same form which is right. `refused`: as it must be, and the right one is read. `wrong`: it was handed out like a
+right one; of `from_prior` that is so too where a library leaves it to the program that is built on it. `-`: the right one is not
+read either, so its refusal says nothing. That a reader tells which key encrypted or signed does not count: the
+specification wants an error. `affinidi-messaging-didcomm` is told by its caller who may have signed: Alice. Peers of the soak tests are not asked, nor is Credo (`@credo-ts/didcomm`), which has DIDComm 1 only.
+
+";
+
 /// Everything that was found out about one peer: for each case in each way the entry that explains why it does not work.
 #[derive(Debug)]
 pub struct Column<'a> {
@@ -28,10 +41,12 @@ pub struct Column<'a> {
     pub expected: &'a Expected,
     /// The entry, if there is one, by way and name of the case.
     pub found: BTreeMap<(Way, String), Option<&'a Known>>,
+    /// On forgeries, if it was asked.
+    pub verdicts: Option<Verdicts>,
 }
 
-/// Writes the chapter.
-pub fn markdown(columns: &[Column<'_>]) -> String {
+/// Writes the chapter; `ours` are our own verdicts on forgeries.
+pub fn markdown(columns: &[Column<'_>], ours: &Verdicts) -> String {
     let mut text = HEAD.to_owned();
     text.push_str("\n## Who was asked\n\n| peer | versions | where and how it runs |\n|---|---|---|\n");
     for Column { expected, .. } in columns {
@@ -56,6 +71,7 @@ pub fn markdown(columns: &[Column<'_>]) -> String {
             line(&mut text, &[name.clone()].into_iter().chain(cells).collect::<Vec<_>>());
         }
     }
+    forgeries(&mut text, columns, ours);
     text.push_str("\n## Notes\n\n| | peer | what is said | why | specification |\n|---|---|---|---|---|\n");
     for (number, (peer, known)) in notes.of.iter().enumerate() {
         let said = format!("`{}`", known.says);
@@ -65,6 +81,21 @@ pub fn markdown(columns: &[Column<'_>]) -> String {
         );
     }
     text
+}
+
+fn forgeries(text: &mut String, columns: &[Column<'_>], ours: &Verdicts) {
+    let asked = columns.iter().filter_map(|of| Some((of.expected.title.clone(), of.verdicts.as_ref()?)));
+    let (titles, verdicts): (Vec<_>, Vec<_>) = [("ours".to_owned(), ours)].into_iter().chain(asked).unzip();
+    text.push_str(FORGED);
+    let head = ["form", "forgery"].map(str::to_owned).into_iter().chain(titles);
+    line(text, &head.chain(["specification".to_owned()]).collect::<Vec<_>>());
+    // Writing to a String cannot fail.
+    let _ = writeln!(text, "|{}", "---|".repeat(verdicts.len() + 3));
+    for (number, forgery) in FORGERIES.iter().enumerate() {
+        let cells = verdicts.iter().map(|of| of.of[number].name());
+        let cells = [forgery.form, forgery.name].into_iter().chain(cells).chain([forgery.section]);
+        line(text, &cells.map(str::to_owned).collect::<Vec<_>>());
+    }
 }
 
 fn line(text: &mut String, cells: &[String]) {
