@@ -138,16 +138,34 @@ pub fn x25519(kid: &str) -> Result<[u8; 32]> {
     }
 }
 
-/// Returns where mail for `did` goes: the DID of a mediator, or the address of one.
+/// Returns where mail for `did` goes first: the DID of a mediator, or the address of one.
 ///
 /// # Errors
 /// If its document has no service.
 pub fn endpoint(did: &str) -> Result<String> {
-    let service = document(did)?.service.into_iter().next().map(|service| service.service_endpoint);
-    match service {
-        Some(ServiceKind::DIDCommMessaging { value }) => Ok(value.uri),
-        _ => Err(Problem::broken("the DID names no place for mail")),
-    }
+    let first = endpoints(did)?.into_iter().next();
+    first.ok_or_else(|| Problem::broken("the DID names no place for mail"))
+}
+
+/// Returns all places where mail for `did` goes, in its order (RL-64).
+///
+/// # Errors
+/// If it is no did:peer:2.
+pub fn endpoints(did: &str) -> Result<Vec<String>> {
+    let uri = |service: Service| match service.service_endpoint {
+        ServiceKind::DIDCommMessaging { value } => Some(value.uri),
+        _ => None,
+    };
+    Ok(document(did)?.service.into_iter().filter_map(uri).collect())
+}
+
+/// Returns the id of the service of `did` through which mail goes to `mediator`, if it has one.
+///
+/// # Errors
+/// If it is no did:peer:2.
+pub fn service_at(did: &str, mediator: &str) -> Result<Option<String>> {
+    let is_there = |service: &Service| matches!(&service.service_endpoint, ServiceKind::DIDCommMessaging { value } if value.uri == mediator);
+    Ok(document(did)?.service.into_iter().find(is_there).map(|service| service.id))
 }
 
 /// Reads a multikey of this kind.

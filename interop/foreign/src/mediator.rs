@@ -104,6 +104,11 @@ impl Mailbox {
         Ok(mailbox)
     }
 
+    /// Returns the DID of the mediator.
+    pub fn mediator(&self) -> &str {
+        &self.mediator
+    }
+
     /// Asks how many messages wait.
     ///
     /// # Errors
@@ -129,7 +134,7 @@ impl Mailbox {
     /// # Errors
     /// If it cannot be sealed or the socket is gone.
     pub async fn write(&mut self, kid: &str, type_: &str, body: Value, threads: Threads) -> Result<String> {
-        let (id, text) = post::to_party(&self.own, kid, type_, body, threads).await?;
+        let (id, text) = post::to_party(&self.own, &self.mediator, kid, type_, body, threads).await?;
         self.send(WebSocket::text(text)).await?;
         Ok(id)
     }

@@ -8,7 +8,7 @@
 use didcomm::{Message, MessageBuilder, PackEncryptedOptions, UnpackOptions};
 use serde_json::Value;
 
-use crate::documents::{Connection, Documents};
+use crate::documents::{Connection, Documents, service_at};
 use crate::{Problem, Result, new_id, now};
 
 /// How long a message is worth reading, in seconds (RL-05, RM-17).
@@ -72,12 +72,14 @@ pub async fn to_mediator(
     Ok((id, packed.map_err(Problem::broken)?.0))
 }
 
-/// Seals a message for the key `kid` of a party and wraps it for the party's mediator; also returns the message's id.
+/// Seals a message for the key `kid` of a party and wraps it for `mediator`, which is one of the party's; also returns the message's
+/// id.
 ///
 /// # Errors
 /// What the library says.
 pub async fn to_party(
     own: &Connection,
+    mediator: &str,
     kid: &str,
     type_: &str,
     body: Value,
@@ -85,7 +87,12 @@ pub async fn to_party(
 ) -> Result<(String, String)> {
     let did = kid.split('#').next().unwrap_or_default();
     let (id, message) = build(own, did, type_, body, threads);
-    let options = PackEncryptedOptions { protect_sender: true, ..PackEncryptedOptions::default() };
+    // Without a name the library takes the first of them.
+    let options = PackEncryptedOptions {
+        protect_sender: true,
+        messaging_service: service_at(did, mediator)?,
+        ..PackEncryptedOptions::default()
+    };
     let packed =
         message.finalize().pack_encrypted(kid, Some(&own.did), None, &Documents, own, &options).await;
     Ok((id, packed.map_err(Problem::broken)?.0))

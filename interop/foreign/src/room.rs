@@ -1,10 +1,10 @@
 //! The way into a room: the link (`spec/invite.md`), the seat, the roster and the signatures over it (`spec/room.md`).
 
-use serde_json::{Value, json};
 use rand_core::Rng as _;
+use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
-use crate::documents::{endpoint, x25519};
+use crate::documents::{endpoints, x25519};
 use crate::identity::{Identity, identity_of, verify};
 use crate::mediator::{Mailbox, is_problem, refusal};
 use crate::post::{Received, Threads};
@@ -28,8 +28,8 @@ pub struct Invitation {
     pub hash: [u8; 32],
     /// The host's connection DID.
     pub host: String,
-    /// The DID of the host's mediator.
-    pub mediator: String,
+    /// The DIDs of the host's mediators, at least one.
+    pub mediators: Vec<String>,
 }
 
 impl Invitation {
@@ -43,11 +43,12 @@ impl Invitation {
             return Err(Problem::broken("the invitation has ended"));
         }
         let host = text(&invitation, "from")?;
-        let mediator = endpoint(&host)?;
-        if !mediator.starts_with("did:") {
+        let mut mediators = endpoints(&host)?;
+        mediators.retain(|mediator| mediator.starts_with("did:"));
+        if mediators.is_empty() {
             return Err(Problem::broken("the host names no mediator"));
         }
-        Ok(Self { room: text(&invitation, "id")?, hash: Sha256::digest(&bytes).into(), host, mediator })
+        Ok(Self { room: text(&invitation, "id")?, hash: Sha256::digest(&bytes).into(), host, mediators })
     }
 }
 
@@ -121,6 +122,8 @@ pub struct Party {
 pub struct Roster {
     /// The round hash.
     pub hash: [u8; 32],
+    /// The DID of the mediator on which the circuits meet.
+    pub relay: String,
     /// The others, in order of their index. All are lower than that of this party.
     pub others: Vec<Party>,
     /// This party, which came last.
@@ -200,7 +203,9 @@ async fn roster(
     if json["room"] != invitation.room || json["invitation"] != b64url(invitation.hash) {
         return Err(wrong("another room"));
     }
-    if json["relay"] != invitation.mediator {
+    // The one with which the host goes on when the room is full, not always the first (RM-80).
+    let relay = text(&json, "relay")?;
+    if !invitation.mediators.contains(&relay) {
         return Err(wrong("another relay"));
     }
     let mut others: Vec<Party> = Vec::new();
@@ -218,7 +223,7 @@ async fn roster(
     let own = last.ok_or_else(|| wrong("this party is not the last"))?;
     let host = others.first().filter(|host| host.did == invitation.host);
     let host = host.ok_or_else(|| wrong("another host"))?.identity.clone();
-    let roster = Roster { hash: Sha256::digest(bytes).into(), others, own };
+    let roster = Roster { hash: Sha256::digest(bytes).into(), relay, others, own };
     verify(&host, &roster.signed_bytes(), signature).await?;
     Ok(roster)
 }

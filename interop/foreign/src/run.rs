@@ -82,6 +82,10 @@ impl Run {
         roster: Roster,
         established: Vec<Established>,
     ) -> Result<Self> {
+        // All of this party is on one socket.
+        if roster.relay != mailbox.mediator() {
+            return Err(Problem::broken("the circuits meet at another mediator than that of the mailbox"));
+        }
         let mut peers = Vec::new();
         for (party, established) in roster.others.iter().zip(established) {
             let mut token = [0; 32];

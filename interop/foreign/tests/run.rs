@@ -3,6 +3,8 @@
 
 mod support;
 
+use std::time::Duration;
+
 use didagent_foreign::documents::Connection;
 use didagent_foreign::identity::Identity;
 use didagent_foreign::mediator::Mailbox;
@@ -10,13 +12,14 @@ use didagent_foreign::room::{Guest, Invitation, join};
 use didagent_foreign::run::Run;
 use didagent_foreign::{Problem, Result, handshake};
 use support::{Stage, program};
+use tokio::time::timeout;
 
-/// Makes an identity with a mailbox at the mediator of the host.
-async fn arrive(invitation: &Invitation, seed: u8) -> (Mailbox, Guest) {
+/// Makes an identity with a mailbox at a mediator of the host.
+async fn arrive(mediator: &str, seed: u8) -> (Mailbox, Guest) {
     let identity = Identity::generate().unwrap();
-    let own = Connection::new(&identity, [seed; 32], &invitation.mediator);
+    let own = Connection::new(&identity, [seed; 32], mediator);
     let link = identity.link(&own.did, 1_800_000_000).unwrap();
-    let mailbox = Mailbox::open(own, &invitation.mediator).await.unwrap();
+    let mailbox = Mailbox::open(own, mediator).await.unwrap();
     (mailbox, Guest::new(identity, "foreigner", link))
 }
 
@@ -44,7 +47,7 @@ async fn takes_part(numbers: &[u32], result: &str) {
         guests.push(stage.guest(&link, *number));
         host.event("party.joined").await;
     }
-    let (mailbox, guest) = arrive(&invitation, 7).await;
+    let (mailbox, guest) = arrive(&invitation.mediators[0], 7).await;
     let mut run = meet(mailbox, &guest, &invitation).await.unwrap();
     run.ready(&guest, run.round()).await.unwrap();
     let finished = run.program(&program(numbers[numbers.len() - 1])).await.unwrap();
@@ -72,13 +75,47 @@ async fn a_foreign_party_takes_part_in_a_run_of_three() {
     takes_part(&[2, 9, 5], "sum 16 product 90 winner 1").await;
 }
 
+/// Decides RM-22, RM-80.
+#[tokio::test]
+async fn a_foreign_party_goes_on_at_the_hosts_second_mediator_when_the_first_is_lost() {
+    let mut stage = Stage::new().await;
+    let (_second, second) = stage.second_mediator().await;
+    let (mut host, link) = stage.host_at(&[&stage.link, &second], 2, 6).await;
+    let invitation = Invitation::read(&link).unwrap();
+    let [_, second] = invitation.mediators.as_slice() else { panic!("not two mediators") };
+    let (mut mailbox, guest) = arrive(second, 8).await;
+    // Only when its mailbox there stands does the host answer, here with a refusal that costs nothing.
+    let other = Invitation { hash: [7; 32], ..invitation.clone() };
+    let answer = loop {
+        if let Ok(answer) = timeout(Duration::from_secs(2), join(&mut mailbox, &guest, &other)).await {
+            break answer;
+        }
+    };
+    assert_eq!(refused_with(&answer.unwrap_err()), "e.p.room.unknown");
+    stage.mediator.take().unwrap().kill().await;
+    loop {
+        let warning = host.event("warning").await;
+        if warning["message"].as_str().is_some_and(|message| message.contains("takes its place")) {
+            break;
+        }
+    }
+    let (mailbox, guest) = arrive(second, 7).await;
+    let mut run = meet(mailbox, &guest, &invitation).await.unwrap();
+    run.ready(&guest, run.round()).await.unwrap();
+    let finished = run.program(&program(7)).await.unwrap();
+    run.leave().await.unwrap();
+    assert!(finished.status.success(), "{}", String::from_utf8_lossy(&finished.stderr));
+    let (code, lines) = host.end().await;
+    assert_eq!(code, Some(0), "{lines:#?}");
+}
+
 /// Decides IV-02, RM-10, RM-13, RM-41, RM-42.
 #[tokio::test]
 async fn a_foreign_party_that_breaks_a_rule_is_refused_and_told_why() {
     let stage = Stage::new().await;
     let (host, link) = stage.host(2, 6).await;
     let invitation = Invitation::read(&link).unwrap();
-    let (mut mailbox, mut guest) = arrive(&invitation, 7).await;
+    let (mut mailbox, mut guest) = arrive(&invitation.mediators[0], 7).await;
 
     // Another invitation than the one that was sent: no seat.
     let other = Invitation { hash: [7; 32], ..invitation.clone() };

@@ -44,13 +44,15 @@ impl Process {
 
     /// The next event of this type.
     pub async fn event(&mut self, type_: &str) -> Value {
+        let mut last = Value::Null;
         while let Some(line) = self.line().await {
             let event: Value = serde_json::from_str(&line).unwrap();
             if event["type"] == type_ {
                 return event;
             }
+            last = event;
         }
-        panic!("it ended without {type_}: {}", self.errors());
+        panic!("it ended without {type_}, after {last}: {}", self.errors());
     }
 
     /// Waits for its end; returns its exit code and the lines that were not read.
@@ -63,6 +65,11 @@ impl Process {
         (status.code(), lines)
     }
 
+    /// Ends it at once.
+    pub async fn kill(mut self) {
+        self.child.kill().await.unwrap();
+    }
+
     /// What it wrote to stderr so far.
     pub fn errors(&self) -> String {
         fs::read_to_string(&self.errors).unwrap()
@@ -72,7 +79,8 @@ impl Process {
 /// A mediator, and a folder for homes.
 #[derive(Debug)]
 pub struct Stage {
-    mediator: Process,
+    /// The mediator, while it runs.
+    pub mediator: Option<Process>,
     /// The mediator's link.
     pub link: String,
     folder: tempfile::TempDir,
@@ -82,17 +90,27 @@ impl Stage {
     /// Starts the mediator on a free port.
     pub async fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
-        let mut command = agent();
-        command.args(["mediator", "serve", "--listen", "127.0.0.1:0"]);
-        let mut mediator = Process::start(command, folder.path().join("mediator.txt"));
-        let link = mediator.line().await.expect("the mediator gave no link");
-        Self { mediator, link, folder }
+        let (mediator, link) = start_mediator(folder.path().join("mediator.txt")).await;
+        Self { mediator: Some(mediator), link, folder }
+    }
+
+    /// Starts a second mediator; returns it and its link.
+    pub async fn second_mediator(&self) -> (Process, String) {
+        start_mediator(self.folder.path().join("second.txt")).await
     }
 
     /// Starts the host of a room for so many, with the program and its number; returns it and the room's link.
     pub async fn host(&self, parties: usize, number: u32) -> (Process, String) {
+        self.host_at(&[&self.link], parties, number).await
+    }
+
+    /// The same for a host that has mailboxes at several mediators.
+    pub async fn host_at(&self, mediators: &[&str], parties: usize, number: u32) -> (Process, String) {
         let parties = parties.to_string();
-        let words = ["invite", "--parties", &parties, "--mediator", &self.link, "--full"];
+        let mut words = vec!["invite", "--parties", &parties, "--full"];
+        // Of two, either one alone can open the inputs; the agent wants to hear that this is meant.
+        words.extend((parties == "2").then_some("--no-privacy"));
+        words.extend(mediators.iter().flat_map(|link| ["--mediator", link]));
         let mut host = self.party("host", &words, number);
         let link = host.event("room.invitation").await["link"].as_str().unwrap().to_owned();
         (host, link)
@@ -115,6 +133,14 @@ impl Stage {
 pub fn program(number: u32) -> Vec<OsString> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/programs/largest.py");
     vec![from_environment("DIDAGENT_TEST_PYTHON"), path.into(), number.to_string().into()]
+}
+
+async fn start_mediator(errors: PathBuf) -> (Process, String) {
+    let mut command = agent();
+    command.args(["mediator", "serve", "--listen", "127.0.0.1:0"]);
+    let mut mediator = Process::start(command, errors);
+    let link = mediator.line().await.expect("the mediator gave no link");
+    (mediator, link)
 }
 
 fn agent() -> Command {
