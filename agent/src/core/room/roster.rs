@@ -298,7 +298,7 @@ impl RosterIn {
             return wrong("number of parties");
         }
         // Shamir sharing with multiplication needs 2t < m; MPyC asserts it.
-        if 2 * body.threshold >= body.m {
+        if body.threshold >= body.m.div_ceil(2) {
             return wrong("threshold");
         }
         if body.round == 0 {

@@ -87,12 +87,14 @@ fn an_honest_roster_verifies_and_everybody_can_sign_it() {
 #[test]
 fn each_lie_is_named() {
     type Change = fn(&mut RosterBody, &[Identity]);
-    let lies: [(Change, RosterError); 11] = [
+    let lies: [(Change, RosterError); 12] = [
         (|body, _| body.room = "other".into(), RosterError::Wrong { what: "room" }),
         (|body, _| body.invitation.clear(), RosterError::Wrong { what: "invitation hash" }),
         (|body, _| body.relay = "did:peer:2.other".into(), RosterError::Wrong { what: "relay" }),
         (|body, _| body.m = 4, RosterError::Wrong { what: "number of parties" }),
         (|body, _| body.threshold = 2, RosterError::Wrong { what: "threshold" }),
+        // Twice this is 0 for whoever counts modulo 2^64.
+        (|body, _| body.threshold = 1 << 63, RosterError::Wrong { what: "threshold" }),
         (|body, _| body.threshold = 0, RosterError::Threshold { host: 0, ours: 1 }),
         (|body, _| body.parties[2].index = 1, RosterError::Party { index: 2, what: "index" }),
         (|body, _| body.parties[2].name = "a\u{1b}[2J".into(), RosterError::Party { index: 2, what: "name" }),
