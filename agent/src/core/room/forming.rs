@@ -11,7 +11,7 @@ use didagent_didcomm::protocols::{Body as _, Digest32};
 use rand_core::CryptoRng;
 
 use super::roster::Roster;
-use super::{Event, Member, Output, describe, describe_leave, leave, words};
+use super::{Assent, Event, Member, Output, describe, describe_leave, leave, words};
 use crate::core::invite::{Invitation, new_id};
 use crate::core::pairing::{Between, Handshakes, Outcome, PairingError};
 use crate::failure::{Failure, Kind};
@@ -39,8 +39,8 @@ pub(super) struct Forming {
     answered: BTreeSet<usize>,
     /// Peers whose session is confirmed.
     up: BTreeSet<usize>,
-    /// Parties whose signature over the roster verified, ourselves included, and what they had committed to.
-    ready: BTreeMap<usize, [u8; 32]>,
+    /// Parties whose signature over the roster verified, ourselves included, and what they showed.
+    ready: BTreeMap<usize, Assent>,
     /// Peers whose handshake does not complete or whose session ended, and until when we wait for better news of them.
     trouble: BTreeMap<usize, (Instant, Failure)>,
 }
@@ -127,15 +127,15 @@ impl Forming {
         if self.up.len() + 1 < self.roster.body().m {
             return;
         }
-        let nonce = member.nonce.shown();
-        if self.ready.insert(self.ours, nonce.0).is_some() {
+        let ours = Assent { nonce: member.nonce.shown(), signature: self.roster.sign(&member.identity) };
+        if self.ready.insert(self.ours, ours).is_some() {
             return;
         }
         let body = Ready {
             hash: Digest32(self.roster.hash()),
             index: u32::try_from(self.ours).unwrap_or(u32::MAX),
-            signature: self.roster.sign(&member.identity).to_vec(),
-            nonce,
+            signature: ours.signature.to_vec(),
+            nonce: ours.nonce,
         };
         for to in super::keys_of_others(&self.roster, &member.connection.did) {
             outputs.push_back(Output::send(to, body.message(new_id(rng)).pthid(room)));
@@ -159,7 +159,12 @@ impl Forming {
 
     /// Returns the words that people compare, once everybody is ready.
     pub(super) fn words(&self) -> Vec<&'static str> {
-        words::words(&self.roster.hash(), self.ready.values())
+        words::words(&self.roster.hash(), self.ready.values().map(|assent| &assent.nonce.0))
+    }
+
+    /// Returns what everybody who is ready showed, in order of the index.
+    pub(super) fn assents(&self) -> Vec<Assent> {
+        self.ready.values().copied().collect()
     }
 
     pub(super) fn roster(&self) -> &Roster {
@@ -260,14 +265,14 @@ impl Forming {
             return Err(Failure::new(Kind::Agreement, format!("{who} has another roster than this party")));
         }
         let signature = <[u8; 64]>::try_from(ready.signature.as_slice()).ok();
-        let verified =
-            signature.is_some_and(|signature| self.roster.verify_signature(peer, &signature).is_ok());
-        if !verified {
+        let Some(signature) =
+            signature.filter(|signature| self.roster.verify_signature(peer, signature).is_ok())
+        else {
             return Err(Failure::new(
                 Kind::RosterRefused,
                 format!("the signature of {who} over the roster does not verify"),
             ));
-        }
+        };
         let committed = self.roster.party(peer).map(|party| party.commitment);
         if committed != Some(words::commitment(&ready.nonce.0)) {
             return Err(Failure::new(
@@ -275,7 +280,7 @@ impl Forming {
                 format!("{who} shows another number than it had committed to"),
             ));
         }
-        if self.ready.insert(peer, ready.nonce.0).is_none() {
+        if self.ready.insert(peer, Assent { nonce: ready.nonce, signature }).is_none() {
             outputs.push_back(Output::Event(Event::PeerReady { index: peer }));
         }
         Ok(())

@@ -26,7 +26,7 @@ pub(crate) mod lookup;
 mod questions;
 pub mod roster;
 mod types;
-mod words;
+pub(crate) mod words;
 
 #[cfg(test)]
 mod tests;
@@ -49,7 +49,7 @@ pub use leave::describe_leave;
 use lobby::{GuestLobby, HostLobby};
 use lookup::{Lookup, Reading};
 use roster::Roster;
-pub use types::{Event, Input, Member, Now, Output, Seat, ThresholdRule};
+pub use types::{Assent, Event, Input, Member, Now, Output, Seat, ThresholdRule};
 pub use words::Nonce;
 
 /// How long a guest waits for the host's first answer. A host that runs answers in well under a second; the rest is for
@@ -300,8 +300,8 @@ impl Room {
             && forming.is_complete()
         {
             let roster = Box::new(forming.roster().clone());
-            let words = forming.words();
-            self.outputs.push_back(Output::Ready { roster: roster.clone(), words });
+            let (words, assents) = (forming.words(), forming.assents());
+            self.outputs.push_back(Output::Ready { roster: roster.clone(), words, assents });
             self.phase = Phase::Running(roster);
         }
     }

@@ -206,6 +206,11 @@ impl Roster {
         keys::verify_ed25519(public, &self.signed_bytes(), signature).map_err(|_| wrong)
     }
 
+    /// Returns the Ed25519 key of the identity of party `index`.
+    pub(crate) fn signer(&self, index: usize) -> Option<&[u8; 32]> {
+        self.signers.get(index)
+    }
+
     fn signed_bytes(&self) -> Vec<u8> {
         [LABEL, &self.hash].concat()
     }
@@ -285,7 +290,10 @@ impl RosterIn {
     }
 
     /// Checks everything that needs no knowledge of our own.
-    fn check(self, documents: &Documents) -> Result<Roster, RosterError> {
+    ///
+    /// # Errors
+    /// [`RosterError`] names the first thing that does not fit.
+    pub(crate) fn check(self, documents: &Documents) -> Result<Roster, RosterError> {
         if self.bytes.len() > MAX_ROSTER_BYTES {
             return Err(RosterError::Malformed);
         }

@@ -128,7 +128,13 @@ impl Table {
                 Output::Resolve { did } => self.lookups.push_back((at, did)),
                 Output::Event(event) => seat.events.push(event),
                 Output::Connect { peer, .. } => drop(seat.connected.insert(peer)),
-                Output::Ready { roster, words } => (seat.ready, seat.words) = (Some(roster), words),
+                Output::Ready { roster, words, assents } => {
+                    assert!(assents.iter().enumerate().all(|(index, assent)| {
+                        roster.verify_signature(index, &assent.signature).is_ok()
+                    }));
+                    assert_eq!(assents.len(), roster.body().m);
+                    (seat.ready, seat.words) = (Some(roster), words);
+                }
                 Output::Failed(failure) => drop(seat.failed.get_or_insert(failure)),
                 Output::Timeout(_) => return,
             }

@@ -7,6 +7,7 @@ use didagent_bridge::manifest::{Difference, Manifest};
 use didagent_didcomm::did::DidDocument;
 use didagent_didcomm::envelope::Authenticated;
 use didagent_didcomm::message::Message;
+use didagent_didcomm::protocols::Digest32;
 use didagent_didcomm::protocols::room::Leave;
 use didagent_session::Established;
 
@@ -128,6 +129,8 @@ pub enum Output {
         roster: Box<Roster>,
         /// The words that people compare.
         words: Vec<&'static str>,
+        /// What each party showed, in order of the index.
+        assents: Vec<Assent>,
     },
     /// The room cannot go on.
     Failed(Failure),
@@ -139,6 +142,15 @@ impl Output {
     pub(super) fn send(to: impl Into<String>, message: Message) -> Self {
         Self::Send { to: to.into(), message: Box::new(message) }
     }
+}
+
+/// What a party showed when it was ready (RM-40, RM-44).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Assent {
+    /// The number that it had committed to.
+    pub nonce: Digest32,
+    /// Its signature over the roster.
+    pub signature: [u8; 64],
 }
 
 /// What people are shown.

@@ -42,18 +42,18 @@ impl Nonce {
     }
 
     /// Shows it.
-    pub(super) fn shown(&self) -> Digest32 {
+    pub(in crate::core) fn shown(&self) -> Digest32 {
         Digest32(self.0)
     }
 }
 
 /// Returns the commitment to a nonce that was shown.
-pub(super) fn commitment(nonce: &[u8; 32]) -> Digest32 {
+pub(crate) fn commitment(nonce: &[u8; 32]) -> Digest32 {
     Digest32(Sha256::new().chain_update(COMMIT).chain_update(nonce).finalize().into())
 }
 
 /// Returns the words of a roster with this hash, for the nonces of all parties in order of their index.
-pub(super) fn words<'a>(
+pub(crate) fn words<'a>(
     round_hash: &[u8; 32],
     nonces: impl IntoIterator<Item = &'a [u8; 32]>,
 ) -> Vec<&'static str> {
