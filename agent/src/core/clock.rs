@@ -61,6 +61,14 @@ pub fn utc(seconds: u64) -> String {
     format!("{year:04}-{month:02}-{day:02} {:02}:{:02} UTC", rest / 3600, rest % 3600 / 60)
 }
 
+/// Writes UTC seconds as `20260131T235901Z`: the order of such names is that of the times.
+pub fn utc_digits(seconds: u64) -> String {
+    let (days, rest) = (seconds / 86_400, seconds % 86_400);
+    let (year, month, day) = date(days);
+    let (hour, minute, second) = (rest / 3600, rest % 3600 / 60, rest % 60);
+    format!("{year:04}{month:02}{day:02}T{hour:02}{minute:02}{second:02}Z")
+}
+
 /// Returns year, month and day of the day with this number since 1970-01-01 in the Gregorian calendar.
 fn date(days: u64) -> (u64, u64, u64) {
     // Counted from a 1 March, so that the leap day is the last day of a year: 719,468 days before 1970 year 0 begins.
@@ -95,6 +103,7 @@ mod tests {
         ] {
             assert_eq!(utc(seconds), expected);
         }
+        assert_eq!(utc_digits(68_169_599), "19720228T235959Z");
         assert!(utc(u64::MAX).ends_with("UTC"), "a stranger's number is no panic");
     }
 

@@ -26,6 +26,7 @@ pub mod room;
 pub mod seen;
 pub mod share;
 pub mod status;
+pub mod transcript;
 pub mod who;
 
 /// A seeded generator for tests; never for keys that guard anything.
