@@ -92,6 +92,10 @@ failures! {
     NoKeyAgreement = "E0907", 8, "The document of a party or a mediator lists no X25519 key for key agreement, so nothing can be encrypted to it. Documents that `didagent identity new` writes always have one.";
     DidFeatureMissing = "E0908", 2, "The DID is of a method that this program resolves only if it is built for it: did:webvh needs the Cargo feature `webvh`. Build it with the command of the message, or ask for a did:web of the same subject; many have one.";
     DidKeyUnlisted = "E0909", 8, "The document of the did:web that you want to take part as does not list this home's key under assertionMethod, so nobody would believe that it is you. `didagent identity show --domain HOST` prints the document that belongs on the web site; the document that is there may be an older one, or that of another home.";
+    TranscriptUnreadable = "E1001", 2, "The file is no transcript of a run, or only a part of one; `didagent verify` takes what a run leaves in the folder `runs` of its home, or where `--transcript` said.";
+    TranscriptBroken = "E1002", 8, "Something in the transcript does not hold: it was changed after it was signed, or somebody who signed it lied; the message names the first such thing. Nothing in the file can be relied on. Ask its owner for the original, and other parties of the run for theirs.";
+    TranscriptUnchecked = "E1003", 8, "A party of the transcript has an identity that has to be looked up, a did:web, and `didagent verify` asks nobody. So nothing is said about the file, good or bad.";
+    TranscriptsDiffer = "E1004", 8, "Each of the transcripts holds, but they do not fit together, or not the program that they are compared with; the message has both sides. Somebody who signed one of them lied, or they are of different runs.";
 }
 
 impl Kind {

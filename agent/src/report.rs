@@ -7,6 +7,7 @@ use didagent_bridge::manifest::Difference;
 
 use crate::core::contacts::Acquaintance;
 use crate::core::room::roster::Roster;
+use crate::core::transcript::Traffic;
 use crate::failure::Failure;
 
 /// One thing that happened, in the order in which it did.
@@ -173,6 +174,11 @@ pub enum Report {
     RunIdle,
     /// The program is asked to end, which may take it some seconds.
     RunStopping,
+    /// A transcript of the run was written.
+    Transcript {
+        /// Where.
+        path: PathBuf,
+    },
     /// The program ended, or was stopped.
     RunExited(RunExited),
     /// Something that a person should know.
@@ -216,12 +222,15 @@ pub struct RunExited {
     pub bytes_up: u64,
     /// Bytes from the other parties to MPyC.
     pub bytes_down: u64,
+    /// The same for each of them, in order of the index.
+    pub peers: Vec<Traffic>,
 }
 
 impl RunExited {
     /// A run of which nothing but the exit code is known.
     pub(crate) fn unknown(code: u8) -> Self {
-        Self { code, program: None, reason: None, elapsed: Duration::ZERO, bytes_up: 0, bytes_down: 0 }
+        let (bytes_up, bytes_down, peers) = (0, 0, Vec::new());
+        Self { code, program: None, reason: None, elapsed: Duration::ZERO, bytes_up, bytes_down, peers }
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod dids;
 mod times;
+mod transcripts;
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -16,6 +17,7 @@ use crate::io::demo::NAMES;
 use crate::io::engine::Comparing;
 pub(super) use dids::{ResolveArgs, WebArgs};
 pub(super) use times::{Expiry, Pause};
+pub(super) use transcripts::{TranscriptArgs, VerifyArgs};
 
 /// Secure multiparty computation between people who share nothing but a chat.
 #[derive(Debug, Parser)]
@@ -126,6 +128,15 @@ pub(super) enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Check what a run left, offline: who agreed to run what, and what became of it
+    ///
+    /// A transcript has everybody's signature over parties, program and parameters, and what one party says of its run. Several
+    /// parties' transcripts of one run are held against each other. Nothing is sent, and no home is needed.
+    #[command(after_help = "Examples:
+  didagent verify ~/.local/share/didagent/runs/20260131T093042Z-3f1c9a07.json
+  didagent verify alice.json bob.json carol.json --program vote.py
+  didagent verify alice.json --json")]
+    Verify(VerifyArgs),
     /// Try everything on this machine: a mediator, an invitation, several parties, one real MPyC run
     Demo(DemoArgs),
     /// Run a mediator inside this program
@@ -319,6 +330,8 @@ pub(super) struct RoomArgs {
     pub(super) patience: PatienceArgs,
     #[command(flatten)]
     pub(super) comparing: ComparingArgs,
+    #[command(flatten)]
+    pub(super) transcripts: TranscriptArgs,
     /// Write events as lines of JSON on stdout, the program's output among them
     #[arg(long)]
     pub(super) json: bool,

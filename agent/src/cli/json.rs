@@ -117,6 +117,9 @@ fn event(report: &Report) -> Value {
         Report::RunOutput { line } => json!({"v": 1, "type": "run.output", "stream": "stdout", "line": line}),
         Report::RunStopping => json!({"v": 1, "type": "run.stopping"}),
         Report::RunIdle => json!({"v": 1, "type": "run.idle"}),
+        Report::Transcript { path } => {
+            json!({"v": 1, "type": "run.transcript", "path": path.to_string_lossy()})
+        }
         Report::RunExited(exited) => run_exited(exited),
         Report::Warning(text) => json!({"v": 1, "type": "warning", "message": text}),
         Report::Failed(failure) => error(failure),

@@ -11,6 +11,7 @@ mod privacy;
 mod qr;
 mod screen;
 mod status;
+mod verify;
 
 use std::io::Write as _;
 use std::process::ExitCode;
@@ -71,6 +72,7 @@ async fn dispatch(cli: Cli) -> u8 {
     let command = match cli.command {
         Command::Demo(args) => return demo::run(args).await,
         Command::Explain { code } => return data(explain(&code)),
+        Command::Verify(args) => return verified(verify::run(&args)),
         Command::Supervise { socket, command } => return supervise::supervise(&socket, &command).await,
         command => command,
     };
@@ -97,7 +99,11 @@ async fn dispatch(cli: Cli) -> u8 {
         Command::Identity { command } => data(identity::run(&home, &command)),
         Command::Did { command: DidCommand::Resolve(args) } => data(did::resolve(&home, &args).await),
         Command::Contacts { json } => data(contacts(&home, json)),
-        Command::Demo(_) | Command::Explain { .. } | Command::Supervise { .. } | Command::Mediator { .. } => {
+        Command::Demo(_)
+        | Command::Explain { .. }
+        | Command::Verify(_)
+        | Command::Supervise { .. }
+        | Command::Mediator { .. } => {
             fail(&Failure::new(Kind::Other, "this command was to be started earlier"))
         }
     }
@@ -116,6 +122,7 @@ async fn take_part(home: Home, role: Role, room: RoomArgs, qr: bool) -> u8 {
         patience: room.patience.duration(),
         command: room.command,
         comparing: room.comparing.into(),
+        keeping: room.transcripts.into(),
         capture: room.json,
         web: room.web.into_web(),
     };
@@ -192,6 +199,14 @@ fn data(result: Result<String, Failure>) -> u8 {
                 _ => 0,
             }
         }
+        Err(failure) => fail(&failure),
+    }
+}
+
+/// Prints what became of a verification, which may be text of a failure too.
+fn verified(result: Result<(String, u8), Failure>) -> u8 {
+    match result {
+        Ok((text, code)) => data(Ok(text)).max(code),
         Err(failure) => fail(&failure),
     }
 }

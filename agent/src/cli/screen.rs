@@ -138,6 +138,7 @@ impl Reporter for Screen {
             Report::RunOutput { line } => drop(writeln!(std::io::stdout(), "{line}")),
             Report::RunStopping => eprintln!("  stopping the program; Ctrl-C again leaves at once ..."),
             Report::RunIdle => eprintln!("  MPyC has finished; Ctrl-C to leave"),
+            Report::Transcript { path } => eprintln!("  transcript: {}", path.display()),
             Report::RunExited(exited) => {
                 for line in ending(exited) {
                     eprintln!("{line}");
@@ -185,7 +186,7 @@ fn table(
 }
 
 /// Says what everybody agreed to run, and what could not be compared.
-fn program(roster: &Roster) -> Vec<String> {
+pub(super) fn program(roster: &Roster) -> Vec<String> {
     let body = roster.body();
     let named = |kind| {
         let parties = body.parties.iter().filter(|party| party.program == kind);

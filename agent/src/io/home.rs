@@ -9,6 +9,7 @@
 //! HOME/engine.lock     0600  locked while an engine runs; says who holds it
 //! HOME/engine.sock     0600  where other commands on the home attach
 //! HOME/run/            0700  files of the current run, removed at its end
+//! HOME/runs/           0700  transcripts of the newest runs (`io::transcripts`)
 //! ```
 //!
 //! A file is replaced as a whole: written beside, flushed, renamed. A full disk leaves the old one.

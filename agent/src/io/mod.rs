@@ -27,6 +27,7 @@ mod runtime;
 mod standstill;
 pub(crate) mod stdout;
 pub(crate) mod supervise;
+pub(crate) mod transcripts;
 mod websocket;
 
 use std::time::{SystemTime, UNIX_EPOCH};

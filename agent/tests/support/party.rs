@@ -179,6 +179,7 @@ pub fn bare(binary: &std::path::Path) -> Command {
         "DIDAGENT_LINK",
         "DIDAGENT_LOG",
         "DIDAGENT_MEDIATOR",
+        "DIDAGENT_NO_TRANSCRIPT",
         "DIDAGENT_PATIENCE",
         "DIDAGENT_PYTHON",
         "MPYC_NOPRSS",

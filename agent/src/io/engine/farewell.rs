@@ -72,6 +72,7 @@ impl Engine {
                 let mut exited = self.end_run(run, end, reporter).await;
                 exited.reason = exited.reason.map(|failure| self.or_standstill(failure));
                 let goodbye = goodbye_after(exited.reason.as_ref(), exited.code);
+                self.write_transcript(&exited, reporter);
                 reporter.report(&Report::RunExited(exited.clone()));
                 (goodbye, exited.code)
             }

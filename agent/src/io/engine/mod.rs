@@ -24,6 +24,7 @@ mod run;
 mod share;
 mod spare;
 mod start;
+mod transcript;
 mod vain;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
@@ -46,6 +47,7 @@ use crate::core::room::roster::Roster;
 use crate::core::room::{self, Input, Now, Output, Room, describe};
 use crate::core::seen::Seen;
 use crate::core::share::LinkForm;
+use crate::core::transcript::Record;
 use crate::failure::{Failure, Kind};
 use crate::io::clock::sleep_until;
 use crate::io::home::{EngineLock, Home, RunDir};
@@ -55,6 +57,7 @@ use crate::io::peer::{Ended, FromPeer, Peer, SessionStream};
 pub use crate::io::program::Comparing;
 use crate::io::program::Program;
 use crate::io::standstill::Standstill;
+pub use crate::io::transcripts::Keeping;
 use crate::io::websocket::{FromMediator, MediatorLink};
 use crate::io::{SystemRng, stdout, unix_now};
 use crate::report::{PathReport, Report, Reporter};
@@ -89,6 +92,8 @@ pub struct Plan {
     pub command: Vec<std::ffi::OsString>,
     /// How the program is compared with the others'.
     pub comparing: Comparing,
+    /// Which transcripts the run leaves.
+    pub keeping: Keeping,
     /// Capture the program's stdout and report it line by line.
     pub capture: bool,
     /// As whom, and whom the others' documents may be asked of.
@@ -184,6 +189,10 @@ struct Engine {
     /// Parties with whom a post-quantum handshake was completed.
     post_quantum: BTreeSet<usize>,
     roster: Option<Box<Roster>>,
+    /// What everybody signed, once the run has begun.
+    record: Option<Record>,
+    /// Which transcripts of it are left.
+    keeping: Keeping,
     /// When the room was full.
     full_at: Option<Instant>,
     program: Option<Program>,
@@ -377,7 +386,9 @@ impl Engine {
                     }
                 }
                 Output::Connect { peer, established } => self.connect(peer, *established)?,
-                Output::Ready { roster, words } => self.begin_run(roster, words, reporter).await?,
+                Output::Ready { roster, words, assents } => {
+                    self.begin_run(roster, (words, assents), reporter).await?;
+                }
                 Output::Failed(failure) => return Err(failure),
             }
         }

@@ -13,7 +13,8 @@ use super::connections::Connections;
 use super::vain::VainWait;
 use super::{End, Engine, interrupted, now};
 use crate::core::room::roster::Roster;
-use crate::core::room::{describe, describe_leave, leave};
+use crate::core::room::{Assent, describe, describe_leave, leave};
+use crate::core::transcript::{Record, Traffic};
 use crate::failure::{Failure, Kind};
 use crate::io::peer::{Ended, FromPeer, Peer, SessionStream};
 use crate::io::program::Running;
@@ -151,7 +152,7 @@ impl Engine {
     pub(super) async fn begin_run(
         &mut self,
         roster: Box<Roster>,
-        words: Vec<&'static str>,
+        (words, assents): (Vec<&'static str>, Vec<Assent>),
         reporter: &mut dyn Reporter,
     ) -> Result<(), Failure> {
         let acquaintances = self.remember(&roster)?;
@@ -169,6 +170,7 @@ impl Engine {
                 Failure::new(Kind::PortsBusy, format!("no local ports for MPyC: {error}"))
                     .hint("ss -tlnp    (shows who holds them; end those programs, then invite again)")
             })?;
+        self.record = Some(Record { roster: roster.clone(), assents, index: ours, began: unix_now() });
         reporter.report(&Report::Ready {
             ours,
             paths: self.paths(&roster),
@@ -363,6 +365,7 @@ impl Engine {
             let counts = run.bridge.counts(*peer);
             exited.bytes_up += counts.bytes_up;
             exited.bytes_down += counts.bytes_down;
+            exited.peers.push(Traffic { index: *peer, up: counts.bytes_up, down: counts.bytes_down });
         }
         tracing::info!(
             code,

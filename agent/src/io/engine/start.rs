@@ -42,6 +42,7 @@ const ASKS: usize = 16;
 pub(super) async fn start(plan: Plan, reporter: &mut dyn Reporter) -> Result<Engine, Failure> {
     let mut rng = system_rng()?;
     check_name(&plan.name)?;
+    let keeping = plan.keeping.check()?;
     // What a person typed wrong is said before anything is asked of the network.
     let invitation = match &plan.role {
         Role::Guest { link } => Some(Pasted::read(link)?),
@@ -180,6 +181,8 @@ pub(super) async fn start(plan: Plan, reporter: &mut dyn Reporter) -> Result<Eng
         early_streams: Vec::new(),
         post_quantum: BTreeSet::new(),
         roster: None,
+        record: None,
+        keeping,
         full_at: None,
         program,
         looked: Looked::new(),

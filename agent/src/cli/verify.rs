@@ -1,0 +1,147 @@
+//! `didagent verify`: whether transcripts of a run hold, offline, and what they say.
+//!
+//! Specification: `spec/transcript.md`, sections 3 and 4. It reads the files that it is given and nothing else. Not its concern: the
+//! checks themselves (`core::transcript`).
+
+use std::path::Path;
+
+use didagent_bridge::manifest::ProgramKind;
+use didagent_didcomm::protocols::b64url_encode;
+use didagent_didcomm::showable;
+use serde_json::{Value, json};
+
+use super::args::VerifyArgs;
+use super::screen::{privacy, program};
+use crate::core::clock::utc;
+use crate::core::room::describe;
+use crate::core::room::roster::Party;
+use crate::core::transcript::{
+    Misfit, Statement, Traffic, Transcript, TranscriptError, fits_program, together,
+};
+use crate::core::who::short;
+use crate::failure::{Failure, Kind};
+use crate::io::transcripts;
+
+/// Verifies, and returns what to print on stdout with the exit code. With `--json` a failure is a document too.
+///
+/// # Errors
+/// [`Kind::TranscriptUnreadable`], [`Kind::TranscriptBroken`], [`Kind::TranscriptUnchecked`], [`Kind::TranscriptsDiffer`], and
+/// [`Kind::Usage`] when the program cannot be read.
+pub(super) fn run(args: &VerifyArgs) -> Result<(String, u8), Failure> {
+    match (verify(args), args.json) {
+        (Ok(all), true) => Ok((document(&all).to_string(), 0)),
+        (Ok(all), false) => Ok((lines(&all, args.program.is_some()).join("\n"), 0)),
+        (Err(failure), true) => Ok((refusal(&failure).to_string(), failure.kind.exit())),
+        (Err(failure), false) => Err(failure),
+    }
+}
+
+fn verify(args: &VerifyArgs) -> Result<Vec<Transcript>, Failure> {
+    let all = args.files.iter().map(|path| read(path)).collect::<Result<Vec<_>, _>>()?;
+    together(&all).map_err(differ)?;
+    if let (Some(path), Some(first)) = (&args.program, all.first()) {
+        fits_program(first, &transcripts::sha256_of(path)?).map_err(differ)?;
+    }
+    Ok(all)
+}
+
+fn read(path: &Path) -> Result<Transcript, Failure> {
+    let bytes = transcripts::read(path)?;
+    Transcript::read(&bytes).map_err(|error| {
+        let kind = match error {
+            TranscriptError::NotOne => Kind::TranscriptUnreadable,
+            TranscriptError::Elsewhere { .. } => Kind::TranscriptUnchecked,
+            _ => Kind::TranscriptBroken,
+        };
+        Failure::new(kind, format!("{}: {error}", path.display()))
+    })
+}
+
+fn differ(misfit: Misfit) -> Failure {
+    Failure::new(Kind::TranscriptsDiffer, misfit.to_string())
+}
+
+fn lines(all: &[Transcript], compared: bool) -> Vec<String> {
+    let Some(first) = all.first() else { return Vec::new() };
+    let (roster, body) = (first.roster(), first.roster().body());
+    let what = match all.len() {
+        1 => "the transcript holds: all parties signed what follows".to_owned(),
+        count => format!("the {count} transcripts hold and fit together: all parties signed what follows"),
+    };
+    let mut lines = vec![what, format!("  round: {}", b64url_encode(roster.hash()))];
+    let width = body.parties.iter().map(|party| party.name.chars().count()).max().unwrap_or(0);
+    lines.extend(body.parties.iter().map(|party| {
+        let Party { index, name, identity, .. } = party;
+        format!("  party {index}  {name:width$}  {}", showable(identity, 200))
+    }));
+    lines.extend(program(roster));
+    if let Some(digest) = digest(first) {
+        let compared = if compared { ", that of the file" } else { "" };
+        lines.push(format!("  SHA-256 of the program: {digest}{compared}"));
+    }
+    lines.push(format!("  {}", privacy(body.m, body.threshold)));
+    lines.push(format!("  words: {}", first.words().join(" ")));
+    for one in all {
+        let Statement { index, began, ended, exit, program, reason, peers, .. } = one.statement();
+        let who = describe(roster, *index);
+        let seconds = ended - began;
+        lines.push(format!("{who}, {}, says and nobody else:", short_of(one, *index)));
+        lines.push(format!(
+            "  {} for {seconds} s, exit code {exit}{}",
+            utc(*began),
+            why(reason.as_deref(), *program)
+        ));
+        lines.extend(peers.iter().map(|Traffic { index, up, down }| {
+            format!("  with {}: {up} bytes out, {down} in", describe(roster, *index))
+        }));
+    }
+    lines
+}
+
+fn short_of(transcript: &Transcript, index: usize) -> String {
+    transcript.roster().party(index).map(|party| short(&party.identity)).unwrap_or_default()
+}
+
+/// Says why a run ended as it did, if it is told.
+fn why(reason: Option<&str>, program: Option<u8>) -> String {
+    match (reason, program) {
+        (Some(reason), Some(_)) => {
+            format!(" of its program, most likely because of {reason} (didagent explain {reason})")
+        }
+        (Some(reason), None) => format!(", stopped because of {reason} (didagent explain {reason})"),
+        (None, _) => String::new(),
+    }
+}
+
+fn digest(transcript: &Transcript) -> Option<&str> {
+    let manifest = transcript.roster().body().manifest.as_ref()?;
+    let is_compared = manifest.kind() == ProgramKind::Python;
+    manifest.program.sha256.as_deref().filter(|_| is_compared)
+}
+
+fn document(all: &[Transcript]) -> Value {
+    let Some(first) = all.first() else { return Value::Null };
+    let body = first.roster().body();
+    let party = |party: &Party| json!({"index": party.index, "name": party.name, "identity": party.identity, "program": party.program});
+    json!({
+        "v": 1,
+        "holds": true,
+        "round": b64url_encode(first.roster().hash()),
+        "m": body.m,
+        "threshold": body.threshold,
+        "manifest": body.manifest,
+        "parties": body.parties.iter().map(party).collect::<Vec<_>>(),
+        "words": first.words(),
+        "statements": all.iter().map(Transcript::statement).collect::<Vec<_>>(),
+    })
+}
+
+fn refusal(failure: &Failure) -> Value {
+    json!({
+        "v": 1,
+        "holds": false,
+        "code": failure.kind.code(),
+        "exit": failure.kind.exit(),
+        "message": failure.message,
+    })
+}
