@@ -4,6 +4,8 @@ use std::collections::HashMap;
 
 use didagent::core::identity::Identity;
 use didagent::core::room::roster::{Expected, RosterBody, RosterIn};
+use didagent::core::transcript::{Transcript, together};
+use didagent_didcomm::protocols::Digest32;
 use didagent_mediator::fuzzing;
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng as _;
@@ -22,6 +24,30 @@ pub(crate) fn member(index: u8) -> Identity {
     Identity::generate(&mut ChaCha20Rng::from_seed([index; 32]))
 }
 
+/// The nonce of party `index`.
+pub(crate) fn nonce(index: u8) -> Digest32 {
+    Digest32([index; 32])
+}
+
+/// What commits to a nonce, `spec/room.md`, RM-44.
+pub(crate) fn commitment(nonce: &Digest32) -> Digest32 {
+    Digest32(Sha256::new().chain_update(b"didagent-commit/1").chain_update(nonce.0).finalize().into())
+}
+
+/// A transcript of a run. What is accepted is of one of the parties that it names, and no second one of that party.
+pub(crate) fn transcript(input: &[u8]) -> Outcome {
+    let read = Transcript::read(input);
+    if let Ok(transcript) = &read {
+        let (statement, body) = (transcript.statement(), transcript.roster().body());
+        assert!(statement.index < body.m && statement.peers.len() == body.m - 1);
+        assert!(statement.began <= statement.ended);
+        assert_eq!((statement.round.0, transcript.words().len()), (transcript.roster().hash(), 4));
+        assert_eq!(together(std::slice::from_ref(transcript)), Ok(()));
+        assert!(together(&[transcript.clone(), transcript.clone()]).is_err());
+    }
+    Outcome::of(&read)
+}
+
 /// A roster that the host really signed, whatever it says: the bytes stay as they were, and what is accepted holds together.
 pub(crate) fn roster(input: &[u8]) -> Outcome {
     let (host, ours) = (member(0), member(1));
@@ -36,6 +62,8 @@ pub(crate) fn roster(input: &[u8]) -> Outcome {
         identity: ours.did(),
         did: &our_did,
         threshold: None,
+        manifest: None,
+        commitment: commitment(&nonce(1)),
         documents: &HashMap::new(),
     };
     let verified = RosterIn::new(input.to_vec()).verify(&expected, &signature);

@@ -51,7 +51,7 @@ impl Outcome {
 pub type Target = fn(&[u8]) -> Outcome;
 
 /// Every target by the name of its binary and of its corpus.
-pub const TARGETS: [(&str, Target); 30] = [
+pub const TARGETS: [(&str, Target); 31] = [
     ("session_hello", session::hello),
     ("session_frames", session::frames),
     ("session_record", session::record),
@@ -79,6 +79,7 @@ pub const TARGETS: [(&str, Target); 30] = [
     ("feature_queries", bodies::feature_queries),
     ("relay_frame", bodies::relay_frame),
     ("room_roster", agent::roster),
+    ("transcript", agent::transcript),
     ("identity_file", agent::identity),
     ("http_head", agent::http_head),
     ("http_body", agent::http_body),

@@ -83,6 +83,7 @@ replayed!(
     feature_queries,
     relay_frame,
     room_roster,
+    transcript,
     identity_file,
     http_head,
     http_body,

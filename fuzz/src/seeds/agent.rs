@@ -1,12 +1,15 @@
-//! Seeds of rosters, identity files and HTTP requests.
+//! Seeds of rosters, transcripts, identity files and HTTP requests.
 
 use std::collections::HashMap;
 
+use didagent::core::room::Assent;
 use didagent::core::room::roster::{Party, Roster, RosterBody};
+use didagent::core::transcript::{Outcome, Record, Traffic};
+use didagent_bridge::manifest::ProgramKind;
 use didagent_didcomm::protocols::b64url_encode;
 
 use super::{Seeds, flipped};
-use crate::agent::{MEDIATOR, member};
+use crate::agent::{MEDIATOR, commitment, member, nonce};
 
 pub(super) fn add(seeds: &mut Seeds) {
     rosters(seeds);
@@ -27,6 +30,8 @@ fn rosters(seeds: &mut Seeds) {
             link: identity.link(&connection, 1_700_000_000),
             did: connection.did,
             kid: connection.kid,
+            program: ProgramKind::ByHand,
+            commitment: commitment(&nonce(index)),
         }
     };
     let body = RosterBody {
@@ -37,6 +42,7 @@ fn rosters(seeds: &mut Seeds) {
         m: 3,
         threshold: 1,
         relay: MEDIATOR.into(),
+        manifest: None,
         parties: (0..3).map(party).collect(),
     };
     let valid = Roster::write(body.clone(), &HashMap::new()).expect("a roster");
@@ -53,6 +59,32 @@ fn rosters(seeds: &mut Seeds) {
     seeds.add(T, "bad-link", bad(|body| body.parties[2].link = body.parties[1].link.clone()));
     seeds.add(T, "bad-relay", bad(|body| body.relay.clear()));
     seeds.add(T, "bad-json", flipped(valid.bytes(), 0));
+    transcripts(seeds, valid);
+}
+
+fn transcripts(seeds: &mut Seeds, roster: Roster) {
+    const T: &str = "transcript";
+    let assent = |index| Assent { nonce: nonce(index), signature: roster.sign(&member(index)) };
+    let assents = (0..3).map(assent).collect();
+    let record = Record { roster: Box::new(roster.clone()), assents, index: 1, began: 1_800_000_000 };
+    let outcome = |exit, reason| Outcome {
+        ended: 1_800_000_005,
+        exit,
+        program: None,
+        reason,
+        peers: [0, 2].map(|index| Traffic { index, up: 100, down: 200 }).into(),
+    };
+    let valid = record.write(outcome(0, None), &member(1));
+    seeds.add(T, "valid", &valid);
+    seeds.add(T, "valid-stopped", record.write(outcome(125, Some("E0405")), &member(1)));
+    seeds.add(T, "bad-signer", record.write(outcome(0, None), &member(2)));
+    seeds.add(T, "bad-reason", record.write(outcome(0, Some("because")), &member(1)));
+    let lone = Outcome { peers: Vec::new(), ..outcome(0, None) };
+    seeds.add(T, "bad-peers", record.write(lone, &member(1)));
+    let mut unsigned = record;
+    unsigned.assents.pop();
+    seeds.add(T, "bad-ready", unsigned.write(outcome(0, None), &member(1)));
+    seeds.add(T, "bad-json", flipped(&valid, 0));
 }
 
 fn identities(seeds: &mut Seeds) {

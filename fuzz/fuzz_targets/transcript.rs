@@ -1,0 +1,4 @@
+//! See `didagent_fuzz::target("transcript")`.
+#![cfg_attr(fuzzing, no_main)]
+
+didagent_fuzz::fuzz!("transcript");
