@@ -5,11 +5,12 @@ use std::sync::LazyLock;
 use didagent_didcomm::did::{
     DidDocument, DidError, OfflineResolver, did_of, peer4 as did_peer4, resolve_offline, web,
 };
+use didagent_didcomm::envelope::{Authenticated, Peeled};
 use didagent_didcomm::protocols::b64url_encode;
 use didagent_didcomm::{envelope, link};
 use serde_json::Value;
 
-use crate::parties::{ALICE, BOB, IDENTITY, NOW};
+use crate::parties::{ALICE, BOB, CAROL, IDENTITY, NOW};
 use crate::{Outcome, seeds};
 
 /// Bytes that arrived at Bob's endpoint. Who is named as the sender is who the message names.
@@ -54,6 +55,24 @@ pub(crate) fn protected(input: &[u8]) -> Outcome {
     let outcome = unpack(jwe.to_string().as_bytes());
     assert_eq!(outcome == Outcome::Accepted, input == header, "the tag covers the header");
     outcome
+}
+
+/// Header and claims of a `from_prior` as JSON with a zero byte between, correctly encoded and signed by Carol's key, in what Bob
+/// took out of an authcrypt from Alice. What is accepted is a rotation from Carol's DID to Alice's.
+pub(crate) fn prior(input: &[u8]) -> Outcome {
+    let peeled = Peeled {
+        recipient_kid: Some(BOB.kid.clone()),
+        sender: Some(Authenticated::by(&*ALICE.kid)),
+        ..Peeled::default()
+    };
+    let plaintext = seeds::rotated(seeds::signed_by_carol(input));
+    let unpacked = peeled.message(&plaintext, &OfflineResolver, NOW);
+    let Ok(unpacked) = &unpacked else { return Outcome::Refused };
+    // A prior DID that cannot be resolved here is passed over.
+    let Some(prior) = &unpacked.prior else { return Outcome::Refused };
+    assert_eq!((&prior.did, prior.successor.as_ref()), (&CAROL.did, Some(&ALICE.did)));
+    assert_eq!(did_of(&prior.kid), prior.did);
+    Outcome::Accepted
 }
 
 /// A DID.

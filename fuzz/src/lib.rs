@@ -62,6 +62,7 @@ pub const TARGETS: [(&str, Target); 31] = [
     ("session_conversation", conversation::conversation),
     ("didcomm_unpack", didcomm::unpack),
     ("didcomm_protected", didcomm::protected),
+    ("didcomm_prior", didcomm::prior),
     ("did_resolve", didcomm::resolve),
     ("did_peer2", didcomm::peer2),
     ("did_peer2_service", didcomm::peer2_service),

@@ -9,7 +9,7 @@ mod messages;
 mod session;
 mod short_links;
 
-pub(crate) use didcomm::{authcrypt, identity_did, protected_header};
+pub(crate) use didcomm::{authcrypt, identity_did, protected_header, rotated, signed_by_carol};
 
 /// One seed.
 #[derive(Debug, Clone, PartialEq, Eq)]

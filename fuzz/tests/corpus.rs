@@ -66,6 +66,7 @@ replayed!(
     session_conversation,
     didcomm_unpack,
     didcomm_protected,
+    didcomm_prior,
     did_resolve,
     did_peer2,
     did_peer2_service,

@@ -2,10 +2,11 @@
 
 use didagent_didcomm::did::{OfflineResolver, PublicKey, jwk, key, peer2, peer4};
 use didagent_didcomm::envelope::{Layers, anoncrypt, authcrypt as authcrypt_envelope, pack, rotate, sealed};
+use didagent_didcomm::keys::Sign as _;
 use didagent_didcomm::link;
 use didagent_didcomm::message::Message;
 use didagent_didcomm::protocols::out_of_band::{Invitation, InvitationParts};
-use didagent_didcomm::protocols::{b64url_decode, types};
+use didagent_didcomm::protocols::{b64url_decode, b64url_encode, types};
 use serde_json::{Value, json};
 
 use super::{Seeds, flipped};
@@ -84,6 +85,7 @@ fn envelopes(seeds: &mut Seeds) {
     );
 
     signatures_and_rotations(seeds);
+    priors(seeds);
 
     let jwe: Value = serde_json::from_slice(&auth).expect("a JWE");
     let header = protected_header(&jwe);
@@ -139,6 +141,61 @@ fn signatures_and_rotations(seeds: &mut Seeds) {
     seeds.add(T, "valid-end", written(&ended, &Layers { recipients, ..Layers::default() }));
     let to_bob = message(&BOB).from_prior(rotation(Some(&BOB.did)));
     seeds.add(T, "bad-rotation-to-another", serde_json::to_vec(&to_bob).expect("a message"));
+}
+
+/// A JWT of these parts, which a zero byte separates, signed by Carol's key.
+pub(crate) fn signed_by_carol(parts: &[u8]) -> String {
+    let (kid, carol) = CAROL.keyring(3);
+    let mut parts = parts.splitn(2, |byte| *byte == 0).map(b64url_encode);
+    let (header, claims) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+    let signed = format!("{header}.{claims}");
+    let signature = carol.signing[&kid].signature(signed.as_bytes()).expect("a signature");
+    format!("{signed}.{}", b64url_encode(signature))
+}
+
+/// A message from Alice to Bob with this `from_prior`.
+pub(crate) fn rotated(jwt: String) -> Vec<u8> {
+    serde_json::to_vec(&message(&BOB).from_prior(jwt)).expect("a message")
+}
+
+/// What Carol signs, before its encoding and its signature.
+fn priors(seeds: &mut Seeds) {
+    const T: &str = "didcomm_prior";
+    let header = json!({"typ": "JWT", "alg": "EdDSA", "kid": format!("{}#key-1", CAROL.did)});
+    let claims = json!({"sub": ALICE.did, "iss": CAROL.did, "iat": NOW});
+    let parts = |header: &Value, claims: &Value| format!("{header}\0{claims}");
+    let with = |value: &Value, member: &str, new: Value| {
+        let mut value = value.clone();
+        value[member] = new;
+        value
+    };
+    seeds.add(T, "valid", parts(&header, &claims));
+    let untimed = json!({"sub": ALICE.did, "iss": CAROL.did, "other": [1]});
+    seeds.add(T, "valid-without-time", parts(&header, &untimed));
+    for (name, member, value) in [
+        ("bad-alg", "alg", json!("none")),
+        ("bad-alg-of-another-key", "alg", json!("ES256")),
+        ("bad-typ", "typ", json!("application/didcomm-signed+json")),
+        ("bad-crit", "crit", json!(["x"])),
+        ("bad-b64", "b64", json!(false)),
+        ("bad-kid-of-alice", "kid", json!(format!("{}#key-1", ALICE.did))),
+        ("bad-kid-that-agrees", "kid", json!(CAROL.kid)),
+        ("bad-kid-of-nobody", "kid", json!(format!("{}#key-7", CAROL.did))),
+    ] {
+        seeds.add(T, name, parts(&with(&header, member, value), &claims));
+    }
+    for (name, member, value) in [
+        ("bad-sub", "sub", json!(BOB.did)),
+        ("bad-sub-null", "sub", Value::Null),
+        ("bad-iss", "iss", json!(ALICE.did)),
+        ("bad-iss-with-fragment", "iss", json!(CAROL.kid)),
+        ("bad-iat", "iat", json!(-1)),
+    ] {
+        seeds.add(T, name, parts(&header, &with(&claims, member, value)));
+    }
+    seeds.add(T, "bad-no-claims", header.to_string());
+    let twice = claims.to_string().replacen('{', &format!("{{\"sub\":{},", json!(BOB.did)), 1);
+    seeds.add(T, "bad-sub-twice", format!("{header}\0{twice}"));
 }
 
 /// A service behind a mediator, as an agent publishes it.
