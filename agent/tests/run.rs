@@ -155,27 +155,6 @@ fn events_for_programs_carry_the_same_warning_as_the_screens() {
 }
 
 #[test]
-fn parties_that_differ_in_their_threshold_are_told_so_before_anything_runs() {
-    let stage = Stage::new();
-    let with = |threshold| python_command(&average(), &["7", "-T", threshold]);
-    let mut host = stage.invite("alice", 3).program(with("1")).start();
-    let link = text(&host.wait_for("room.invitation"), "link").to_owned();
-    let guests = [("bob", "1"), ("carol", "0")].map(|(name, threshold)| {
-        let guest = stage.join(name, &link).program(with(threshold)).start();
-        host.wait_for("party.joined");
-        guest
-    });
-    let [bob, carol] = guests.map(support::party::Party::finish);
-    let message = carol.assert_error(4, "E0407");
-    assert!(message.contains("threshold") && message.contains("party 0"), "{message}");
-    for other in [bob, host.finish()] {
-        assert!(other.events("run.started").is_empty(), "{other:#?}");
-        assert_ne!(other.code, 0, "{other:#?}");
-        assert!(text(other.event("error"), "message").contains("carol"), "{other:#?}");
-    }
-}
-
-#[test]
 fn a_guest_may_keep_its_mail_at_another_mediator_than_the_host() {
     let stage = Stage::new();
     let second = support::mediator::Mediator::start(&support::didagent());

@@ -115,7 +115,8 @@ mod tests {
             for line in list.replace("\\\n", " ").lines() {
                 let (pin, hashes) = line.split_once(' ').expect(line);
                 assert!(pin.split("==").count() == 2, "{name}: {line}");
-                let is_hash = |word: &str| word.strip_prefix("--hash=sha256:").is_some_and(|hex| hex.len() == 64);
+                let is_hash =
+                    |word: &str| word.strip_prefix("--hash=sha256:").is_some_and(|hex| hex.len() == 64);
                 assert!(hashes.split_whitespace().all(is_hash), "{name}: {line}");
             }
         }
