@@ -123,7 +123,7 @@ const P521: &str =
 
 fn keys_of_every_kind() -> Vec<PublicKey> {
     let dids = MULTIKEYS.iter().chain([&P521]).map(|multikey| format!("did:key:{multikey}"));
-    dids.map(|did| resolve_offline(&did).unwrap().verification_methods[0].key.clone()).collect()
+    dids.map(|did| resolve_offline(&did).unwrap().verification_methods[0].key).collect()
 }
 
 /// What ours writes of a DID of each method and kind.
@@ -188,7 +188,7 @@ fn ssi_makes_the_same_keys_under_the_same_ids() {
 }
 
 fn ours_key(did: &str) -> PublicKey {
-    resolve_offline(did).unwrap().verification_methods[0].key.clone()
+    resolve_offline(did).unwrap().verification_methods[0].key
 }
 
 fn service(uri: &str) -> peer2::ServiceSpec {
