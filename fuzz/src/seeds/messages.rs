@@ -187,7 +187,14 @@ fn messages() -> Vec<Message> {
         .message("1"),
         session::Accept { suite: 1, noise: vec![5; 48], fields, link: None }.message("1"),
         session::Abort { code: "suite".into(), comment: None, use_suite: Some(1) }.message("1"),
-        room::Join { name: "bob".into(), link: "a.b.c".into(), invitation_hash: digest, manifest: None, commitment: digest }.message("1"),
+        room::Join {
+            name: "bob".into(),
+            link: "a.b.c".into(),
+            invitation_hash: digest,
+            manifest: None,
+            commitment: digest,
+        }
+        .message("1"),
         room::Seats {
             seats: 3,
             names: vec!["alice".into(), "bob".into()],
