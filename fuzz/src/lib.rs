@@ -51,7 +51,7 @@ impl Outcome {
 pub type Target = fn(&[u8]) -> Outcome;
 
 /// Every target by the name of its binary and of its corpus.
-pub const TARGETS: [(&str, Target); 31] = [
+pub const TARGETS: [(&str, Target); 32] = [
     ("session_hello", session::hello),
     ("session_frames", session::frames),
     ("session_record", session::record),
