@@ -41,7 +41,8 @@ impl Room {
             start(command.stdin(Stdio::piped()))
         };
         let count = parties.to_string();
-        let (host, mut from_host) = party(0, &["invite", "--no-privacy", "--parties", &count, "--mediator", &link])?;
+        let (host, mut from_host) =
+            party(0, &["invite", "--no-privacy", "--parties", &count, "--mediator", &link])?;
         let invitation = event(&mut from_host, "room.invitation")?;
         let link = invitation.get("link").and_then(Value::as_str).context("no link")?;
         let (mut agents, mut stdouts) = (vec![host], vec![from_host]);
