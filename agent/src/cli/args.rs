@@ -1,6 +1,7 @@
 //! The words of the command line.
 
 mod dids;
+mod rooms;
 mod times;
 mod transcripts;
 
@@ -16,6 +17,7 @@ use crate::core::share::LinkForm;
 use crate::io::demo::NAMES;
 use crate::io::engine::Comparing;
 pub(super) use dids::{ResolveArgs, WebArgs};
+pub(super) use rooms::{RoomCommand, WaitArgs};
 pub(super) use times::{Expiry, Pause};
 pub(super) use transcripts::{TranscriptArgs, VerifyArgs};
 
@@ -93,6 +95,21 @@ pub(super) enum Command {
   didagent ping bob --count 10 --interval 200ms
   didagent ping ..gJ8XqZ2k --json   by the end of an identity, where two have one name")]
     Ping(PingArgs),
+    /// Decide about the room that this home hosts, from another terminal
+    #[command(after_help = "Examples:
+  didagent room show
+  didagent room kick bob
+  didagent room close")]
+    Room {
+        #[command(subcommand)]
+        command: RoomCommand,
+    },
+    /// Wait until enough parties have joined the room that is open, or everybody is ready
+    #[command(after_help = "Examples:
+  didagent wait
+  didagent wait --parties 3 --timeout 10m
+  didagent wait --parties 2 && didagent ping bob")]
+    Wait(WaitArgs),
     /// Write a text to somebody: it is shown where that one's didagent runs, or when it runs next
     #[command(after_help = "Examples:
   didagent message bob hello

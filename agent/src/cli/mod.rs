@@ -9,6 +9,7 @@ mod message;
 mod ping;
 mod privacy;
 mod qr;
+mod room;
 mod screen;
 mod status;
 mod verify;
@@ -96,6 +97,8 @@ async fn dispatch(cli: Cli) -> u8 {
         Command::Status(args) => data(status::run(&home, &args).await),
         Command::Message(args) => message::run(home, args).await,
         Command::Ping(args) => ping::run(home, args).await,
+        Command::Room { command } => data(room::run(&home, command).await),
+        Command::Wait(args) => data(room::wait(&home, &args).await),
         Command::Identity { command } => data(identity::run(&home, &command)),
         Command::Did { command: DidCommand::Resolve(args) } => data(did::resolve(&home, &args).await),
         Command::Contacts { json } => data(contacts(&home, json)),

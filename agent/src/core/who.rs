@@ -34,6 +34,16 @@ impl<T: Named> Named for &T {
     }
 }
 
+impl Named for crate::core::room::Seat {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn identity(&self) -> Option<&str> {
+        self.identity.as_deref()
+    }
+}
+
 /// Shortens an identity to what people can compare: `..` and its last eight characters. A did:web stays whole, but for its prefix:
 /// anybody can have a site whose name ends, or begins, like another one's.
 pub fn short(identity: &str) -> String {

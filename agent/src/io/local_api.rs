@@ -64,7 +64,25 @@ enum Request {
     Ping {
         name: String,
     },
+    Room {
+        #[serde(rename = "do")]
+        order: Order,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        name: Option<String>,
+    },
     Supervise,
+}
+
+/// What a host's person wants done in the room.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Order {
+    /// Take the seat of a party back.
+    Kick,
+    /// Begin with those who are there.
+    Start,
+    /// End the room.
+    Close,
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -80,6 +98,8 @@ struct Answer {
     error: Option<Refusal>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     stop: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    done: bool,
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -134,11 +154,23 @@ pub(crate) struct Shown {
 
 /// What only the engine can do for those who ask.
 #[derive(Debug)]
-pub(crate) struct Ask {
-    /// The connection DID to which a trust ping goes.
-    pub(crate) did: String,
-    /// Takes how long the answer took.
-    pub(crate) answer: oneshot::Sender<Result<Duration, Failure>>,
+pub(crate) enum Ask {
+    /// A trust ping.
+    Ping {
+        /// The connection DID to which it goes.
+        did: String,
+        /// Takes how long the answer took.
+        answer: oneshot::Sender<Result<Duration, Failure>>,
+    },
+    /// Something about the room.
+    Room {
+        /// What.
+        order: Order,
+        /// Whose seat.
+        name: Option<String>,
+        /// Takes whether it is done.
+        answer: oneshot::Sender<Result<(), Failure>>,
+    },
 }
 
 /// Asks the engine of `home` for MPyC's arguments; waits until everybody is ready.
@@ -172,6 +204,17 @@ pub(crate) async fn ping(home: &Home, name: &str, patience: Duration) -> Result<
     let asking = timeout(patience, ask(home, Request::Ping { name: name.to_owned() })).await;
     let answer = asking.map_err(|_| no_answer(name, patience))??;
     answer.and_then(|answer| answer.reply).ok_or_else(|| ended(home))
+}
+
+/// Lets the engine of `home` do something about the room that it hosts; `name` says whose seat.
+///
+/// # Errors
+/// [`Kind::NoEngine`] when no engine holds the home, [`Kind::NotNow`] when it hosts no room in which people are waited for, and
+/// what it says of the name.
+pub(crate) async fn order(home: &Home, order: Order, name: Option<String>) -> Result<(), Failure> {
+    let answer = timeout(PROMPT, ask(home, Request::Room { order, name })).await;
+    let answer = answer.map_err(|_| silent("it did not answer in time"))??;
+    answer.filter(|answer| answer.done).map(drop).ok_or_else(|| ended(home))
 }
 
 /// Says whether an engine listens on the home's local socket.

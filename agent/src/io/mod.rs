@@ -93,6 +93,11 @@ pub(crate) async fn a_moment() {
     tokio::time::sleep(std::time::Duration::from_millis(300)).await;
 }
 
+/// Waits for something, but for no longer than `limit`; `None` if that was too short.
+pub(crate) async fn within<T>(limit: std::time::Duration, what: impl Future<Output = T>) -> Option<T> {
+    tokio::time::timeout(limit, what).await.ok()
+}
+
 /// Returns the name of the user, or `party` if the system does not tell.
 pub(crate) fn user_name() -> String {
     let name = ["USER", "LOGNAME", "USERNAME"].iter().find_map(|variable| std::env::var(variable).ok());

@@ -27,6 +27,10 @@ impl std::str::FromStr for Pause {
 pub(in crate::cli) struct Expiry(pub(super) u64);
 
 impl Expiry {
+    pub(super) const fn of_seconds(seconds: u64) -> Self {
+        Self(seconds)
+    }
+
     pub(in crate::cli) fn as_secs(self) -> u64 {
         Duration::from_secs(self.0).as_secs()
     }

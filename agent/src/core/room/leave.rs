@@ -12,6 +12,8 @@ pub const PROGRAM_FAILED: &str = "program-failed";
 pub const INTERRUPTED: &str = "interrupted";
 /// Another party was lost.
 pub const PEER_LOST: &str = "peer-lost";
+/// The host took the seat of whoever reads this back.
+pub const KICKED: &str = "kicked";
 /// Something else failed here.
 pub const FAILED: &str = "failed";
 

@@ -152,6 +152,21 @@ impl Room {
                 }
             }
             Input::Timeout => self.check_deadlines(now, rng),
+            Input::Kick(index) => {
+                if let Phase::Host(lobby) = &mut self.phase {
+                    let context = lobby::Context {
+                        member: &self.member,
+                        invitation: &self.invitation,
+                        documents: self.lookup.documents(),
+                    };
+                    lobby.kick(index, context, rng, &mut self.outputs);
+                }
+            }
+            Input::Start => {
+                if let Phase::Host(lobby) = &mut self.phase {
+                    lobby.close_to_others();
+                }
+            }
             Input::Leave(body) => self.leave(&body, rng),
         }
         self.advance(now, rng);

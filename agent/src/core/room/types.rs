@@ -87,6 +87,10 @@ pub enum Input<'a> {
     Manifest(Box<Manifest>),
     /// A deadline may have passed.
     Timeout,
+    /// Our person takes the seat of the party with this index so far back; only a host can.
+    Kick(usize),
+    /// Our person wants to begin with those who are there; only a host can.
+    Start,
     /// We leave; the others are told.
     Leave(Leave),
 }

@@ -17,18 +17,19 @@ use didagent_didcomm::protocols::Body as _;
 use didagent_didcomm::protocols::trust_ping::{Ping, PingResponse};
 use tokio::sync::{mpsc, oneshot};
 
-use super::{Engine, Role};
+use super::{End, Engine, Role, now};
 use crate::core::connect::showable;
 use crate::core::courtesy::{Courtesy, Reaction, Standing};
 use crate::core::invite::new_id;
 use crate::core::post::{Post, mediators_of};
-use crate::core::room::{Room, describe};
+use crate::core::room::{Input, Room, describe};
 use crate::core::status::{
     self, MAX_TEXTS, MediatorStatus, PartyStatus, PathKind, Phase, ProgramStatus, RoomStatus, Status,
     TextStatus, WHY_RELAY, host_of,
 };
+use crate::core::who;
 use crate::failure::{Failure, Kind};
-use crate::io::local_api::Ask;
+use crate::io::local_api::{Ask, Order};
 use crate::io::unix_now;
 use crate::report::{Report, Reporter};
 
@@ -236,9 +237,56 @@ impl Engine {
         });
     }
 
+    /// Does what a command asks for, and says whether that ends everything.
+    pub(super) async fn ask(&mut self, ask: Ask) -> Option<End> {
+        match ask {
+            Ask::Ping { did, answer } => {
+                self.ask_party(did, answer).await;
+                None
+            }
+            Ask::Room { order, name, answer } => {
+                let done = self.order(order, name.as_deref());
+                let is_end = order == Order::Close && done.is_ok();
+                let _ = answer.send(done);
+                is_end.then_some(End::Interrupted)
+            }
+        }
+    }
+
+    /// Does what the person of a host wants done in the room.
+    fn order(&mut self, order: Order, name: Option<&str>) -> Result<(), Failure> {
+        let not_now = |why: &str| Failure::new(Kind::NotNow, why);
+        let room = self.room.as_mut().ok_or_else(|| not_now("no room is open yet"))?;
+        if self.desk.role != status::Role::Host {
+            return Err(not_now("this party is a guest; only the host decides about the room")
+                .hint("Ctrl-C where `didagent join` runs gives this party's seat back"));
+        }
+        if order == Order::Close {
+            return Ok(());
+        }
+        if !room.is_lobby() {
+            return Err(
+                not_now("the room is full, and its seats are not given again").hint("didagent room close")
+            );
+        }
+        let seats = room.seats();
+        let input = match order {
+            Order::Kick => {
+                let index = who::find(name.unwrap_or_default(), &seats)?.index;
+                if index == 0 {
+                    return Err(not_now("the host has its own seat").hint("didagent room close"));
+                }
+                Input::Kick(index)
+            }
+            Order::Start if seats.len() < 2 => return Err(not_now("nobody else is there yet")),
+            Order::Start | Order::Close => Input::Start,
+        };
+        room.handle(input, now(), &mut self.rng);
+        Ok(())
+    }
+
     /// Sends a trust ping for a command that asks for it.
-    pub(super) async fn ask(&mut self, ask: Ask) {
-        let Ask { did, answer } = ask;
+    async fn ask_party(&mut self, did: String, answer: oneshot::Sender<Result<Duration, Failure>>) {
         self.desk.pings.retain(|_, pending| !pending.answer.is_closed());
         let refuse = |answer: oneshot::Sender<_>, why: String| {
             let _ = answer.send(Err(Failure::new(Kind::NoAnswer, why)));

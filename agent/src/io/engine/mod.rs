@@ -319,10 +319,7 @@ impl Engine {
                 Some(event) = self.from_peers.recv() => self.on_peer(event, reporter).await,
                 Some(found) = self.lookups.found.recv() => self.looked_up(found),
                 Some(event) = self.from_mediators.recv() => self.on_mediator(event, reporter).await,
-                Some(ask) = self.desk.asks.recv() => {
-                    self.ask(ask).await;
-                    Ok(None)
-                }
+                Some(ask) = self.desk.asks.recv() => Ok(self.ask(ask).await),
                 looked = self.looked.next() => Ok(self.looked_again(looked)),
                 happened = next_of_run(&mut self.run) => {
                     // Ctrl-C at a terminal reaches the program too, and it may be the first to act on it.

@@ -118,6 +118,15 @@ impl Desk {
                 Ok(reply) => Answer { reply: Some(reply), ..Answer::default() },
                 Err(failure) => refused(&failure),
             },
+            Request::Room { order, name } => {
+                let (answer, answered) = oneshot::channel();
+                let asked = self.asks.try_send(Ask::Room { order, name, answer });
+                match (asked, answered.await) {
+                    (Ok(()), Ok(Ok(()))) => Answer { done: true, ..Answer::default() },
+                    (Ok(()), Ok(Err(failure))) => refused(&failure),
+                    _ => refused(&silent("it is busy")),
+                }
+            }
             // Answered where the connection is at hand.
             Request::Supervise => Answer::default(),
         }
@@ -163,7 +172,7 @@ impl Desk {
         let via = crate::core::post::mediator_of(&did).map_or_else(|_| host_of(&did), |did| host_of(&did));
         let (answer, answered) = oneshot::channel();
         let busy = || silent("it is busy");
-        self.asks.try_send(Ask { did, answer }).map_err(|_| busy())?;
+        self.asks.try_send(Ask::Ping { did, answer }).map_err(|_| busy())?;
         match timeout(LONGEST_PING, answered).await {
             Ok(Ok(Ok(rtt))) => Ok(Reply {
                 name: target.name,

@@ -15,7 +15,7 @@ use crate::core::connect::showable;
 use crate::core::invite::{Invitation, new_id};
 use crate::core::room::lookup::Documents;
 use crate::core::room::roster::{Expected, MAX_PARTIES, Roster, RosterError, RosterIn};
-use crate::core::room::{Event, HOST_ANSWER, Member, Now, Output, Seat, agreement, describe_leave};
+use crate::core::room::{Event, HOST_ANSWER, Member, Now, Output, Seat, agreement, describe_leave, leave};
 use crate::failure::{Failure, Kind};
 
 /// How long a guest asks again when the host's mediator does not know the host (RM-71). A host that still runs comes back
@@ -183,6 +183,10 @@ impl GuestLobby {
                     .hint("ask the host for a new invitation"));
             }
         } else if let Ok(body) = Leave::try_from(message) {
+            if body.code == leave::KICKED {
+                let message = "the host does not want this party in this room";
+                return Err(Failure::new(Kind::RoomRefused, message).hint("ask the host why"));
+            }
             return Err(Failure::new(Kind::PeerLost, describe_leave("the host", &body))
                 .hint("ask the host for a new invitation"));
         } else {

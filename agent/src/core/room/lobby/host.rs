@@ -1,6 +1,6 @@
 //! The host's side of the lobby: who has a seat, who is away, when it closes.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
 
 use base64::Engine as _;
@@ -9,17 +9,17 @@ use didagent_bridge::manifest::Comparison;
 use didagent_didcomm::envelope::Authenticated;
 use didagent_didcomm::link::{self, LinkError};
 use didagent_didcomm::message::Message;
-use didagent_didcomm::protocols::report_problem::ProblemReport;
-use didagent_didcomm::protocols::room::{Differs, Join, Leave, Roster as RosterMessage, Seats, refusal};
+use didagent_didcomm::protocols::room::{Differs, Join, Leave, Seats, refusal};
 use didagent_didcomm::protocols::{Body as _, Digest32};
 use rand_core::CryptoRng;
 
+use super::closed::refuse;
 use super::occupant::Occupant;
 use crate::core::invite::{Invitation, new_id};
 use crate::core::post;
 use crate::core::room::lookup::Documents;
 use crate::core::room::roster::{Party, Roster, RosterBody, is_showable};
-use crate::core::room::{Event, Member, Now, Output, Seat, ThresholdRule, agreement};
+use crate::core::room::{Event, Member, Now, Output, Seat, ThresholdRule, agreement, leave};
 use crate::failure::{Failure, Kind};
 
 /// How long a guest that its mediator does not know keeps its seat (RM-72). The mediator was restarted, and a guest that
@@ -43,6 +43,8 @@ pub(in crate::core::room) struct HostLobby {
     parties: Vec<Occupant>,
     /// The key of the identity of each of them.
     signers: BTreeMap<String, [u8; 32]>,
+    /// Identities that our person does not want.
+    unwanted: BTreeSet<String>,
     /// Guests, by their DID, that their mediator did not know, and until when they keep their seats.
     away: BTreeMap<String, Instant>,
     /// How often each identity has come with another DID than before.
@@ -85,6 +87,7 @@ impl HostLobby {
             seats,
             parties: vec![occupant],
             signers,
+            unwanted: BTreeSet::new(),
             away: BTreeMap::new(),
             moves: BTreeMap::new(),
             settle: None,
@@ -228,6 +231,29 @@ impl HostLobby {
         self.announce(context, rng, outputs);
     }
 
+    /// Takes a seat back, and gives its holder none any more (RM-82).
+    pub(in crate::core::room) fn kick(
+        &mut self,
+        index: usize,
+        context: Context<'_>,
+        rng: &mut impl CryptoRng,
+        outputs: &mut VecDeque<Output>,
+    ) {
+        let Some(party) = self.all().nth(index).filter(|_| index > 0).cloned() else { return };
+        let words = Leave { code: leave::KICKED.to_owned(), comment: None, exit_code: None };
+        let message = words.message(new_id(rng)).pthid(context.invitation.room());
+        outputs.push_back(Output::send(party.kid, message));
+        if self.unwanted.len() < MAX_MOVERS {
+            self.unwanted.insert(party.identity);
+        }
+        self.free(index, context, rng, outputs);
+    }
+
+    /// Those who are there are all (RM-83). One alone is no room.
+    pub(in crate::core::room) fn close_to_others(&mut self) {
+        self.seats = self.parties.len().max(2);
+    }
+
     /// Gives the sender a seat, or says why not.
     fn seat(
         &mut self,
@@ -272,6 +298,9 @@ impl HostLobby {
             program: agreement::kind(manifest.as_ref()),
             commitment: join.commitment,
         };
+        if self.unwanted.contains(&party.identity) {
+            return Err((refusal::DENIED, "the host does not want this party in this room"));
+        }
         // Somebody's did:key and did:web are one key, and one party.
         let taken = self.signers.iter().find(|(_, key)| **key == verified.key);
         if taken.is_some_and(|(identity, _)| *identity != party.identity) {
@@ -426,47 +455,4 @@ impl HostLobby {
         Failure::new(Kind::NotReady, format!("the invitation expired while {why}"))
             .hint("run `didagent invite` again; --expires gives people more time")
     }
-}
-
-/// Sends the signed roster to every guest.
-pub(in crate::core::room) fn send_roster(
-    roster: &Roster,
-    host: &Member,
-    room: &str,
-    rng: &mut impl CryptoRng,
-    outputs: &mut VecDeque<Output>,
-) {
-    let body =
-        RosterMessage { roster: roster.bytes().to_vec(), signature: roster.sign(&host.identity).to_vec() };
-    for party in roster.body().parties.iter().skip(1) {
-        let message = body.message(new_id(rng)).pthid(room);
-        outputs.push_back(Output::send(party.kid.clone(), message));
-    }
-}
-
-/// Answers a `join` that comes after the room was closed, and says whether it was one. A party of the room that asked again
-/// after an outage gets its answer with the roster.
-pub(in crate::core::room) fn refuse_late_join(
-    roster: &Roster,
-    sender: &Authenticated,
-    message: &Message,
-    rng: &mut impl CryptoRng,
-    outputs: &mut VecDeque<Output>,
-) -> bool {
-    let is_join = Join::try_from(message).is_ok();
-    if is_join && roster.party_of(&sender.did).is_none() {
-        outputs.push_back(refuse(sender, message, refusal::FULL, "the room is full", rng));
-    }
-    is_join
-}
-
-fn refuse(
-    sender: &Authenticated,
-    message: &Message,
-    code: &str,
-    comment: &str,
-    rng: &mut impl CryptoRng,
-) -> Output {
-    let report = ProblemReport::new(code, comment).report(new_id(rng), message);
-    Output::Refuse { to: sender.did.clone(), message: Box::new(report) }
 }

@@ -341,3 +341,54 @@ fn rm_81_whoever_cannot_be_written_to_gets_no_seat_and_hears_why() {
         assert_eq!(heard, (!is_seated).then_some(reason));
     }
 }
+
+/// Decides RM-82.
+#[test]
+fn a_seat_that_the_host_takes_back_is_free_for_others_and_not_for_its_holder() {
+    let mut table = Table::new(3);
+    let bob = table.join(member(2, None));
+    table.carry();
+    for nobody in [0, 2, 9] {
+        table.input(0, Input::Kick(nobody));
+        assert_eq!((table.seats[0].room.missing(), table.mail.len()), (1, 0));
+    }
+    table.input(0, Input::Kick(1));
+    table.carry();
+    let failure = table.seats[bob].failed.clone().unwrap();
+    assert_eq!(
+        (failure.kind, failure.message.as_str()),
+        (Kind::RoomRefused, "the host does not want this party in this room")
+    );
+    assert!(table.seats[0].events.contains(&Event::Left { name: "party 2".to_owned() }));
+    let again = table.join(member(2, None));
+    table.carry();
+    assert_eq!(table.seats[again].failed.as_ref().unwrap().kind, Kind::RoomRefused);
+    table.join(member(3, None));
+    table.join(member(4, None));
+    table.carry();
+    table.connect();
+    table.carry();
+    assert_eq!(table.seats[0].ready.as_ref().unwrap().body().m, 3);
+}
+
+/// Decides RM-83.
+#[test]
+fn a_host_may_begin_with_those_who_are_there() {
+    let mut table = Table::new(5);
+    table.input(0, Input::Start);
+    assert!(table.seats[0].events.is_empty() && table.seats[0].failed.is_none(), "nobody else is there");
+    let mut table = Table::new(5);
+    for seed in 2..=3 {
+        table.join(member(seed, None));
+        table.carry();
+    }
+    table.input(0, Input::Start);
+    table.carry();
+    table.connect();
+    table.carry();
+    let rosters: Vec<_> = table.seats.iter().map(|seat| seat.ready.as_ref().unwrap().body()).collect();
+    assert!(rosters.iter().all(|body| (body.m, body.threshold) == (3, 1)));
+    let late = table.join(member(9, None));
+    table.carry();
+    assert_eq!(table.seats[late].failed.as_ref().unwrap().kind, Kind::RoomRefused);
+}

@@ -1,0 +1,47 @@
+//! The words about a room that another terminal holds open.
+
+use clap::{Args, Subcommand};
+
+use super::{Expiry, MAX_PARTIES_ARG};
+
+#[derive(Debug, Subcommand)]
+pub(in crate::cli) enum RoomCommand {
+    /// Show the room: its parties, how each is reached, and until when the link works
+    #[command(after_help = "Examples:
+  didagent room show
+  didagent room show --json
+  didagent --home ~/.alice room show --link")]
+    Show(super::StatusArgs),
+    /// Begin with those who have a seat, though others were expected; the host only
+    #[command(after_help = "Examples:
+  didagent room start
+  didagent wait --parties 3 && didagent room start
+  didagent --home ~/.alice room start")]
+    Start,
+    /// Take somebody's seat back, for somebody else; the host only, and until the room is full
+    #[command(after_help = "Examples:
+  didagent room kick bob
+  didagent room kick ..gJ8XqZ2k     by the end of an identity, where two have one name
+  didagent --home ~/.alice room kick bob")]
+    Kick {
+        /// A name, an identity, or the last eight or more characters of one
+        name: String,
+    },
+    /// End the room for everybody; the host only
+    #[command(after_help = "Examples:
+  didagent room close
+  didagent wait --parties 3 --timeout 10m || didagent room close
+  didagent --home ~/.alice room close")]
+    Close,
+}
+
+/// For what is waited, and how long.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct WaitArgs {
+    /// Until so many parties have a seat, this one included; without it, until everybody is ready
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=MAX_PARTIES_ARG))]
+    pub(in crate::cli) parties: Option<u8>,
+    /// How long: seconds, or a number with s, m or h
+    #[arg(long, default_value_t = Expiry::of_seconds(3600), value_name = "TIME")]
+    pub(in crate::cli) timeout: Expiry,
+}
