@@ -150,6 +150,8 @@ pub enum Report {
         paths: Vec<Option<PathReport>>,
         /// For each party what this home knew of it before; `None` for ourselves.
         acquaintances: Vec<Option<Acquaintance>>,
+        /// For each party the name that our person gave it.
+        petnames: Vec<Option<String>>,
         /// The words that people compare.
         words: Vec<&'static str>,
         /// How long it took from the moment at which the room was full.

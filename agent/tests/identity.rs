@@ -93,3 +93,27 @@ fn nobody_is_a_contact_before_a_roster_names_them() {
     assert!(contacts(&stage.home("alice")).is_empty());
     assert!(contacts(&stage.home("bob")).is_empty());
 }
+
+/// A name of our own stays, whatever the party calls itself, and is shown when we meet.
+#[test]
+fn a_petname_is_shown_when_we_meet_and_whoever_is_forgotten_is_new() {
+    let stage = Stage::new();
+    let meet = || {
+        let mut alice = stage.invite("alice", 2).program(python_command(&average(), &["1"])).start();
+        let link = text(&alice.wait_for("room.invitation"), "link").to_owned();
+        let bob = stage.join("bob", &link).program(python_command(&average(), &["2"])).start();
+        let ended = finish(vec![alice, bob]);
+        ended[1].assert_ok().event("room.ready")["parties"][0].clone()
+    };
+    assert_eq!(meet()["acquaintance"], "new");
+    let home = stage.home("bob");
+    assert_eq!(command(&home, &["contacts", "name", "alice", "alice of the bank"]).lines, [""; 0]);
+    let met = meet();
+    assert_eq!((&met["acquaintance"], &met["petname"]), (&"known".into(), &"alice of the bank".into()));
+    let listed = command(&home, &["contacts"]).lines;
+    assert!(listed[0].starts_with("alice of the bank  did:key:z6Mk"), "{listed:?}");
+    assert!(listed[0].ends_with("(calls itself alice)"), "{listed:?}");
+    command(&home, &["contacts", "forget", "alice of the bank"]);
+    assert!(contacts(&home).is_empty());
+    assert_eq!(meet()["acquaintance"], "new");
+}

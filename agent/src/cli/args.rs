@@ -1,5 +1,6 @@
 //! The words of the command line.
 
+mod contacts;
 mod dids;
 mod rooms;
 mod times;
@@ -16,6 +17,7 @@ use crate::core::room::roster::MAX_PARTIES;
 use crate::core::share::LinkForm;
 use crate::io::demo::NAMES;
 use crate::io::engine::Comparing;
+pub(super) use contacts::{ContactsArgs, ContactsCommand};
 pub(super) use dids::{ResolveArgs, WebArgs};
 pub(super) use rooms::{RoomCommand, WaitArgs};
 pub(super) use times::{Expiry, Pause};
@@ -135,16 +137,12 @@ pub(super) enum Command {
         #[command(subcommand)]
         command: DidCommand,
     },
-    /// List the parties that this home has met
+    /// List the parties that this home has met, and give them names of your own
     #[command(after_help = "Examples:
   didagent contacts
   didagent contacts --json
-  didagent --home ~/.work contacts")]
-    Contacts {
-        /// Write one JSON document
-        #[arg(long)]
-        json: bool,
-    },
+  didagent contacts name bob 'bob of the bank'")]
+    Contacts(ContactsArgs),
     /// Check what a run left, offline: who agreed to run what, and what became of it
     ///
     /// A transcript has everybody's signature over parties, program and parameters, and what one party says of its run. Several

@@ -93,7 +93,7 @@ fn event(report: &Report) -> Value {
             "why": WHY_RELAY,
             "rtt_ms": rtt.map(milliseconds),
         }),
-        Report::Ready { roster, ours, paths, acquaintances, words, forming } => {
+        Report::Ready { roster, ours, paths, acquaintances, petnames, words, forming } => {
             let body = roster.body();
             json!({
                 "v": 1,
@@ -103,7 +103,7 @@ fn event(report: &Report) -> Value {
                 "relay": host_of(&body.relay),
                 "threshold": body.threshold,
                 "privacy": super::screen::privacy(body.m, body.threshold),
-                "parties": parties(roster, *ours, paths, acquaintances),
+                "parties": parties(roster, *ours, paths, acquaintances, petnames),
                 "manifest": body.manifest,
                 "words": words,
                 "forming_ms": milliseconds(*forming),
@@ -131,6 +131,7 @@ fn parties(
     ours: usize,
     paths: &[Option<PathReport>],
     acquaintances: &[Option<Acquaintance>],
+    petnames: &[Option<String>],
 ) -> Vec<Value> {
     let party = |entry: &Party| {
         let path = if entry.index == ours { "self" } else { "relay" };
@@ -144,6 +145,7 @@ fn parties(
             "path": path,
             "rtt_ms": rtt,
             "program": entry.program,
+            "petname": petnames.get(entry.index).and_then(Option::as_ref),
         })
     };
     roster.body().parties.iter().map(party).collect()

@@ -1,6 +1,7 @@
 //! The command line: words to plans, reports to screens. Thin; what happens is in `core` and `io`.
 
 mod args;
+mod contacts;
 mod demo;
 mod did;
 mod identity;
@@ -101,7 +102,7 @@ async fn dispatch(cli: Cli) -> u8 {
         Command::Wait(args) => data(room::wait(&home, &args).await),
         Command::Identity { command } => data(identity::run(&home, &command)),
         Command::Did { command: DidCommand::Resolve(args) } => data(did::resolve(&home, &args).await),
-        Command::Contacts { json } => data(contacts(&home, json)),
+        Command::Contacts(args) => data(contacts::run(&home, args)),
         Command::Demo(_)
         | Command::Explain { .. }
         | Command::Verify(_)
@@ -149,18 +150,6 @@ async fn read_link(argument: Option<String>, json: bool) -> Result<String, Failu
             io::read_link_from_stdin().await
         }
     }
-}
-
-fn contacts(home: &Home, json: bool) -> Result<String, Failure> {
-    let contacts = home.contacts()?;
-    if json {
-        return serde_json::to_string(&contacts).map_err(|error| {
-            Failure::new(Kind::Other, format!("contacts cannot be written as JSON: {error}"))
-        });
-    }
-    let lines: Vec<_> =
-        contacts.contacts.iter().map(|contact| format!("{}  {}", contact.name, contact.identity)).collect();
-    Ok(lines.join("\n"))
 }
 
 /// Waits for MPyC's arguments, and says so unless they are there at once.

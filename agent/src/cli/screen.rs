@@ -74,7 +74,8 @@ impl Reporter for Screen {
             Report::Left { name } => eprintln!("  {name} left"),
             Report::Seats { seats, names, differs } => {
                 let rest = match seats.saturating_sub(names.len()) {
-                    0 => "all are here".to_owned(),
+                    0 if differs.is_empty() => "all are here".to_owned(),
+                    0 => "every seat is taken".to_owned(),
                     missing => format!("waiting for {missing} more ..."),
                 };
                 eprintln!("  in the room: {}; {rest}", names.join(", "));
@@ -115,8 +116,8 @@ impl Reporter for Screen {
                 eprintln!("  {name}: connected again after {} s, nothing was lost", after.as_secs());
             }
             Report::Undelivered { name, streams, .. } => eprintln!("  {}", undelivered(name, streams)),
-            Report::Ready { roster, ours, paths, acquaintances, words, .. } => {
-                for line in table(roster, *ours, paths, acquaintances) {
+            Report::Ready { roster, ours, paths, acquaintances, petnames, words, .. } => {
+                for line in table(roster, *ours, paths, acquaintances, petnames) {
                     eprintln!("{line}");
                 }
                 // Those whom this home has met before are who they were then.
@@ -162,6 +163,7 @@ fn table(
     ours: usize,
     paths: &[Option<PathReport>],
     acquaintances: &[Option<Acquaintance>],
+    petnames: &[Option<String>],
 ) -> Vec<String> {
     let body = roster.body();
     let width = body.parties.iter().map(|party| party.name.chars().count()).max().unwrap_or(4).max(4);
@@ -173,6 +175,10 @@ fn table(
             _ => ("relay", "?".to_owned()),
         };
         let acquaintance = acquaintances.get(party.index).copied().flatten().map(known).unwrap_or_default();
+        let acquaintance = match petnames.get(party.index) {
+            Some(Some(petname)) => format!("{acquaintance} as {}", showable(petname, 40)),
+            _ => acquaintance.to_owned(),
+        };
         let id = short(&party.identity);
         lines.push(format!(
             "  {:<5}  {:width$}  {id}  {path:<5}  {rtt:<7}  {acquaintance}",

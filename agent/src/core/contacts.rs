@@ -6,6 +6,8 @@
 use serde::{Deserialize, Serialize};
 
 use crate::core::pairing::Capabilities;
+use crate::core::room::roster::{MAX_NAME_CHARS, is_showable};
+use crate::failure::{Failure, Kind};
 
 /// Version of the contacts file's layout.
 pub const FILE_VERSION: u32 = 1;
@@ -32,6 +34,9 @@ pub struct Contact {
     pub identity: String,
     /// The name that it gave itself last.
     pub name: String,
+    /// The name that our person gave it; nobody else can choose or change it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub petname: Option<String>,
     /// When it was first met, in UTC seconds.
     pub first_met: u64,
     /// When it was last met, in UTC seconds.
@@ -43,9 +48,16 @@ pub struct Contact {
     pub post_quantum: bool,
 }
 
+impl Contact {
+    /// Returns the name by which our person knows it.
+    pub fn shown(&self) -> &str {
+        self.petname.as_deref().unwrap_or(&self.name)
+    }
+}
+
 impl crate::core::who::Named for Contact {
     fn name(&self) -> &str {
-        &self.name
+        self.shown()
     }
 
     fn identity(&self) -> Option<&str> {
@@ -92,11 +104,44 @@ impl Contacts {
         self.contacts.push(Contact {
             identity: identity.to_owned(),
             name: name.to_owned(),
+            petname: None,
             first_met: now,
             last_met: now,
             connections: vec![connection.to_owned()],
             post_quantum: is_post_quantum,
         });
+    }
+
+    /// Gives the contact with this identity a name of our own, or takes it back.
+    ///
+    /// # Errors
+    /// [`Kind::Usage`] if the name cannot be shown, or another contact has it already.
+    pub fn name(&mut self, identity: &str, petname: Option<&str>) -> Result<(), Failure> {
+        if let Some(petname) = petname {
+            let is_taken =
+                |other: &Contact| other.identity != identity && other.petname.as_deref() == Some(petname);
+            if self.contacts.iter().any(is_taken) {
+                return Err(Failure::new(
+                    Kind::Usage,
+                    format!("another contact is called {petname} already"),
+                ));
+            }
+            if !is_showable(petname) {
+                return Err(Failure::new(
+                    Kind::Usage,
+                    format!("a name has 1 to {MAX_NAME_CHARS} characters and no control characters"),
+                ));
+            }
+        }
+        for contact in self.contacts.iter_mut().filter(|contact| contact.identity == identity) {
+            contact.petname = petname.map(str::to_owned);
+        }
+        Ok(())
+    }
+
+    /// Forgets the contact with this identity: it is new to us when we meet again.
+    pub fn forget(&mut self, identity: &str) {
+        self.contacts.retain(|contact| contact.identity != identity);
     }
 
     /// Returns what is remembered of the suites of all contacts.
@@ -112,7 +157,11 @@ impl Contacts {
     pub fn acquaintance(&self, identity: &str, name: &str) -> Acquaintance {
         if self.find(identity).is_some() {
             Acquaintance::Known
-        } else if self.contacts.iter().any(|contact| contact.name == name) {
+        } else if self
+            .contacts
+            .iter()
+            .any(|contact| contact.name == name || contact.petname.as_deref() == Some(name))
+        {
             Acquaintance::NameOfAnother
         } else {
             Acquaintance::New
@@ -171,6 +220,27 @@ mod tests {
         assert_eq!(contacts.acquaintance("did:key:a", "anna"), Acquaintance::Known);
         assert_eq!(contacts.acquaintance("did:key:b", "alice"), Acquaintance::NameOfAnother);
         assert_eq!(contacts.acquaintance("did:key:b", "bob"), Acquaintance::New);
+    }
+
+    #[test]
+    fn a_petname_is_ours_alone_and_stays() {
+        let mut contacts = Contacts::default();
+        contacts.met("did:key:a", "bob", "did:peer:1", false, 10);
+        contacts.met("did:key:b", "bob", "did:peer:2", false, 10);
+        contacts.name("did:key:a", Some("bob of the bank")).unwrap();
+        for (identity, petname) in
+            [("did:key:b", "bob of the bank"), ("did:key:b", " "), ("did:key:b", "a\u{202e}")]
+        {
+            assert_eq!(contacts.name(identity, Some(petname)).unwrap_err().kind, Kind::Usage, "{petname:?}");
+        }
+        contacts.met("did:key:a", "robert", "did:peer:3", false, 20);
+        let found = crate::core::who::find("bob of the bank", &contacts.contacts).unwrap();
+        assert_eq!((found.identity.as_str(), found.name.as_str()), ("did:key:a", "robert"));
+        assert_eq!(contacts.acquaintance("did:key:c", "bob of the bank"), Acquaintance::NameOfAnother);
+        contacts.name("did:key:a", None).unwrap();
+        assert!(crate::core::who::find("bob of the bank", &contacts.contacts).is_err());
+        contacts.forget("did:key:a");
+        assert_eq!(contacts.acquaintance("did:key:a", "robert"), Acquaintance::New);
     }
 
     #[test]

@@ -215,7 +215,7 @@ impl Direct {
         let ping = Ping { response_requested: true }.message(id.clone());
         let post = Post { identity: &self.identity, connection: &self.connection };
         let unusable = |error: &dyn std::fmt::Display| {
-            Failure::new(Kind::NoAnswer, format!("{} cannot be written to: {error}", self.contact.name))
+            Failure::new(Kind::NoAnswer, format!("{} cannot be written to: {error}", self.contact.shown()))
         };
         let parcel = post
             .to_party_at(ping, &self.did, &self.keeper, unix_now(), &mut self.rng)
@@ -234,11 +234,11 @@ impl Direct {
         link.send(parcel.text).await;
         loop {
             let Some(FromMediator { mediator, heard, .. }) = self.next(deadline).await? else {
-                return Err(no_answer(&self.contact.name, patience));
+                return Err(no_answer(self.contact.shown(), patience));
             };
             if let Some(rtt) = self.hear(&mediator, heard, Some(&waiting)).await? {
                 return Ok(Reply {
-                    name: self.contact.name.clone(),
+                    name: self.contact.shown().to_owned(),
                     identity: Some(self.contact.identity.clone()),
                     way: Way::Didcomm,
                     via: host_of(&self.keeper),
@@ -282,7 +282,7 @@ impl Direct {
             }
             Heard::Unreachable(Failure { message, .. }) | Heard::Lost(message) => {
                 self.others.remove(mediator);
-                let name = &self.contact.name;
+                let name = self.contact.shown();
                 let message = format!("the mediator of {name} cannot be used: {message}");
                 return Err(Failure::new(Kind::NoAnswer, message));
             }
@@ -300,7 +300,7 @@ impl Direct {
                 return Ok(None);
             }
             if waiting.is_some_and(|waiting| thread == Some(&waiting.forward)) {
-                let name = &self.contact.name;
+                let name = self.contact.shown();
                 let message = format!("{name} is not online: its mediator does not know it");
                 return Err(Failure::new(Kind::NoAnswer, message));
             }

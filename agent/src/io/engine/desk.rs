@@ -376,7 +376,7 @@ impl Engine {
         if let Some(seat) = seats.into_iter().find(|seat| seat.did.as_deref() == Some(did)) {
             return Some(format!("party {} ({})", seat.index, seat.name));
         }
-        self.contacts.met_as(did).map(|contact| contact.name.clone())
+        self.contacts.met_as(did).map(|contact| contact.shown().to_owned())
     }
 }
 

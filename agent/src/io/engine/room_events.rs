@@ -45,6 +45,13 @@ impl Engine {
         Ok(None)
     }
 
+    /// Returns what our person calls each party of a roster.
+    pub(super) fn petnames(&self, roster: &Roster) -> Vec<Option<String>> {
+        let petname =
+            |identity: &str| self.contacts.find(identity).and_then(|contact| contact.petname.clone());
+        roster.body().parties.iter().map(|party| petname(&party.identity)).collect()
+    }
+
     /// Writes the parties of a roster into the contacts, and returns what was known of each before. Only after everybody signed
     /// it: until then the names in it are only what the host says.
     pub(super) fn remember(&mut self, roster: &Roster) -> Result<Vec<Option<Acquaintance>>, Failure> {

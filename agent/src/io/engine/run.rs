@@ -175,6 +175,7 @@ impl Engine {
             ours,
             paths: self.paths(&roster),
             acquaintances,
+            petnames: self.petnames(&roster),
             words,
             forming: self.full_at.map_or(Duration::ZERO, |at| at.elapsed()),
             roster,

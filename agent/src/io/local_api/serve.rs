@@ -215,8 +215,8 @@ impl Desk {
                 let others = contacts.into_iter().filter(|contact| !in_room(&contact.identity));
                 let others: Vec<_> = others
                     .map(|contact| Target {
-                        did: contact.connections.into_iter().next(),
-                        name: contact.name,
+                        did: contact.connections.first().cloned(),
+                        name: contact.shown().to_owned(),
                         identity: Some(contact.identity),
                         is_us: false,
                         peer: None,

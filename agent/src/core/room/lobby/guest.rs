@@ -205,10 +205,13 @@ impl GuestLobby {
             let items = one.items.iter().take(MAX_ITEMS).map(|item| showable(item));
             (usize::try_from(one.index).unwrap_or(usize::MAX), items.collect())
         });
+        let names: Vec<_> = seats.names.iter().take(MAX_PARTIES).map(|name| showable(name)).collect();
+        // Of ourselves we know better, and what the host says may be from before we came back.
+        let differs = differs.filter(|(index, _)| names.get(*index) != Some(&member.name));
         let told = Told {
             seats: usize::try_from(seats.seats).unwrap_or(usize::MAX).min(MAX_PARTIES),
-            names: seats.names.iter().take(MAX_PARTIES).map(|name| showable(name)).collect(),
             differs: differs.collect(),
+            names,
             host,
         };
         let found = agreement::with_host(member.manifest.as_ref(), told.host.as_ref(), told.seats)?;
