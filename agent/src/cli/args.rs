@@ -110,7 +110,7 @@ pub(super) enum Command {
     #[command(after_help = "Examples:
   didagent wait
   didagent wait --parties 3 --timeout 10m
-  didagent wait --parties 2 && didagent ping bob")]
+  didagent --home ~/.alice wait --parties 2")]
     Wait(WaitArgs),
     /// Write a text to somebody: it is shown where that one's didagent runs, or when it runs next
     #[command(after_help = "Examples:
@@ -141,7 +141,7 @@ pub(super) enum Command {
     #[command(after_help = "Examples:
   didagent contacts
   didagent contacts --json
-  didagent contacts name bob 'bob of the bank'")]
+  didagent contacts name bob bob-of-the-bank")]
     Contacts(ContactsArgs),
     /// Check what a run left, offline: who agreed to run what, and what became of it
     ///

@@ -16,7 +16,7 @@ pub(in crate::cli) struct ContactsArgs {
 pub(in crate::cli) enum ContactsCommand {
     /// Give somebody a name of your own: it stays whatever that one calls itself, and nobody else can take it
     #[command(after_help = "Examples:
-  didagent contacts name ..gJ8XqZ2k 'bob of the bank'
+  didagent contacts name ..gJ8XqZ2k bob-of-the-bank
   didagent contacts name bob bobby
   didagent contacts name bobby     takes the name back")]
     Name {

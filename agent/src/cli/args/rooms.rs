@@ -15,7 +15,7 @@ pub(in crate::cli) enum RoomCommand {
     /// Begin with those who have a seat, though others were expected; the host only
     #[command(after_help = "Examples:
   didagent room start
-  didagent wait --parties 3 && didagent room start
+  DIDAGENT_HOME=~/.alice didagent room start
   didagent --home ~/.alice room start")]
     Start,
     /// Take somebody's seat back, for somebody else; the host only, and until the room is full
@@ -30,7 +30,7 @@ pub(in crate::cli) enum RoomCommand {
     /// End the room for everybody; the host only
     #[command(after_help = "Examples:
   didagent room close
-  didagent wait --parties 3 --timeout 10m || didagent room close
+  DIDAGENT_HOME=~/.alice didagent room close
   didagent --home ~/.alice room close")]
     Close,
 }
