@@ -3,6 +3,7 @@
 //! ```text
 //! HOME/identity.json   0600  the long-term keys; made on first use, never overwritten
 //! HOME/contacts.json   0600  who was met
+//! HOME/nonce.json      0600  of the room that is waited in (`nonce`)
 //! HOME/mediator.json   0600  the mediator in use
 //! HOME/dids.json       0600  documents of DIDs that were fetched, for as long as they count
 //! HOME/did.json        0600  the document to publish, of a home whose identity was made with a did:web
@@ -237,7 +238,7 @@ impl Home {
         os::create_private_dir(&self.path).map_err(|error| unusable("make", &self.path, &error))
     }
 
-    fn read_json<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, Failure> {
+    pub(crate) fn read_json<T: DeserializeOwned>(&self, name: &str) -> Result<Option<T>, Failure> {
         let path = self.path.join(name);
         let Some(bytes) = read_file(&path)? else { return Ok(None) };
         serde_json::from_slice(&bytes).map(Some).map_err(|error| {
@@ -247,7 +248,19 @@ impl Home {
         })
     }
 
-    fn write_json<T: Serialize>(&self, name: &str, value: &T) -> Result<(), Failure> {
+    /// Removes a file, if it is there.
+    ///
+    /// # Errors
+    /// [`Kind::HomeUnusable`] when it cannot be removed.
+    pub(crate) fn remove(&self, name: &str) -> Result<(), Failure> {
+        let path = self.path.join(name);
+        match std::fs::remove_file(&path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(unusable("remove", &path, &error)),
+            _ => Ok(()),
+        }
+    }
+
+    pub(crate) fn write_json<T: Serialize>(&self, name: &str, value: &T) -> Result<(), Failure> {
         let bytes = serde_json::to_vec_pretty(value).map_err(|error| {
             Failure::new(Kind::Other, format!("{name} cannot be written as JSON: {error}"))
         })?;

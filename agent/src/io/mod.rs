@@ -18,6 +18,7 @@ pub(crate) mod logging;
 mod mediator_time;
 pub(crate) mod message;
 mod metered;
+mod nonce;
 pub(crate) mod os;
 mod peer;
 pub(crate) mod ping;

@@ -36,6 +36,16 @@ impl Nonce {
         Self(bytes)
     }
 
+    /// Takes one that was drawn before and shown to nobody.
+    pub(crate) fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(bytes)
+    }
+
+    /// Returns its bytes, to be kept where nobody else reads them.
+    pub(crate) fn bytes(&self) -> &[u8; 32] {
+        &self.0
+    }
+
     /// Returns what commits to it and does not tell it.
     pub fn commitment(&self) -> Digest32 {
         commitment(&self.0)

@@ -7,7 +7,7 @@ use crate::core::contacts::Acquaintance;
 use crate::core::room::roster::Roster;
 use crate::core::room::{self, Room};
 use crate::failure::Failure;
-use crate::io::unix_now;
+use crate::io::{nonce, unix_now};
 use crate::report::{Report, Reporter};
 
 impl Engine {
@@ -36,6 +36,8 @@ impl Engine {
             room::Event::Roster(roster) => {
                 tracing::info!(m = roster.body().m, threshold = roster.body().threshold, "the room is full");
                 self.full_at = Some(Instant::now());
+                // From here on it is shown.
+                nonce::forget(&self.home)?;
                 self.roster = Some(roster);
             }
             room::Event::PeerReady { index } => tracing::info!(party = index, "party is ready"),

@@ -30,7 +30,7 @@ use crate::io::local_api::{self, Shown};
 use crate::io::mediator_time::{mediator_time, those_that_answer};
 use crate::io::program::Program;
 use crate::io::standstill::Standstill;
-use crate::io::{has_aes_instructions, system_rng, unix_now, websocket};
+use crate::io::{has_aes_instructions, nonce, system_rng, unix_now, websocket};
 use crate::report::{Report, Reporter};
 
 /// Messages of mediators that wait for the engine.
@@ -146,7 +146,10 @@ pub(super) async fn start(plan: Plan, reporter: &mut dyn Reporter) -> Result<Eng
         connection: connection.clone(),
         name: plan.name,
         threshold: program.as_ref().map(Program::threshold),
-        nonce: Nonce::random(&mut rng),
+        nonce: match &invitation {
+            Some(invitation) => nonce::nonce_for(&plan.home, invitation.hash(), &mut rng)?,
+            None => Nonce::random(&mut rng),
+        },
         manifest: program.as_ref().map(|program| program.manifest().clone()),
         suites: Policy::of_machine(has_aes_instructions()),
         capabilities: contacts.capabilities(),
