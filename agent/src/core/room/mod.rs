@@ -143,22 +143,14 @@ impl Room {
             Input::Manifest(manifest) => {
                 self.member.manifest = Some(*manifest);
                 if let Phase::Host(lobby) = &mut self.phase {
-                    let context = lobby::Context {
-                        member: &self.member,
-                        invitation: &self.invitation,
-                        documents: self.lookup.documents(),
-                    };
+                    let context = lobby::Context::of(&self.member, &self.invitation, &self.lookup);
                     lobby.compare_again(context, rng, &mut self.outputs);
                 }
             }
             Input::Timeout => self.check_deadlines(now, rng),
             Input::Kick(index) => {
                 if let Phase::Host(lobby) = &mut self.phase {
-                    let context = lobby::Context {
-                        member: &self.member,
-                        invitation: &self.invitation,
-                        documents: self.lookup.documents(),
-                    };
+                    let context = lobby::Context::of(&self.member, &self.invitation, &self.lookup);
                     lobby.kick(index, context, rng, &mut self.outputs);
                 }
             }
@@ -200,11 +192,7 @@ impl Room {
 
     fn read_waiting(&mut self, now: Now, rng: &mut impl CryptoRng) {
         if let Phase::Host(lobby) = &mut self.phase {
-            let context = lobby::Context {
-                member: &self.member,
-                invitation: &self.invitation,
-                documents: self.lookup.documents(),
-            };
+            let context = lobby::Context::of(&self.member, &self.invitation, &self.lookup);
             lobby.recheck(context, rng, &mut self.outputs);
         }
         while let Some((sender, message)) = self.lookup.next() {
@@ -219,11 +207,7 @@ impl Room {
         let outputs = &mut self.outputs;
         match &mut self.phase {
             Phase::Host(lobby) => {
-                let context = lobby::Context {
-                    member: &self.member,
-                    invitation: &self.invitation,
-                    documents: self.lookup.documents(),
-                };
+                let context = lobby::Context::of(&self.member, &self.invitation, &self.lookup);
                 lobby.message(context, sender, message, now, rng, outputs);
             }
             Phase::Guest(lobby) => {
@@ -278,11 +262,7 @@ impl Room {
     fn advance(&mut self, now: Now, rng: &mut impl CryptoRng) {
         let roster = match &mut self.phase {
             Phase::Host(lobby) if lobby.is_complete(now.instant) => {
-                let context = lobby::Context {
-                    member: &self.member,
-                    invitation: &self.invitation,
-                    documents: self.lookup.documents(),
-                };
+                let context = lobby::Context::of(&self.member, &self.invitation, &self.lookup);
                 match lobby.close(context, &self.relay) {
                     Ok(roster) => {
                         lobby::send_roster(
@@ -324,11 +304,7 @@ impl Room {
     fn mediator_back(&mut self, now: Now, rng: &mut impl CryptoRng) {
         match &mut self.phase {
             Phase::Host(lobby) => {
-                let context = lobby::Context {
-                    member: &self.member,
-                    invitation: &self.invitation,
-                    documents: self.lookup.documents(),
-                };
+                let context = lobby::Context::of(&self.member, &self.invitation, &self.lookup);
                 lobby.mediator_back(context, now.instant, rng, &mut self.outputs);
             }
             Phase::Guest(lobby) => {
@@ -360,11 +336,7 @@ impl Room {
 
     fn check_deadlines(&mut self, now: Now, rng: &mut impl CryptoRng) {
         if let Phase::Host(lobby) = &mut self.phase {
-            let context = lobby::Context {
-                member: &self.member,
-                invitation: &self.invitation,
-                documents: self.lookup.documents(),
-            };
+            let context = lobby::Context::of(&self.member, &self.invitation, &self.lookup);
             lobby.check_deadlines(context, now.instant, rng, &mut self.outputs);
         }
         let failure = match &self.phase {

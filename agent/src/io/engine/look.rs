@@ -39,7 +39,7 @@ impl Engine {
     }
 
     /// Takes what was found. A program that cannot be described just now changes nothing: its file may be half written.
-    pub(super) fn looked_again<End>(&mut self, found: Option<Result<Program, Failure>>) -> Option<End> {
+    pub(super) fn looked_again(&mut self, found: Option<Result<Program, Failure>>) {
         match found {
             Some(Ok(program)) => {
                 let is_new =
@@ -53,6 +53,5 @@ impl Engine {
             Some(Err(failure)) => tracing::info!(%failure, "the program cannot be described now"),
             None => {}
         }
-        None
     }
 }

@@ -320,7 +320,10 @@ impl Engine {
                 Some(found) = self.lookups.found.recv() => self.looked_up(found),
                 Some(event) = self.from_mediators.recv() => self.on_mediator(event, reporter).await,
                 Some(ask) = self.desk.asks.recv() => Ok(self.ask(ask).await),
-                looked = self.looked.next() => Ok(self.looked_again(looked)),
+                looked = self.looked.next() => {
+                    self.looked_again(looked);
+                    Ok(None)
+                }
                 happened = next_of_run(&mut self.run) => {
                     // Ctrl-C at a terminal reaches the program too, and it may be the first to act on it.
                     if matches!(happened, Happened::Ended(_)) && ends.next().now_or_never().is_some() {

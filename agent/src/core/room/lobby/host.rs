@@ -17,7 +17,7 @@ use super::closed::refuse;
 use super::occupant::Occupant;
 use crate::core::invite::{Invitation, new_id};
 use crate::core::post;
-use crate::core::room::lookup::Documents;
+use crate::core::room::lookup::{Documents, Lookup};
 use crate::core::room::roster::{Party, Roster, RosterBody, is_showable};
 use crate::core::room::{Event, Member, Now, Output, Seat, ThresholdRule, agreement, leave};
 use crate::failure::{Failure, Kind};
@@ -59,6 +59,16 @@ pub(in crate::core::room) struct Context<'a> {
     pub(in crate::core::room) member: &'a Member,
     pub(in crate::core::room) invitation: &'a Invitation,
     pub(in crate::core::room) documents: &'a Documents,
+}
+
+impl<'a> Context<'a> {
+    pub(in crate::core::room) fn of(
+        member: &'a Member,
+        invitation: &'a Invitation,
+        lookup: &'a Lookup,
+    ) -> Self {
+        Self { member, invitation, documents: lookup.documents() }
+    }
 }
 
 /// What came of a request for a seat.
