@@ -7,18 +7,18 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use didagent_bridge::manifest::Comparison;
 use didagent_didcomm::envelope::Authenticated;
-use didagent_didcomm::link::{self, LinkError};
+use didagent_didcomm::link;
 use didagent_didcomm::message::Message;
-use didagent_didcomm::protocols::room::{Differs, Join, Leave, Seats, refusal};
-use didagent_didcomm::protocols::{Body as _, Digest32};
+use didagent_didcomm::protocols::Body as _;
+use didagent_didcomm::protocols::room::{Differs, Join, Leave, Seats};
 use rand_core::CryptoRng;
 
 use super::closed::refuse;
 use super::occupant::Occupant;
+use super::seating::Seated;
 use crate::core::invite::{Invitation, new_id};
-use crate::core::post;
 use crate::core::room::lookup::{Documents, Lookup};
-use crate::core::room::roster::{Party, Roster, RosterBody, is_showable};
+use crate::core::room::roster::{Party, Roster, RosterBody};
 use crate::core::room::{Event, Member, Now, Output, Seat, ThresholdRule, agreement, leave};
 use crate::failure::{Failure, Kind};
 
@@ -30,25 +30,22 @@ const AWAY: Duration = Duration::from_secs(30);
 /// mediator does not know yet.
 const SETTLE: Duration = Duration::from_secs(2);
 
-/// How often somebody may come back with another DID, which means another mediator: each time one more is dialled.
-const MAX_MOVES: u32 = 8;
-
-/// Identities of which that is counted: more than ever sit in a room.
-const MAX_MOVERS: usize = 256;
+/// Identities of which it is counted how often they move: more than ever sit in a room.
+pub(super) const MAX_MOVERS: usize = 256;
 
 /// The host's side: who has a seat.
 #[derive(Debug)]
 pub(in crate::core::room) struct HostLobby {
-    seats: usize,
-    parties: Vec<Occupant>,
+    pub(super) seats: usize,
+    pub(super) parties: Vec<Occupant>,
     /// The key of the identity of each of them.
-    signers: BTreeMap<String, [u8; 32]>,
+    pub(super) signers: BTreeMap<String, [u8; 32]>,
     /// Identities that our person does not want.
-    unwanted: BTreeSet<String>,
+    pub(super) unwanted: BTreeSet<String>,
     /// Guests, by their DID, that their mediator did not know, and until when they keep their seats.
-    away: BTreeMap<String, Instant>,
+    pub(super) away: BTreeMap<String, Instant>,
     /// How often each identity has come with another DID than before.
-    moves: BTreeMap<String, u32>,
+    pub(super) moves: BTreeMap<String, u32>,
     /// Until then the room is not closed.
     settle: Option<Instant>,
 }
@@ -69,14 +66,6 @@ impl<'a> Context<'a> {
     ) -> Self {
         Self { member, invitation, documents: lookup.documents() }
     }
-}
-
-/// What came of a request for a seat.
-enum Seated {
-    /// It has just what it had: a guest that asks whether we are still there.
-    Again,
-    /// Who sits where has changed.
-    Anew(Vec<Event>),
 }
 
 impl HostLobby {
@@ -110,7 +99,7 @@ impl HostLobby {
         agrees && self.is_full() && self.away.is_empty() && self.settle.is_none_or(|until| until <= now)
     }
 
-    fn is_full(&self) -> bool {
+    pub(super) fn is_full(&self) -> bool {
         self.parties.len() == self.seats
     }
 
@@ -264,113 +253,7 @@ impl HostLobby {
         self.seats = self.parties.len().max(2);
     }
 
-    /// Gives the sender a seat, or says why not.
-    fn seat(
-        &mut self,
-        Context { member, invitation, documents }: Context<'_>,
-        sender: &Authenticated,
-        join: Join,
-        now: Now,
-    ) -> Result<Seated, (&'static str, &'static str)> {
-        if join.invitation_hash != Digest32(*invitation.hash()) {
-            return Err((refusal::UNKNOWN, "this is not the invitation that the host sent"));
-        }
-        if invitation.is_expired(now.unix) {
-            return Err((refusal::EXPIRED, "the invitation has expired"));
-        }
-        if !is_showable(&join.name) {
-            return Err((refusal::DENIED, "the name is empty, too long, or has control characters"));
-        }
-        let verified =
-            link::verify_with(&join.link, &sender.did, documents).map_err(|error| match error {
-                LinkError::NoDocument => {
-                    (refusal::DENIED, "the document of the identity, a did:web, cannot be had from here")
-                }
-                LinkError::UnlistedKey => (
-                    refusal::DENIED,
-                    "the document of the identity, a did:web, does not list the key that signs",
-                ),
-                _ => (refusal::DENIED, "the link between identity and DID does not verify"),
-            })?;
-        let Ok(manifest) = agreement::read(join.manifest) else {
-            return Err((refusal::DENIED, "what its program is cannot be read"));
-        };
-        if post::check_reachable(&sender.did).is_err() {
-            return Err((refusal::DENIED, "the DID names no mediator at which it can be written to"));
-        }
-        let party = Party {
-            index: 0,
-            name: join.name,
-            identity: verified.identity,
-            did: sender.did.clone(),
-            kid: sender.kid.clone(),
-            link: join.link,
-            program: agreement::kind(manifest.as_ref()),
-            commitment: join.commitment,
-        };
-        if self.unwanted.contains(&party.identity) {
-            return Err((refusal::DENIED, "the host does not want this party in this room"));
-        }
-        // Somebody's did:key and did:web are one key, and one party.
-        let taken = self.signers.iter().find(|(_, key)| **key == verified.key);
-        if taken.is_some_and(|(identity, _)| *identity != party.identity) {
-            return Err((refusal::DUPLICATE, "this key already has a seat under another name"));
-        }
-        if self.all().any(|seat| seat.did == party.did && seat.identity != party.identity) {
-            return Err((refusal::DUPLICATE, "this DID already has a seat"));
-        }
-        // The same party again: its command was restarted, perhaps with another mediator. It keeps its seat.
-        if let Some((at, occupant)) = self
-            .parties
-            .iter_mut()
-            .enumerate()
-            .skip(1)
-            .find(|(_, seat)| seat.party.identity == party.identity)
-        {
-            let seat = &mut occupant.party;
-            self.away.remove(&seat.did);
-            if seat.did != party.did {
-                if self.moves.len() >= MAX_MOVERS && !self.moves.contains_key(&party.identity) {
-                    return Err((refusal::DENIED, "too many parties have moved to other mediators"));
-                }
-                let moves = self.moves.entry(party.identity.clone()).or_default();
-                if *moves >= MAX_MOVES {
-                    return Err((refusal::DENIED, "this identity has moved to other mediators too often"));
-                }
-                *moves += 1;
-            }
-            let shown = |party: &Party| (party.kid.clone(), party.name.clone(), party.commitment);
-            let is_there = shown(seat) == shown(&party);
-            let is_there = is_there && occupant.manifest == manifest;
-            self.signers.insert(party.identity.clone(), verified.key);
-            *seat = party;
-            occupant.manifest = manifest;
-            let is_there = is_there && !occupant.has_ended;
-            let mut events = occupant.compare(member, at, self.seats);
-            if std::mem::replace(&mut occupant.has_ended, !occupant.found.agrees()) && occupant.found.agrees()
-            {
-                events.push(Event::Fits { index: at, name: occupant.party.name.clone() });
-            }
-            return Ok(if is_there { Seated::Again } else { Seated::Anew(events) });
-        }
-        if self.all().any(|seat| seat.identity == party.identity) {
-            return Err((refusal::DUPLICATE, "this identity already has a seat"));
-        }
-        if self.is_full() {
-            return Err((refusal::FULL, "the room is full"));
-        }
-        let index = self.parties.len();
-        let (name, identity) = (party.name.clone(), party.identity.clone());
-        let mut events = vec![Event::Joined { index, name, identity }];
-        let mut occupant = Occupant { party, manifest, found: Comparison::default(), has_ended: false };
-        events.extend(occupant.compare(member, index, self.seats));
-        occupant.has_ended = !occupant.found.agrees();
-        self.signers.insert(occupant.party.identity.clone(), verified.key);
-        self.parties.push(occupant);
-        Ok(Seated::Anew(events))
-    }
-
-    fn all(&self) -> impl Iterator<Item = &Party> {
+    pub(super) fn all(&self) -> impl Iterator<Item = &Party> {
         self.parties.iter().map(|occupant| &occupant.party)
     }
 

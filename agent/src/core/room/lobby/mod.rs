@@ -4,6 +4,7 @@ mod closed;
 mod guest;
 mod host;
 mod occupant;
+mod seating;
 
 pub(super) use closed::{refuse_late_join, send_roster};
 #[cfg(test)]

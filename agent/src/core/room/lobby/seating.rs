@@ -1,0 +1,168 @@
+//! Who gets a seat, and why somebody gets none.
+//!
+//! Specification: `spec/room.md`, section 2.
+
+use didagent_bridge::manifest::{Comparison, Manifest};
+use didagent_didcomm::envelope::Authenticated;
+use didagent_didcomm::link::{self, LinkError};
+use didagent_didcomm::protocols::Digest32;
+use didagent_didcomm::protocols::room::{Join, refusal};
+
+use super::host::{Context, HostLobby, MAX_MOVERS};
+use super::occupant::Occupant;
+use crate::core::post;
+use crate::core::room::roster::{Party, is_showable};
+use crate::core::room::{Event, Now, agreement};
+
+/// How often somebody may come back with another DID, which means another mediator: each time one more is dialled.
+const MAX_MOVES: u32 = 8;
+
+/// What came of a request for a seat.
+pub(super) enum Seated {
+    /// It has just what it had: a guest that asks whether we are still there.
+    Again,
+    /// Who sits where has changed.
+    Anew(Vec<Event>),
+}
+
+/// The code of a refusal (RM-13), and what it means.
+pub(super) type Refusal = (&'static str, &'static str);
+
+/// Somebody who asks, and whose request is in order.
+struct Applicant {
+    party: Party,
+    manifest: Option<Manifest>,
+    /// The key of its identity.
+    key: [u8; 32],
+}
+
+impl Applicant {
+    /// Reads a request, without a look at who has a seat.
+    fn read(
+        Context { invitation, documents, .. }: Context<'_>,
+        sender: &Authenticated,
+        join: Join,
+        now: Now,
+    ) -> Result<Self, Refusal> {
+        if join.invitation_hash != Digest32(*invitation.hash()) {
+            return Err((refusal::UNKNOWN, "this is not the invitation that the host sent"));
+        }
+        if invitation.is_expired(now.unix) {
+            return Err((refusal::EXPIRED, "the invitation has expired"));
+        }
+        if !is_showable(&join.name) {
+            return Err((refusal::DENIED, "the name is empty, too long, or has control characters"));
+        }
+        let verified =
+            link::verify_with(&join.link, &sender.did, documents).map_err(|error| match error {
+                LinkError::NoDocument => {
+                    (refusal::DENIED, "the document of the identity, a did:web, cannot be had from here")
+                }
+                LinkError::UnlistedKey => (
+                    refusal::DENIED,
+                    "the document of the identity, a did:web, does not list the key that signs",
+                ),
+                _ => (refusal::DENIED, "the link between identity and DID does not verify"),
+            })?;
+        let Ok(manifest) = agreement::read(join.manifest) else {
+            return Err((refusal::DENIED, "what its program is cannot be read"));
+        };
+        if post::check_reachable(&sender.did).is_err() {
+            return Err((refusal::DENIED, "the DID names no mediator at which it can be written to"));
+        }
+        let party = Party {
+            index: 0,
+            name: join.name,
+            identity: verified.identity,
+            did: sender.did.clone(),
+            kid: sender.kid.clone(),
+            link: join.link,
+            program: agreement::kind(manifest.as_ref()),
+            commitment: join.commitment,
+        };
+        Ok(Self { party, manifest, key: verified.key })
+    }
+}
+
+impl HostLobby {
+    /// Gives the sender a seat, or says why not.
+    pub(super) fn seat(
+        &mut self,
+        context: Context<'_>,
+        sender: &Authenticated,
+        join: Join,
+        now: Now,
+    ) -> Result<Seated, Refusal> {
+        let applicant = Applicant::read(context, sender, join, now)?;
+        let party = &applicant.party;
+        if self.unwanted.contains(&party.identity) {
+            return Err((refusal::DENIED, "the host does not want this party in this room"));
+        }
+        // Somebody's did:key and did:web are one key, and one party.
+        let taken = self.signers.iter().find(|(_, key)| **key == applicant.key);
+        if taken.is_some_and(|(identity, _)| *identity != party.identity) {
+            return Err((refusal::DUPLICATE, "this key already has a seat under another name"));
+        }
+        if self.all().any(|seat| seat.did == party.did && seat.identity != party.identity) {
+            return Err((refusal::DUPLICATE, "this DID already has a seat"));
+        }
+        let seat = self.all().position(|seat| seat.identity == party.identity);
+        match seat {
+            Some(0) => Err((refusal::DUPLICATE, "this identity already has a seat")),
+            Some(at) => self.seat_again(at, applicant, context),
+            None if self.is_full() => Err((refusal::FULL, "the room is full")),
+            None => Ok(Seated::Anew(self.seat_anew(applicant, context))),
+        }
+    }
+
+    /// The same party again: its command was restarted, perhaps with another mediator. It keeps its seat.
+    fn seat_again(
+        &mut self,
+        at: usize,
+        Applicant { party, manifest, key }: Applicant,
+        context: Context<'_>,
+    ) -> Result<Seated, Refusal> {
+        let seats = self.seats;
+        let occupant = &mut self.parties[at];
+        let seat = &mut occupant.party;
+        self.away.remove(&seat.did);
+        if seat.did != party.did {
+            if self.moves.len() >= MAX_MOVERS && !self.moves.contains_key(&party.identity) {
+                return Err((refusal::DENIED, "too many parties have moved to other mediators"));
+            }
+            let moves = self.moves.entry(party.identity.clone()).or_default();
+            if *moves >= MAX_MOVES {
+                return Err((refusal::DENIED, "this identity has moved to other mediators too often"));
+            }
+            *moves += 1;
+        }
+        let shown = |party: &Party| (party.kid.clone(), party.name.clone(), party.commitment);
+        let is_there = shown(seat) == shown(&party) && occupant.manifest == manifest;
+        self.signers.insert(party.identity.clone(), key);
+        *seat = party;
+        occupant.manifest = manifest;
+        let is_there = is_there && !occupant.has_ended;
+        let mut events = occupant.compare(context.member, at, seats);
+        let agrees = occupant.found.agrees();
+        if std::mem::replace(&mut occupant.has_ended, !agrees) && agrees {
+            events.push(Event::Fits { index: at, name: occupant.party.name.clone() });
+        }
+        Ok(if is_there { Seated::Again } else { Seated::Anew(events) })
+    }
+
+    fn seat_anew(
+        &mut self,
+        Applicant { party, manifest, key }: Applicant,
+        context: Context<'_>,
+    ) -> Vec<Event> {
+        let index = self.parties.len();
+        let (name, identity) = (party.name.clone(), party.identity.clone());
+        let mut events = vec![Event::Joined { index, name, identity }];
+        let mut occupant = Occupant { party, manifest, found: Comparison::default(), has_ended: false };
+        events.extend(occupant.compare(context.member, index, self.seats));
+        occupant.has_ended = !occupant.found.agrees();
+        self.signers.insert(occupant.party.identity.clone(), key);
+        self.parties.push(occupant);
+        events
+    }
+}
