@@ -1,6 +1,6 @@
 //! The words of the command line that are about DIDs whose documents are on web sites.
 
-use clap::Args;
+use clap::{Args, Subcommand};
 
 use crate::io::did_web::Hosts;
 use crate::io::engine::Web;
@@ -50,4 +50,18 @@ struct HostsArgs {
     /// your own network only
     #[arg(long, env = "DIDAGENT_ALLOW_PRIVATE_HOSTS", value_parser = clap::builder::FalseyValueParser::new())]
     allow_private_hosts: bool,
+}
+
+#[derive(Debug, Subcommand)]
+pub(in crate::cli) enum DidCommand {
+    /// Print the document of a DID: its keys, what each is for, and where messages go
+    ///
+    /// Resolves did:key, did:jwk, did:peer 0, 2 and 4 from the text itself, and did:web by asking the web site that it names, over
+    /// https, at most 64 KiB, for at most ten seconds. What came from a web site is remembered for as long as it allows, at most a
+    /// day. Shown are the keys and services that DIDComm uses; others in a document are left out, also with --json.
+    #[command(after_help = "Examples:
+  didagent did resolve did:web:example.org
+  didagent did resolve did:web:example.org:departments:audit --json
+  didagent did resolve did:web:intranet.example --allow-private-hosts --fresh")]
+    Resolve(ResolveArgs),
 }
