@@ -75,6 +75,8 @@ failures! {
     PortsBusy = "E0605", 1, "No free local ports were found for the bridge.";
     ProgramUnclear = "E0606", 2, "What the program would run cannot be told to the others: a file of it is missing, is no Python, or MPyC would not take its arguments. The message names what to mend.";
     NoPrivacy = "E0607", 2, "With threshold 0 each party alone can open everybody's inputs: MPyC chooses 0 for two parties, or `-T 0` does. Someone has to say that this is meant: a yes at the question, or --no-privacy. With three parties or more MPyC protects the inputs by itself.";
+    RosterFile = "E0608", 2, "The roster file of `didagent run` cannot be used: it is no such file, or this home or the first party's address does not fit what is in it. The message names what to mend. Every party uses the same file, and its first party is the host.";
+    NothingBefore = "E0609", 2, "This home has no run that could be repeated: `didagent again` opens a room for the parties of the last run that began, in the same order. Begin with `didagent invite`, or `didagent run` with a roster file.";
     HomeHeld = "E0701", 1, "Another didagent works with this home. Two engines with one identity would take each other's messages, so the second one stops. Use another `--home`, or end the first one.";
     HomeUnusable = "E0702", 1, "The home folder cannot be used: it cannot be created, read, written or locked.";
     IdentityBroken = "E0703", 8, "The identity file cannot be read as one, or others may read it. It is never overwritten: restore it from a backup, or move it away to begin with a new identity.";

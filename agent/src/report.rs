@@ -6,6 +6,7 @@ use std::time::Duration;
 use didagent_bridge::manifest::Difference;
 
 use crate::core::contacts::Acquaintance;
+use crate::core::party_list::PartyList;
 use crate::core::room::roster::Roster;
 use crate::core::transcript::Traffic;
 use crate::failure::Failure;
@@ -22,6 +23,17 @@ pub enum Report {
         parties: usize,
         /// Seconds until the link ends.
         expires_in: u64,
+        /// The command that will run, as it was typed.
+        command: Vec<String>,
+    },
+    /// The parties are known beforehand, and are waited for.
+    Listed {
+        /// The parties.
+        list: PartyList,
+        /// Our own index; the first party is the host.
+        ours: usize,
+        /// For how long, in seconds.
+        wait: u64,
         /// The command that will run, as it was typed.
         command: Vec<String>,
     },

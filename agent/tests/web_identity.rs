@@ -4,47 +4,8 @@
 
 mod support;
 
-use support::didagent;
-use support::party::{Agent, bare, text};
-use support::process::run;
-use support::site::Site;
-use support::stage::Stage;
-
-/// A stage with a web site that everybody's machine trusts.
-struct Town {
-    stage: Stage,
-    site: Site,
-}
-
-impl Town {
-    fn new() -> Self {
-        let town = Self { stage: Stage::new(), site: Site::start() };
-        town.site.write_authority(&town.authority());
-        town
-    }
-
-    fn authority(&self) -> std::path::PathBuf {
-        self.stage.folder().join("authority.pem")
-    }
-
-    /// Publishes the identity of a home under its name, never to be remembered, and returns its did:web.
-    fn publish(&self, name: &str, home: &str) -> String {
-        let domain = format!("localhost:{}", self.site.port);
-        let mut show = bare(&didagent());
-        show.arg("--home").arg(self.stage.home(home)).args(["identity", "show", "--domain", &domain]);
-        let shown = run("identity show", show.args(["--path", name]));
-        assert_eq!(shown.code, 0, "{shown:?}");
-        let document = shown.lines.join("\n");
-        self.site.put(&format!("/{name}/did.json"), "Cache-Control: no-store\r\n", &document);
-        self.site.did(name)
-    }
-
-    fn agent(&self, agent: Agent) -> Agent {
-        agent.variable("SSL_CERT_FILE", self.authority())
-    }
-}
-
-const PRIVATE: &str = "--allow-private-hosts";
+use support::party::text;
+use support::town::{PRIVATE, Town};
 
 /// Decides CN-73, CN-74.
 #[test]

@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 
 use didagent::core::identity::Identity;
+use didagent::core::party_list::{PartyList, is_address};
 use didagent::core::room::roster::{Expected, RosterBody, RosterIn};
 use didagent::core::transcript::{Transcript, together};
-use didagent_didcomm::protocols::Digest32;
+use didagent_didcomm::protocols::{Digest32, b64url_encode};
 use didagent_mediator::fuzzing;
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng as _;
@@ -48,6 +49,20 @@ pub(crate) fn transcript(input: &[u8]) -> Outcome {
     Outcome::of(&read)
 }
 
+/// A roster file. What is accepted is a list of a room's size, without anybody twice, whose id is that of its hash.
+pub(crate) fn party_list(input: &[u8]) -> Outcome {
+    let Ok(text) = std::str::from_utf8(input) else { return Outcome::Refused };
+    let read = PartyList::from_toml(text);
+    if let Ok(list) = &read {
+        let dids: std::collections::BTreeSet<_> = list.parties().iter().map(|party| &party.did).collect();
+        assert!((2..=16).contains(&dids.len()) && dids.len() == list.parties().len());
+        assert_eq!(list.id(), b64url_encode(&list.hash()[..16]));
+        assert!((0..dids.len()).all(|index| list.index_of(&list.parties()[index].did) == Some(index)));
+        assert!(list.host_at().is_none_or(is_address));
+    }
+    Outcome::of(&read)
+}
+
 /// A roster that the host really signed, whatever it says: the bytes stay as they were, and what is accepted holds together.
 pub(crate) fn roster(input: &[u8]) -> Outcome {
     let (host, ours) = (member(0), member(1));
@@ -64,6 +79,7 @@ pub(crate) fn roster(input: &[u8]) -> Outcome {
         threshold: None,
         manifest: None,
         commitment: commitment(&nonce(1)),
+        list: None,
         documents: &HashMap::new(),
     };
     let verified = RosterIn::new(input.to_vec()).verify(&expected, &signature);

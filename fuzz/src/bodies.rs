@@ -54,6 +54,8 @@ pub(crate) fn bodies(input: &[u8]) -> Outcome {
         relay::Join,
         relay::Opened,
         relay::Refused,
+        room::Ask,
+        room::Invited,
         room::Join,
         room::Seats,
         room::Roster,

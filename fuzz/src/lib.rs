@@ -80,6 +80,7 @@ pub const TARGETS: [(&str, Target); 32] = [
     ("feature_queries", bodies::feature_queries),
     ("relay_frame", bodies::relay_frame),
     ("room_roster", agent::roster),
+    ("party_list", agent::party_list),
     ("transcript", agent::transcript),
     ("identity_file", agent::identity),
     ("http_head", agent::http_head),

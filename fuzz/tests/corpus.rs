@@ -84,6 +84,7 @@ replayed!(
     feature_queries,
     relay_frame,
     room_roster,
+    party_list,
     transcript,
     identity_file,
     http_head,

@@ -5,6 +5,7 @@ mod contacts;
 mod demo;
 mod dids;
 mod identity;
+mod known;
 mod rooms;
 mod taking_part;
 #[cfg(test)]
@@ -24,6 +25,8 @@ pub(super) use contacts::{ContactsArgs, ContactsCommand};
 pub(super) use demo::DemoArgs;
 pub(super) use dids::{DidCommand, ResolveArgs, WebArgs};
 pub(super) use identity::{IdentityCommand, Method, SiteArgs};
+use known::PrivacyArgs;
+pub(super) use known::{AgainArgs, RunArgs};
 pub(super) use rooms::{RoomCommand, WaitArgs};
 use taking_part::PatienceArgs;
 pub(super) use taking_part::{LinkArgs, RoomArgs};
@@ -63,9 +66,8 @@ pub(super) enum Command {
         /// How long the link works: seconds, or a number with s, m or h
         #[arg(long, default_value_t = Expiry(DEFAULT_EXPIRY_SECONDS), value_name = "TIME")]
         expires: Expiry,
-        /// Go on without a question although each party alone can open all inputs: threshold 0, which MPyC takes for 2 parties
-        #[arg(long, env = "DIDAGENT_NO_PRIVACY", value_parser = clap::builder::FalseyValueParser::new())]
-        no_privacy: bool,
+        #[command(flatten)]
+        privacy: PrivacyArgs,
         #[command(flatten)]
         link: LinkArgs,
         #[command(flatten)]
@@ -83,6 +85,34 @@ pub(super) enum Command {
         #[command(flatten)]
         room: RoomArgs,
     },
+    /// Open the room of the last run again: the same parties, in the same order, without a link
+    ///
+    /// Every party gives this command, in any order. Who was party 0 is the host again. A program is not remembered, since its
+    /// arguments may be private.
+    #[command(after_help = "Examples:
+  didagent again -- python vote.py 42
+  didagent again --wait 1h -- python vote.py 42
+  didagent again       without a program: start MPyC by hand, see `didagent ports`")]
+    Again(AgainArgs),
+    /// Take part in a run whose parties are known beforehand, without a link and without a question
+    ///
+    /// Every party gives this command with the same roster file. The order in it is the party index, the first one is the host:
+    ///
+    ///   name = "monthly-audit"     # optional; tells two runs of the same parties apart{n}
+    ///   threshold = 1              # optional; refused if a program runs with another one{n}
+    ///   [[party]]{n}
+    ///   did = "did:web:alice.example"{n}
+    ///   name = "alice"             # optional{n}
+    ///   at = "did:peer:2..."       # of the first party, unless its document has it under alsoKnownAs{n}
+    ///   [[party]]{n}
+    ///   did = "did:key:z6Mk..."
+    ///
+    /// `didagent identity show` prints a `did`, and with --address an `at`.
+    #[command(after_help = "Examples:
+  didagent run --roster audit.toml -- python audit.py
+  didagent run --roster audit.toml --wait 1h --json -- python audit.py
+  didagent --home /var/lib/didagent run --roster /etc/didagent/audit.toml -- python audit.py")]
+    Run(RunArgs),
     /// Print MPyC's arguments for the room that another terminal holds open with this home
     ///
     /// Waits until everybody is ready. The screen of `invite` or `join` shows the whole line to start a program by hand: with a

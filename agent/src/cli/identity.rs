@@ -5,16 +5,22 @@ use didagent_didcomm::did::web;
 use super::args::{IdentityCommand, Method, SiteArgs};
 use crate::core::did_document;
 use crate::core::identity::Identity;
+use crate::core::invite::read_mediator_link;
 use crate::failure::{Failure, Kind};
-use crate::io::home::Home;
+use crate::io;
+use crate::io::home::{Home, MediatorChoice};
 
 /// Returns what goes to stdout: the identity, the did:web, or the document to publish.
 pub(super) fn run(home: &Home, command: &IdentityCommand) -> Result<String, Failure> {
     match command {
-        IdentityCommand::Show { site } => match site_did(site)? {
-            Some(did) => document(home, &home.identity_or_new()?, &did),
-            None => Ok(home.identity_or_new()?.did().to_owned()),
-        },
+        IdentityCommand::Show { address, mediator, site } => {
+            let (identity, did) = (home.identity_or_new()?, site_did(site)?);
+            match did {
+                _ if *address => address_at(&identity, &mediators(home, mediator)?),
+                Some(did) => document(&identity, &did, &mediators(home, mediator)?),
+                None => Ok(identity.did().to_owned()),
+            }
+        }
         IdentityCommand::New { method, site } => new(home, *method, site),
     }
 }
@@ -45,7 +51,7 @@ fn new(home: &Home, method: Method, site: &SiteArgs) -> Result<String, Failure> 
     }
     let identity = home.identity_or_new()?;
     let Some(did) = did else { return Ok(identity.did().to_owned()) };
-    let file = home.write_did_document(&document(home, &identity, &did)?)?;
+    let file = home.write_did_document(&document(&identity, &did, &mediators(home, &[])?)?)?;
     let url = web::url(&did).map_err(|error| did_document::failure(&did, &error))?;
     eprintln!("  upload    {}", file.display());
     eprintln!("  to        {url}");
@@ -69,7 +75,30 @@ fn site_did(site: &SiteArgs) -> Result<Option<String>, Failure> {
     })
 }
 
-fn document(home: &Home, identity: &Identity, did: &str) -> Result<String, Failure> {
-    let mediator = home.mediator()?.map(|choice| choice.did);
-    Ok(did_document::to_json(&did_document::published(identity, did, mediator.as_deref())?))
+/// Returns the home's mediators, or those that are given, which are the home's from now on.
+fn mediators(home: &Home, given: &[String]) -> Result<Vec<String>, Failure> {
+    let given = given.iter().map(|link| read_mediator_link(link, io::unix_now()));
+    let choice = match MediatorChoice::of(given.collect::<Result<_, _>>()?) {
+        Some(choice) => {
+            home.write_mediator(&choice)?;
+            Some(choice)
+        }
+        None => home.mediator()?,
+    };
+    Ok(choice.map(MediatorChoice::all).unwrap_or_default())
+}
+
+fn address_at(identity: &Identity, mediators: &[String]) -> Result<String, Failure> {
+    if mediators.is_empty() {
+        return Err(Failure::new(
+            Kind::NoMediator,
+            "this home has no mediator yet, so nothing can be written to it",
+        )
+        .hint("didagent identity show --address --mediator LINK   (`didagent mediator serve` prints one)"));
+    }
+    Ok(identity.connection_of(mediators).did)
+}
+
+fn document(identity: &Identity, did: &str, mediators: &[String]) -> Result<String, Failure> {
+    Ok(did_document::to_json(&did_document::published(identity, did, mediators)?))
 }

@@ -4,6 +4,7 @@ use didagent_bridge::manifest::Difference;
 use serde_json::{Value, json};
 
 use crate::core::contacts::Acquaintance;
+use crate::core::party_list::{Listed, PartyList};
 use crate::core::room::roster::{Party, Roster};
 pub(super) use crate::core::status::milliseconds;
 use crate::core::status::{WHY_RELAY, host_of};
@@ -37,6 +38,7 @@ fn event(report: &Report) -> Value {
         Report::Invitation { link, parties, expires_in, .. } => {
             json!({"v": 1, "type": "room.invitation", "link": link, "parties": parties, "expires_in_seconds": expires_in})
         }
+        Report::Listed { list, ours, wait, .. } => listed(list, *ours, *wait),
         Report::Joining => json!({"v": 1, "type": "room.joining"}),
         Report::Joined { index, name, identity, acquaintance, missing } => json!({
             "v": 1,
@@ -99,6 +101,7 @@ fn event(report: &Report) -> Value {
                 "v": 1,
                 "type": "room.ready",
                 "room": body.room,
+                "round": body.round,
                 "index": ours,
                 "relay": host_of(&body.relay),
                 "threshold": body.threshold,
@@ -124,6 +127,21 @@ fn event(report: &Report) -> Value {
         Report::Warning(text) => json!({"v": 1, "type": "warning", "message": text}),
         Report::Failed(failure) => error(failure),
     }
+}
+
+fn listed(list: &PartyList, ours: usize, wait: u64) -> Value {
+    let party =
+        |(index, party): (usize, &Listed)| json!({"index": index, "identity": party.did, "name": party.name});
+    let parties: Vec<_> = list.parties().iter().enumerate().map(party).collect();
+    json!({
+        "v": 1,
+        "type": "room.listed",
+        "list": list.id(),
+        "name": list.name(),
+        "index": ours,
+        "parties": parties,
+        "wait_seconds": wait,
+    })
 }
 
 fn parties(

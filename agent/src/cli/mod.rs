@@ -20,12 +20,13 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
+use crate::core::party_list::PartyList;
 use crate::failure::{Failure, Kind};
 use crate::io::engine::{self, Plan, Role};
 use crate::io::home::Home;
-use crate::io::{self, local_api, stdout, supervise};
+use crate::io::{self, local_api, party_lists, stdout, supervise};
 use crate::report::Reporter;
-use args::{Cli, Command, DidCommand, MediatorCommand, RoomArgs};
+use args::{AgainArgs, Cli, Command, DidCommand, Expiry, MediatorCommand, RoomArgs, RunArgs};
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
@@ -83,8 +84,8 @@ async fn dispatch(cli: Cli) -> u8 {
         Err(failure) => return fail(&failure),
     };
     match command {
-        Command::Invite { parties, expires, no_privacy, link, room } => {
-            if let Err(failure) = privacy::check(usize::from(parties), &room, no_privacy).await {
+        Command::Invite { parties, expires, privacy, link, room } => {
+            if let Err(failure) = privacy::check(usize::from(parties), &room, privacy.no_privacy).await {
                 return fail_as(&failure, room.json);
             }
             let (parties, expires_in) = (usize::from(parties), expires.as_secs());
@@ -94,6 +95,18 @@ async fn dispatch(cli: Cli) -> u8 {
             Ok(link) => take_part(home, Role::Guest { link }, room, false).await,
             Err(failure) => fail_as(&failure, room.json),
         },
+        Command::Run(RunArgs { roster, wait, privacy, room }) => {
+            let list = party_lists::read(&roster);
+            known(home, list, (wait, privacy.no_privacy), room).await
+        }
+        Command::Again(AgainArgs { wait, privacy, mut room }) => {
+            let last = party_lists::last(&home);
+            let list = last.map(|(list, identity)| {
+                room.web.stay(identity);
+                list
+            });
+            known(home, list, (wait, privacy.no_privacy), room).await
+        }
         Command::Ports => data(ports(&home).await),
         Command::Status(args) => data(status::run(&home, &args).await),
         Command::Message(args) => message::run(home, args).await,
@@ -110,6 +123,26 @@ async fn dispatch(cli: Cli) -> u8 {
         | Command::Mediator { .. } => {
             fail(&Failure::new(Kind::Other, "this command was to be started earlier"))
         }
+    }
+}
+
+/// Takes part in the room of parties that are known beforehand.
+async fn known(
+    home: Home,
+    list: Result<PartyList, Failure>,
+    (wait, no_privacy): (Expiry, bool),
+    room: RoomArgs,
+) -> u8 {
+    let checked = async {
+        let list = list?;
+        // Whoever wrote the file knows.
+        let is_meant = no_privacy || list.threshold() == Some(0);
+        privacy::check(list.parties().len(), &room, is_meant).await?;
+        Ok(list)
+    };
+    match checked.await {
+        Ok(list) => take_part(home, Role::Listed { list, wait: wait.as_secs() }, room, false).await,
+        Err(failure) => fail_as(&failure, room.json),
     }
 }
 

@@ -8,6 +8,7 @@ use didagent_didcomm::showable;
 use super::qr;
 use crate::core::clock::duration;
 use crate::core::contacts::Acquaintance;
+use crate::core::party_list::PartyList;
 use crate::core::room::roster::Roster;
 use crate::core::status::{WHY_RELAY, host_of};
 use crate::core::who::short;
@@ -61,6 +62,10 @@ impl Reporter for Screen {
                 }
                 eprintln!("  party 0  you");
                 eprintln!("  waiting for {} more ...", parties - 1);
+            }
+            Report::Listed { list, ours, wait, command } => {
+                self.seats = (*ours == 0).then_some(list.parties().len());
+                listed(list, *ours, *wait, command).iter().for_each(|line| eprintln!("{line}"));
             }
             Report::Joining => eprintln!("  asking the host for a seat ..."),
             Report::Joined { index, name, identity, acquaintance, missing } => {
@@ -155,6 +160,22 @@ impl Reporter for Screen {
             Report::Failed(failure) => eprintln!("{}", failure.screen()),
         }
     }
+}
+
+/// Says who takes part in a room of known parties, and who is waited for.
+fn listed(list: &PartyList, ours: usize, wait: u64, command: &[String]) -> Vec<String> {
+    let m = list.parties().len();
+    let name = if list.name().is_empty() { "room".to_owned() } else { format!("room {}", list.name()) };
+    let what = if command.is_empty() { "no program given".to_owned() } else { command.join(" ") };
+    let mut lines = vec![format!("  {name} of {m} known parties · {what}")];
+    let party = |index: usize| {
+        let who = if index == ours { "you".to_owned() } else { list.called(index) };
+        format!("  party {index}  {who}{}", if index == 0 { "  host" } else { "" })
+    };
+    lines.extend((0..m).map(party));
+    let whom = if ours == 0 { "the others".to_owned() } else { list.called(0) };
+    lines.push(format!("  waiting for {whom}, for at most {} ...", duration(wait)));
+    lines
 }
 
 /// Lays out the party table.

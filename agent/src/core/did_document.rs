@@ -18,13 +18,16 @@ use crate::failure::{Failure, Kind};
 const MAX_LINE_CHARS: usize = 9000;
 
 /// Returns the document that an organisation publishes as `did`, a did:web: the keys of its identity, and where its mail goes
-/// if it has a mediator.
-pub fn published(identity: &Identity, did: &str, mediator: Option<&str>) -> Result<DidDocument, Failure> {
+/// if it has mediators: these services, and the connection DID by which parties that know it beforehand find it (RM-122).
+pub fn published(identity: &Identity, did: &str, mediators: &[String]) -> Result<DidDocument, Failure> {
     let signing = key::decode_ed25519(identity.did())
         .map_err(|error| Failure::new(Kind::Other, format!("the identity has no signing key: {error}")))?;
     let mut document = DidDocument::new(did);
     let (first, second) = (format!("{did}#key-1"), format!("{did}#key-2"));
     document.also_known_as.push(identity.did().to_owned());
+    if !mediators.is_empty() {
+        document.also_known_as.push(identity.connection_of(mediators).did);
+    }
     document.authentication.push(first.clone());
     document.assertion_method.push(first.clone());
     document.key_agreement.push(second.clone());
@@ -32,9 +35,9 @@ pub fn published(identity: &Identity, did: &str, mediator: Option<&str>) -> Resu
         [(first, PublicKey::Ed25519(signing)), (second, PublicKey::X25519(identity.agreement().public()))]
             .map(|(id, key)| VerificationMethod { id, alias: None, key })
             .to_vec();
-    document.services.extend(mediator.map(|mediator| Service {
+    document.services.extend(mediators.first().map(|mediator| Service {
         id: format!("{did}#didcomm"),
-        uri: mediator.to_owned(),
+        uri: mediator.clone(),
         accept: vec!["didcomm/v2".to_owned()],
         routing_keys: Vec::new(),
     }));
@@ -158,29 +161,32 @@ mod tests {
         Identity::generate(&mut test_rng(1))
     }
 
-    /// Decides CN-68.
+    /// Decides CN-68, RM-122.
     #[test]
     fn a_published_document_has_both_keys_of_the_identity_and_survives_its_json() {
         let identity = identity();
-        let document = published(&identity, DID, Some("did:example:mediator")).unwrap();
+        let document = published(&identity, DID, &["did:example:mediator".to_owned()]).unwrap();
         let read = DidDocument::from_json(DID, to_json(&document).as_bytes()).unwrap();
         assert_eq!(read, document);
         // Whoever resolves it verifies what the identity signs, and encrypts to what the identity decrypts.
         let signing = read.ed25519(&format!("{DID}#key-1")).unwrap();
         assert_eq!(key::encode_ed25519(&signing), identity.did());
         assert_eq!(read.x25519(&format!("{DID}#key-2")), Some(identity.agreement().public()));
-        assert_eq!(read.also_known_as, [identity.did()]);
+        // Parties that know the DID beforehand find its mail by the second one (RM-122).
+        let connection = identity.connection("did:example:mediator").did;
+        assert_eq!(read.also_known_as, [identity.did(), connection.as_str()]);
         assert_eq!(read.services[0].uri, "did:example:mediator");
-        assert!(published(&identity, DID, None).unwrap().services.is_empty());
+        assert!(published(&identity, DID, &[]).unwrap().services.is_empty());
     }
 
     #[test]
     fn a_document_is_shown_with_its_keys_and_services() {
-        let document = published(&identity(), DID, Some("did:example:mediator")).unwrap();
+        let document = published(&identity(), DID, &["did:example:mediator".to_owned()]).unwrap();
         let signing = identity().did().to_owned();
         let agreement = key::encode(&PublicKey::X25519(identity().agreement().public()));
+        let connection = identity().connection("did:example:mediator").did;
         let expected = format!(
-            "{DID}\n  also known as   {signing}\n  authenticates   #key-1  Ed25519  {signing}\n  \
+            "{DID}\n  also known as   {signing}\n  also known as   {connection}\n  authenticates   #key-1  Ed25519  {signing}\n  \
              asserts         #key-1  Ed25519  {signing}\n  encrypts        #key-2  X25519  {agreement}\n  \
              messages to     did:example:mediator  didcomm/v2"
         );

@@ -99,6 +99,26 @@ impl Invitation {
         Ok(Self { hash: inner.hash(), inner, mediators })
     }
 
+    /// Stands in for the invitation of a room that is not found yet: that of the parties of a list, at the host's connection DID
+    /// `host`. Its id and hash are the list's (RM-121).
+    ///
+    /// # Errors
+    /// One of the `Link...` kinds when nobody can be written to at that DID.
+    pub fn expected(id: &str, hash: [u8; 32], host: &str) -> Result<Self, Failure> {
+        let inner = out_of_band::Invitation::new(InvitationParts {
+            id: id.to_owned(),
+            from: host.to_owned(),
+            goal_code: Some(GOAL_ROOM.to_owned()),
+            goal: None,
+            accept: vec![PROFILE_DIDCOMM_V2.to_owned()],
+            created_time: None,
+            expires_time: None,
+            attachments: Vec::new(),
+        })
+        .map_err(|error| Failure::new(Kind::Other, error.to_string()))?;
+        Ok(Self { hash, ..Self::of(inner)? })
+    }
+
     /// Returns the link, with `base` as the address before the query.
     ///
     /// # Errors

@@ -20,6 +20,7 @@ pub mod features;
 pub mod identity;
 pub mod invite;
 pub mod pairing;
+pub mod party_list;
 pub mod pasted;
 pub mod post;
 pub mod room;

@@ -20,6 +20,7 @@ pub(crate) mod message;
 mod metered;
 mod nonce;
 pub(crate) mod os;
+pub(crate) mod party_lists;
 mod peer;
 pub(crate) mod ping;
 mod program;

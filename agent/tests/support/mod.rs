@@ -39,6 +39,7 @@ pub mod schema;
 pub mod site;
 pub mod stage;
 pub mod system;
+pub mod town;
 pub mod wires;
 
 use std::ffi::OsString;

@@ -5,6 +5,8 @@
 //!
 //! ```text
 //! guest                     host
+//!   ask    ----------------->
+//!          <-----------------  invitation      (only where the parties are known beforehand)
 //!   join   ----------------->
 //!          <-----------------  seats           (again whenever somebody joins or leaves)
 //!          <-----------------  roster          (once, when the room is full)
@@ -30,6 +32,25 @@ pub mod refusal {
     /// The host does not want this identity.
     pub const DENIED: &str = "e.p.room.denied";
 }
+
+/// Asks the first party of a list whether it has a room for them; `pthid` is the id of the list.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ask {
+    /// Signed link (compact JWS) between the guest's identity and the DID that it uses here.
+    pub link: String,
+    /// The last round of these parties whose roster the sender knows; 0 for none.
+    pub round: u32,
+}
+body!(Ask, types::ROOM_ASK);
+
+/// The room for the parties of a list is open; in the thread of an [`Ask`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Invited {
+    /// Bytes of the invitation.
+    #[serde(with = "b64url::bytes")]
+    pub invitation: Vec<u8>,
+}
+body!(Invited, types::ROOM_INVITATION);
 
 /// Asks the host for a seat; `pthid` is the id of the invitation.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

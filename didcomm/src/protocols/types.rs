@@ -98,6 +98,10 @@ pub const SESSION_ACCEPT: &str = "https://w3id.org/didagent/session/1.0/accept";
 /// Session 1.0: the handshake does not continue.
 pub const SESSION_ABORT: &str = "https://w3id.org/didagent/session/1.0/abort";
 
+/// Room 1.0: asks the host of a list of parties whether it has a room for them.
+pub const ROOM_ASK: &str = "https://w3id.org/didagent/room/1.0/ask";
+/// Room 1.0: it has, and this is the invitation.
+pub const ROOM_INVITATION: &str = "https://w3id.org/didagent/room/1.0/invitation";
 /// Room 1.0: asks the host for a seat.
 pub const ROOM_JOIN: &str = "https://w3id.org/didagent/room/1.0/join";
 /// Room 1.0: who has a seat so far, from the host.
@@ -174,6 +178,8 @@ pub const ALL: &[&str] = &[
     SESSION_PROPOSE,
     SESSION_ACCEPT,
     SESSION_ABORT,
+    ROOM_ASK,
+    ROOM_INVITATION,
     ROOM_JOIN,
     ROOM_SEATS,
     ROOM_ROSTER,

@@ -12,10 +12,29 @@ use super::{Seeds, flipped};
 use crate::agent::{MEDIATOR, commitment, member, nonce};
 
 pub(super) fn add(seeds: &mut Seeds) {
+    lists(seeds);
     rosters(seeds);
     identities(seeds);
     heads(seeds);
     chunks(seeds);
+}
+
+fn lists(seeds: &mut Seeds) {
+    const T: &str = "party_list";
+    // A mediator with an address, or nobody could be written to.
+    let mediator = member(200).connection("ws://mediator.example/").did;
+    let entry =
+        |index: u8| format!("[[party]]\ndid = \"{}\"\nname = \"party {index}\"\n", member(index).did());
+    let at = format!("at = \"{}\"\n", member(0).connection(&mediator).did);
+    let valid = format!("name = \"audit\"\nthreshold = 1\n{}{at}{}{}", entry(0), entry(1), entry(2));
+    seeds.add(T, "valid", valid.as_bytes());
+    seeds.add(T, "valid-web", entry(0) + "[[party]]\ndid = \"did:web:bob.example\"");
+    seeds.add(T, "bad-twice", entry(1) + &entry(1));
+    seeds.add(T, "bad-alone", entry(1));
+    seeds.add(T, "bad-threshold", valid.replace("= 1", "= 18446744073709551616"));
+    seeds.add(T, "bad-word", valid.replace("threshold", "t"));
+    seeds.add(T, "bad-at", valid.replace("did:peer:2.", "did:peer:3."));
+    seeds.add(T, "bad-name", valid.replace("party 2", "\\u202e2"));
 }
 
 fn rosters(seeds: &mut Seeds) {

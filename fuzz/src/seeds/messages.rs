@@ -187,6 +187,8 @@ fn messages() -> Vec<Message> {
         .message("1"),
         session::Accept { suite: 1, noise: vec![5; 48], fields, link: None }.message("1"),
         session::Abort { code: "suite".into(), comment: None, use_suite: Some(1) }.message("1"),
+        room::Ask { link: "a.b.c".into(), round: 2 }.message("1"),
+        room::Invited { invitation: b"{}".to_vec() }.message("1"),
         room::Join {
             name: "bob".into(),
             link: "a.b.c".into(),

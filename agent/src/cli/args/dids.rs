@@ -38,6 +38,13 @@ pub(in crate::cli) struct WebArgs {
 }
 
 impl WebArgs {
+    /// Keeps the identity of an earlier run, if it was a did:web and none is given now.
+    pub(in crate::cli) fn stay(&mut self, identity: String) {
+        if identity.starts_with("did:web:") {
+            self.as_did.get_or_insert(identity);
+        }
+    }
+
     /// The same for the engine.
     pub(in crate::cli) fn into_web(self) -> Web {
         Web { did: self.as_did, allow_private_hosts: self.hosts.allow_private_hosts }

@@ -11,6 +11,12 @@ pub(in crate::cli) enum IdentityCommand {
   didagent identity show > my-identity.txt
   didagent identity show --domain example.org > did.json    the document to publish as did:web:example.org")]
     Show {
+        /// Print the did:peer at which this home is written to: what a roster file has as `at`. It changes with the home's mediators
+        #[arg(long, conflicts_with_all = ["domain", "path"])]
+        address: bool,
+        /// Link of the mediator that keeps the mail; the home's own if not given
+        #[arg(long, env = "DIDAGENT_MEDIATOR", value_name = "LINK")]
+        mediator: Vec<String>,
         #[command(flatten)]
         site: SiteArgs,
     },

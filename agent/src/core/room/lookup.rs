@@ -17,7 +17,7 @@ use didagent_didcomm::did::DidDocument;
 use didagent_didcomm::envelope::Authenticated;
 use didagent_didcomm::link;
 use didagent_didcomm::message::Message;
-use didagent_didcomm::protocols::room::{Join, Roster as RosterMessage};
+use didagent_didcomm::protocols::room::{Ask, Join, Roster as RosterMessage};
 
 use crate::core::allowance::{Allowance, Rate};
 use crate::core::room::roster::{MAX_PARTIES, RosterIn};
@@ -150,6 +150,8 @@ impl Lookup {
 fn elsewhere(message: &Message) -> Vec<String> {
     if let Ok(join) = Join::try_from(message) {
         link::issuer(&join.link).into_iter().collect()
+    } else if let Ok(ask) = Ask::try_from(message) {
+        link::issuer(&ask.link).into_iter().collect()
     } else if let Ok(roster) = RosterMessage::try_from(message) {
         RosterIn::new(roster.roster).elsewhere()
     } else {

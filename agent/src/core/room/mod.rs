@@ -37,7 +37,7 @@ use std::time::{Duration, Instant};
 use didagent_didcomm::envelope::Authenticated;
 use didagent_didcomm::message::Message;
 use didagent_didcomm::protocols::Body as _;
-use didagent_didcomm::protocols::room::{Leave, Seats};
+use didagent_didcomm::protocols::room::{Ask, Leave, Seats};
 use didagent_didcomm::protocols::session::Propose;
 use rand_core::CryptoRng;
 
@@ -46,10 +46,10 @@ use crate::failure::{Failure, Kind};
 pub use agreement::sentence;
 use forming::Forming;
 pub use leave::describe_leave;
-use lobby::{GuestLobby, HostLobby};
+use lobby::{Asking, GuestLobby, HostLobby};
 use lookup::{Lookup, Reading};
 use roster::Roster;
-pub use types::{Assent, Event, Input, Member, Now, Output, Seat, ThresholdRule};
+pub use types::{Assent, Event, Input, Listing, Member, Now, Output, Seat, ThresholdRule};
 pub use words::Nonce;
 
 /// How long a guest waits for the host's first answer. A host that runs answers in well under a second; the rest is for
@@ -79,6 +79,8 @@ pub struct Room {
 enum Phase {
     Host(HostLobby),
     Guest(Box<GuestLobby>),
+    /// The parties are known beforehand, and the host's room is not found yet.
+    Asking(Asking),
     Forming(Box<Forming>),
     Running(Box<Roster>),
     Over,
@@ -98,6 +100,20 @@ impl Room {
         let mut room = Self::new(member, invitation, Phase::Guest(Box::new(lobby)));
         room.outputs.push_back(Output::send(to, join));
         room
+    }
+
+    /// Looks for the room of the parties of a list, in which we are not the first. `member` has the list, and the list says where
+    /// the first party is.
+    ///
+    /// # Errors
+    /// One of the `Link...` kinds when nobody can be written to there.
+    pub fn of_list(member: Member, now: Now, rng: &mut impl CryptoRng) -> Result<Self, Failure> {
+        let list = member.list.as_ref().map(|listing| &listing.list);
+        let list = list.ok_or_else(|| Failure::new(Kind::Other, "a list without parties"))?;
+        let expected = Invitation::expected(&list.id(), list.hash(), list.host_at().unwrap_or_default())?;
+        let mut room = Self::new(member, expected, Phase::Asking(Asking::begin(now.instant, None)));
+        room.check_deadlines(now, rng);
+        Ok(room)
     }
 
     fn new(member: Member, invitation: Invitation, phase: Phase) -> Self {
@@ -139,7 +155,7 @@ impl Room {
                 }
             }
             Input::MediatorBack => self.mediator_back(now, rng),
-            Input::Unregistered(did) => self.unregistered(did, now),
+            Input::Unregistered(did) => self.unregistered(did, now, rng),
             Input::Manifest(manifest) => {
                 self.member.manifest = Some(*manifest);
                 if let Phase::Host(lobby) = &mut self.phase {
@@ -210,6 +226,16 @@ impl Room {
                 let context = lobby::Context::of(&self.member, &self.invitation, &self.lookup);
                 lobby.message(context, sender, message, now, rng, outputs);
             }
+            Phase::Asking(asking) => match asking.message(&self.member, sender, message, now, outputs) {
+                Ok(None) => {}
+                Ok(Some(invitation)) => {
+                    self.invitation = invitation;
+                    let (lobby, join) = GuestLobby::join(&self.member, &self.invitation, now, rng);
+                    self.phase = Phase::Guest(Box::new(lobby));
+                    self.outputs.push_back(Output::send(self.invitation.host(), join));
+                }
+                Err(failure) => self.fail(failure),
+            },
             Phase::Guest(lobby) => {
                 if let Some(failure) = self.lookup.failure_of(message) {
                     return self.fail(failure);
@@ -228,7 +254,9 @@ impl Room {
                             // Without a word, so the seat stays ours (MF-20).
                             self.phase = Phase::Over;
                         }
-                        self.fail(failure);
+                        if !self.looks_again((failure.kind, &failure.message), now, rng) {
+                            self.fail(failure);
+                        }
                     }
                 }
             }
@@ -245,7 +273,7 @@ impl Room {
                 let is_join = lobby::refuse_late_join(roster, sender, message, rng, outputs);
                 let Some(party) = roster.party_of(&sender.did) else { return };
                 let index = party.index;
-                if is_join || Propose::try_from(message).is_ok() {
+                if is_join || Ask::try_from(message).is_ok() || Propose::try_from(message).is_ok() {
                     // Only the key that the roster names speaks for a party.
                     if party.kid == sender.kid {
                         outputs.push_back(Output::Event(Event::BeganAnew { index }));
@@ -301,6 +329,19 @@ impl Room {
         }
     }
 
+    /// A guest of a room of known parties that has lost the host looks for it again: a host may be started anew, with another room.
+    fn looks_again(&mut self, (why, lost): (Kind, &str), now: Now, rng: &mut impl CryptoRng) -> bool {
+        let is_gone =
+            matches!(why, Kind::HostSilent | Kind::PeerLost) && matches!(self.phase, Phase::Guest(_));
+        let listing = self.member.list.as_ref().filter(|listing| is_gone && listing.until > now.instant);
+        let Some(name) = listing.map(|listing| listing.list.called(0)) else { return false };
+        let text = "is not in the room any more; looking for it again".to_owned();
+        self.outputs.push_back(Output::Event(Event::Note { name, text }));
+        self.phase = Phase::Asking(Asking::begin(now.instant, Some(lost.to_owned())));
+        self.check_deadlines(now, rng);
+        true
+    }
+
     fn mediator_back(&mut self, now: Now, rng: &mut impl CryptoRng) {
         match &mut self.phase {
             Phase::Host(lobby) => {
@@ -310,6 +351,10 @@ impl Room {
             Phase::Guest(lobby) => {
                 lobby.expect_answer(now.instant);
                 self.ask_host(now, rng);
+            }
+            Phase::Asking(asking) => {
+                asking.ask_now(now.instant);
+                self.check_deadlines(now, rng);
             }
             _ => {}
         }
@@ -322,11 +367,13 @@ impl Room {
         }
     }
 
-    fn unregistered(&mut self, did: &str, now: Now) {
+    fn unregistered(&mut self, did: &str, now: Now, rng: &mut impl CryptoRng) {
         match &mut self.phase {
             Phase::Host(lobby) => lobby.unregistered(did, now.instant),
             Phase::Guest(lobby) if did == self.invitation.host() => {
-                if let Err(failure) = lobby.host_unregistered(now.instant) {
+                if let Err(failure) = lobby.host_unregistered(now.instant)
+                    && !self.looks_again((failure.kind, &failure.message), now, rng)
+                {
                     self.fail(failure);
                 }
             }
@@ -340,17 +387,30 @@ impl Room {
             lobby.check_deadlines(context, now.instant, rng, &mut self.outputs);
         }
         let failure = match &self.phase {
-            Phase::Host(lobby) if self.invitation.is_expired(now.unix) => Some(lobby.expired()),
-            Phase::Guest(lobby) => lobby.late(now),
+            Phase::Host(lobby) if self.invitation.is_expired(now.unix) => Some(lobby.expired(&self.member)),
+            Phase::Guest(lobby) => lobby.too_late(&self.member, now.instant).or_else(|| lobby.late(now)),
+            Phase::Asking(asking) => asking.late(&self.member, now.instant),
             Phase::Forming(forming) if forming.deadline() <= now.instant => Some(forming.late()),
             _ => None,
         };
         if let Some(failure) = failure {
-            return self.fail(failure);
+            if !self.looks_again((failure.kind, &failure.message), now, rng) {
+                self.fail(failure);
+            }
+            return;
+        }
+        if let Phase::Asking(asking) = &mut self.phase {
+            asking.ask(&self.member, now, rng, &mut self.outputs);
         }
         if let Phase::Guest(lobby) = &mut self.phase
             && lobby.asks_again(now.instant)
         {
+            if lobby.misses_host(&self.member)
+                && self.looks_again((Kind::HostSilent, "nothing is heard of it"), now, rng)
+            {
+                return;
+            }
+            let Phase::Guest(lobby) = &mut self.phase else { return };
             if lobby.host_is_away() {
                 lobby.expect_answer(now.instant);
             }
@@ -361,7 +421,11 @@ impl Room {
     fn deadline(&self) -> Option<Instant> {
         match &self.phase {
             Phase::Host(lobby) => lobby.deadline(),
-            Phase::Guest(lobby) => lobby.deadline(),
+            Phase::Guest(lobby) => {
+                let until = self.member.list.as_ref().map(|listing| listing.until);
+                lobby.deadline().into_iter().chain(until).min()
+            }
+            Phase::Asking(asking) => asking.deadline(&self.member),
             Phase::Forming(forming) => Some(forming.deadline()),
             _ => None,
         }

@@ -1,8 +1,9 @@
 //! What a room answers about itself. Nothing here changes it.
 
 use didagent_didcomm::message::Message;
+use didagent_didcomm::protocols::room::Ask;
 
-use super::{Member, Phase, Room, Seat, others};
+use super::{Listing, Member, Phase, Room, Seat, others};
 use crate::core::invite::Invitation;
 
 impl Room {
@@ -16,12 +17,12 @@ impl Room {
 
     /// Says whether a guest waits for the host, whom it then cannot do without.
     pub fn waits_for_host(&self) -> bool {
-        matches!(&self.phase, Phase::Guest(_))
+        self.member.list.is_none() && matches!(&self.phase, Phase::Guest(_))
     }
 
     /// Says whether people are still waited for, so that nothing is lost with a connection.
     pub fn is_lobby(&self) -> bool {
-        matches!(self.phase, Phase::Host(_) | Phase::Guest(_))
+        matches!(self.phase, Phase::Host(_) | Phase::Guest(_) | Phase::Asking(_))
     }
 
     /// Returns the DIDs of the host's mediators.
@@ -51,7 +52,11 @@ impl Room {
 
     /// Says whether a message is in the thread that a refusal of our request to join would be in.
     pub fn is_refused_by(&self, message: &Message) -> bool {
-        matches!(&self.phase, Phase::Guest(lobby) if lobby.is_refused_by(message))
+        match &self.phase {
+            Phase::Guest(lobby) => lobby.is_refused_by(message),
+            Phase::Asking(asking) => asking.is_refused_by(message),
+            _ => false,
+        }
     }
 
     /// Returns how many seats the room has, if it is known.
@@ -59,6 +64,7 @@ impl Room {
         match &self.phase {
             Phase::Host(lobby) => Some(lobby.capacity()),
             Phase::Guest(lobby) => lobby.capacity(),
+            Phase::Asking(_) => self.member.list.as_ref().map(|listing| listing.list.parties().len()),
             Phase::Forming(forming) => Some(forming.roster().body().m),
             Phase::Running(roster) => Some(roster.body().m),
             Phase::Over => None,
@@ -70,7 +76,7 @@ impl Room {
         match &self.phase {
             Phase::Host(lobby) => lobby.taken(),
             Phase::Guest(lobby) => lobby.taken(&self.member, self.invitation.host()),
-            Phase::Forming(_) | Phase::Running(_) | Phase::Over => Vec::new(),
+            Phase::Asking(_) | Phase::Forming(_) | Phase::Running(_) | Phase::Over => Vec::new(),
         }
     }
 
@@ -82,7 +88,13 @@ impl Room {
     /// Says whether a message is about this room. Mail of another room of the same parties may still be in the mailbox. Only a
     /// refusal names our `join` instead.
     pub fn concerns(&self, message: &Message) -> bool {
-        message.pthid.as_deref() == Some(self.invitation.room()) || self.is_refused_by(message)
+        let room = message.pthid.as_deref();
+        // A question about another list is answered too; the answer is about ours, and may come while we have an older invitation.
+        let is_of_list =
+            |listing: &Listing| room == Some(&*listing.list.id()) || Ask::try_from(message).is_ok();
+        room == Some(self.invitation.room())
+            || self.is_refused_by(message)
+            || self.member.list.as_ref().is_some_and(is_of_list)
     }
 
     /// Says whether this is a proposal of `sender` that was answered before: its duplicate gets the same answer again (HS-06).
@@ -94,7 +106,7 @@ impl Room {
     pub fn dids(&self) -> Vec<String> {
         match &self.phase {
             Phase::Host(lobby) => lobby.guests(),
-            Phase::Guest(_) => vec![self.invitation.host().to_owned()],
+            Phase::Guest(_) | Phase::Asking(_) => vec![self.invitation.host().to_owned()],
             Phase::Forming(forming) => others(forming.roster(), &self.member.connection.did),
             Phase::Running(roster) => others(roster, &self.member.connection.did),
             Phase::Over => Vec::new(),

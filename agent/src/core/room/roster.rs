@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::core::identity::Identity;
+use crate::core::party_list::PartyList;
 use crate::core::room::agreement;
 use crate::core::room::lookup::Documents;
 use crate::failure::Failure;
@@ -112,6 +113,8 @@ pub struct Expected<'a> {
     pub manifest: Option<&'a Manifest>,
     /// What we committed to.
     pub commitment: Digest32,
+    /// The parties, if they are known beforehand, and the last of their rounds that we know.
+    pub list: Option<(&'a PartyList, u32)>,
     /// The documents of identities that are a did:web.
     pub documents: &'a Documents,
 }
@@ -274,6 +277,17 @@ impl RosterIn {
         };
         if !roster.party_of(expected.did).is_some_and(is_ours) {
             return Err(wrong("entry for this party"));
+        }
+        let identities = || body.parties.iter().map(|party| &party.identity);
+        if let Some((list, round)) = expected.list {
+            if !identities().eq(list.parties().iter().map(|party| &party.did)) {
+                return Err(wrong("list of parties"));
+            }
+            if body.round <= round {
+                return Err(wrong("round"));
+            }
+        } else if body.round != 1 {
+            return Err(wrong("round"));
         }
         if let Some(ours) = expected.threshold
             && ours != body.threshold

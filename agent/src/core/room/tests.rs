@@ -2,6 +2,7 @@
 
 mod anew;
 mod keys;
+mod listed;
 mod manifests;
 mod outage;
 mod seats;
@@ -63,6 +64,7 @@ fn member(seed: u8, threshold: Option<ThresholdRule>) -> Member {
         nonce,
         suites,
         capabilities,
+        list: None,
     }
 }
 

@@ -15,6 +15,7 @@ use super::roster::Roster;
 use super::words::Nonce;
 use crate::core::identity::{ConnectionDid, Identity};
 use crate::core::pairing::{Capabilities, Policy};
+use crate::core::party_list::PartyList;
 use crate::failure::Failure;
 
 /// The time, both as durations are measured and as messages carry it.
@@ -45,6 +46,19 @@ pub struct Member {
     pub suites: Policy,
     /// What is remembered of others from sessions before.
     pub capabilities: Capabilities,
+    /// The parties, if they are known beforehand.
+    pub list: Option<Listing>,
+}
+
+/// Parties that are known beforehand, and how far we are with them.
+#[derive(Debug, Clone)]
+pub struct Listing {
+    /// The list.
+    pub list: PartyList,
+    /// The last of their rounds whose roster we know; 0 for none.
+    pub round: u32,
+    /// Until when a guest waits for the room to be full.
+    pub until: Instant,
 }
 
 /// How the threshold follows from the number of parties.

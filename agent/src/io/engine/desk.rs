@@ -17,7 +17,7 @@ use didagent_didcomm::protocols::Body as _;
 use didagent_didcomm::protocols::trust_ping::{Ping, PingResponse};
 use tokio::sync::{mpsc, oneshot};
 
-use super::{End, Engine, Role, now};
+use super::{End, Engine, now};
 use crate::core::connect::showable;
 use crate::core::courtesy::{Courtesy, Reaction, Standing};
 use crate::core::invite::new_id;
@@ -70,17 +70,19 @@ struct Pending {
 }
 
 impl Desk {
-    pub(super) fn new(asks: mpsc::Receiver<Ask>, role: &Role, name: String, program: Option<String>) -> Self {
+    pub(super) fn new(
+        asks: mpsc::Receiver<Ask>,
+        is_host: bool,
+        name: String,
+        program: Option<String>,
+    ) -> Self {
         Self {
             asks,
             connected: false,
             link: None,
             started: None,
             ending: false,
-            role: match role {
-                Role::Host { .. } => status::Role::Host,
-                Role::Guest { .. } => status::Role::Guest,
-            },
+            role: if is_host { status::Role::Host } else { status::Role::Guest },
             name,
             since: unix_now(),
             program,
@@ -277,6 +279,9 @@ impl Engine {
                     return Err(not_now("the host has its own seat").hint("didagent room close"));
                 }
                 Input::Kick(index)
+            }
+            Order::Start if room.member().list.is_some() => {
+                return Err(not_now("who takes part is known beforehand, and some are missing"));
             }
             Order::Start if seats.len() < 2 => return Err(not_now("nobody else is there yet")),
             Order::Start | Order::Close => Input::Start,

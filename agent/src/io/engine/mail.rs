@@ -8,14 +8,11 @@ use didagent_didcomm::message::Message;
 use didagent_didcomm::protocols::relay::{Opened, Refused};
 use didagent_didcomm::protocols::report_problem::ProblemReport;
 
-use super::share::RoomLink;
-use super::{End, Engine, MAILBOX, Role, now};
+use super::{End, Engine, MAILBOX, now};
 use crate::core::clock;
 use crate::core::connect::{Step, showable};
-use crate::core::invite::Invitation;
 use crate::core::post::{Parcel, Post, PostError, mediators_of, websocket_address};
 use crate::core::room::{Input, Room};
-use crate::core::share::Sharing;
 use crate::failure::{Failure, Kind};
 use crate::io::websocket::{FromMediator, Heard};
 use crate::io::{fresh_rng, unix_now};
@@ -318,48 +315,6 @@ impl Engine {
         }
         room.handle(Input::Message(sender, &opened.message), now(), &mut self.rng);
         Ok(())
-    }
-
-    /// The mailbox is live: people can answer, so the room begins.
-    fn enter_room(&mut self, reporter: &mut dyn Reporter) -> Result<(), Failure> {
-        let Some(entry) = self.entry.take() else { return Ok(()) };
-        let now = now();
-        let mut room = match (entry.role, entry.invitation) {
-            (Role::Host { parties, expires_in, link }, _) => {
-                let expires = now.unix.saturating_add(expires_in);
-                let invitation =
-                    Invitation::create(&self.connection, &entry.goal, now.unix, expires, &mut self.rng)?;
-                let sharing = Sharing::new(link, &invitation, &self.link_base()?, &mut self.rng)?;
-                self.room_link = Some(RoomLink { sharing, parties, expires_in, command: entry.command });
-                Room::host(entry.member, invitation, parties)
-            }
-            (Role::Guest { .. }, Some(invitation)) => {
-                // Our clock agrees with our mediator's, so one of them in the future is the host's.
-                if let Some(created) = invitation.created() {
-                    clock::compare_with_host(now.unix, created)?;
-                }
-                reporter.report(&Report::Joining);
-                Room::guest(entry.member, invitation, now, &mut self.rng)
-            }
-            (Role::Guest { .. }, None) => {
-                return Err(Failure::new(Kind::Other, "a guest without an invitation"));
-            }
-        };
-        room.meet_at(&self.own_mediator);
-        // Not the whole id: it is a part of the link.
-        let id = room.invitation().room();
-        tracing::Span::current().record("id", id.get(..8).unwrap_or_default());
-        self.room = Some(room);
-        self.show_own_document();
-        Ok(())
-    }
-
-    /// Returns the address that stands in front of a room's link: the mediator's own.
-    fn link_base(&self) -> Result<String, Failure> {
-        let address = websocket_address(&self.own_mediator)
-            .map_err(|error| Failure::new(Kind::LinkDamaged, error.to_string()))?;
-        // ws becomes http, wss becomes https.
-        Ok(format!("http{}", address.trim_start_matches("ws")))
     }
 
     /// Seals a message for a party, named by its DID or by one key of it, and sends it to that party's mediator. Somebody's unusable DID or full queue is not our

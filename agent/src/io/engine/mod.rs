@@ -10,6 +10,7 @@
 
 mod connections;
 mod desk;
+mod entry;
 mod explanation;
 mod farewell;
 mod links;
@@ -18,6 +19,7 @@ mod lookups;
 mod mail;
 mod missing;
 mod paths;
+mod plan;
 mod reconnect;
 mod room_events;
 mod run;
@@ -42,11 +44,9 @@ use crate::core::backoff::Outage;
 use crate::core::connect::Mailbox;
 use crate::core::contacts::Contacts;
 use crate::core::identity::{ConnectionDid, Identity};
-use crate::core::invite::Invitation;
 use crate::core::room::roster::Roster;
-use crate::core::room::{self, Input, Now, Output, Room, describe};
+use crate::core::room::{Input, Now, Output, Room, describe};
 use crate::core::seen::Seen;
-use crate::core::share::LinkForm;
 use crate::core::transcript::Record;
 use crate::failure::{Failure, Kind};
 use crate::io::clock::sleep_until;
@@ -62,10 +62,12 @@ use crate::io::websocket::{FromMediator, MediatorLink};
 use crate::io::{SystemRng, stdout, unix_now};
 use crate::report::{PathReport, Report, Reporter};
 use desk::Desk;
+use entry::Entry;
 use farewell::interrupted;
 use look::Looked;
 pub use lookups::Web;
 use paths::Paths;
+pub use plan::{Plan, Role};
 use run::{Happened, Run};
 use spare::Spare;
 
@@ -74,50 +76,6 @@ const MAILBOX: Duration = Duration::from_secs(15);
 
 /// How long the reader of our events has to take the last ones after Ctrl-C.
 const LAST_EVENTS: Duration = Duration::from_secs(2);
-
-/// What one party wants.
-#[derive(Debug)]
-pub struct Plan {
-    /// The home.
-    pub home: Home,
-    /// The name that others see.
-    pub name: String,
-    /// Host or guest.
-    pub role: Role,
-    /// The mediators to use from now on, as links, the preferred one first; otherwise the home's, or as a guest the room's.
-    pub mediators: Vec<String>,
-    /// How long a run waits for a party or mediator that is away.
-    pub patience: Duration,
-    /// The program to run, or nothing: then a person starts MPyC by hand.
-    pub command: Vec<std::ffi::OsString>,
-    /// How the program is compared with the others'.
-    pub comparing: Comparing,
-    /// Which transcripts the run leaves.
-    pub keeping: Keeping,
-    /// Capture the program's stdout and report it line by line.
-    pub capture: bool,
-    /// As whom, and whom the others' documents may be asked of.
-    pub web: Web,
-}
-
-/// Host or guest.
-#[derive(Debug, Clone)]
-pub enum Role {
-    /// Opens a room.
-    Host {
-        /// Number of parties, ourselves included.
-        parties: usize,
-        /// How long the link works, in seconds.
-        expires_in: u64,
-        /// What link people get.
-        link: LinkForm,
-    },
-    /// Joins a room.
-    Guest {
-        /// The link.
-        link: String,
-    },
-}
 
 /// Runs one party's whole way and returns the exit code.
 pub async fn run(plan: Plan, reporter: &mut dyn Reporter) -> u8 {
@@ -223,18 +181,6 @@ struct Engine {
     _serving: Serving,
     run_dir: RunDir,
     _lock: EngineLock,
-}
-
-/// What is needed to enter the room.
-struct Entry {
-    member: room::Member,
-    role: Role,
-    /// The invitation that a guest read.
-    invitation: Option<Invitation>,
-    /// What a host's invitation says that it is for.
-    goal: String,
-    /// The command as it was typed.
-    command: Vec<String>,
 }
 
 /// How the loop ends.

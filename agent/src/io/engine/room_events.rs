@@ -7,7 +7,7 @@ use crate::core::contacts::Acquaintance;
 use crate::core::room::roster::Roster;
 use crate::core::room::{self, Room};
 use crate::failure::Failure;
-use crate::io::{nonce, unix_now};
+use crate::io::{nonce, party_lists, unix_now};
 use crate::report::{Report, Reporter};
 
 impl Engine {
@@ -38,6 +38,9 @@ impl Engine {
                 self.full_at = Some(Instant::now());
                 // From here on it is shown.
                 nonce::forget(&self.home)?;
+                if let Some(listing) = self.room.as_ref().and_then(|room| room.member().list.as_ref()) {
+                    party_lists::note_round(&self.home, &listing.list, roster.body().round)?;
+                }
                 self.roster = Some(roster);
             }
             room::Event::PeerReady { index } => tracing::info!(party = index, "party is ready"),
@@ -68,6 +71,7 @@ impl Engine {
             }
         }
         self.home.write_contacts(&contacts)?;
+        party_lists::remember(&self.home, roster, self.identity.did())?;
         self.contacts = contacts;
         Ok(acquaintances)
     }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, watch};
 
@@ -11,7 +11,7 @@ use super::links::DIALS;
 use super::look::Looked;
 use super::lookups::Lookups;
 use super::paths::Paths;
-use super::{Engine, Entry, MAILBOX, Plan, Role};
+use super::{Engine, Entry, MAILBOX, Plan, Role, Web};
 use crate::core::allowance::Allowance;
 use crate::core::clock;
 use crate::core::connect::Mailbox;
@@ -20,17 +20,18 @@ use crate::core::invite::{Invitation, read_mediator_link};
 use crate::core::pairing::Policy;
 use crate::core::pasted::Pasted;
 use crate::core::post::{MAX_MEDIATORS, mediators_of};
-use crate::core::room::{Member, Nonce, roster};
+use crate::core::room::{Listing, Member, Nonce, ThresholdRule, roster};
 use crate::core::seen::Seen;
 use crate::core::status::host_of;
+use crate::core::who::short;
 use crate::failure::{Failure, Kind};
-use crate::io::home::MediatorChoice;
+use crate::io::home::{Home, MediatorChoice};
 use crate::io::links;
 use crate::io::local_api::{self, Shown};
 use crate::io::mediator_time::{mediator_time, those_that_answer};
 use crate::io::program::Program;
 use crate::io::standstill::Standstill;
-use crate::io::{has_aes_instructions, nonce, system_rng, unix_now, websocket};
+use crate::io::{has_aes_instructions, nonce, party_lists, system_rng, unix_now, websocket};
 use crate::report::{Report, Reporter};
 
 /// Messages of mediators that wait for the engine.
@@ -39,6 +40,9 @@ const QUEUE: usize = 64;
 /// Questions of other commands that wait for the engine.
 const ASKS: usize = 16;
 
+/// How much longer guests of known parties wait than the host, who began at about the same time.
+const GRACE: Duration = Duration::from_secs(3);
+
 pub(super) async fn start(plan: Plan, reporter: &mut dyn Reporter) -> Result<Engine, Failure> {
     let mut rng = system_rng()?;
     check_name(&plan.name)?;
@@ -46,7 +50,7 @@ pub(super) async fn start(plan: Plan, reporter: &mut dyn Reporter) -> Result<Eng
     // What a person typed wrong is said before anything is asked of the network.
     let invitation = match &plan.role {
         Role::Guest { link } => Some(Pasted::read(link)?),
-        Role::Host { .. } => None,
+        Role::Host { .. } | Role::Listed { .. } => None,
     };
     let invitation = match invitation {
         Some(Pasted::Full(link)) => Ok(Some(read_invitation(|now| Invitation::read(&link, now)).await?)),
@@ -103,10 +107,22 @@ pub(super) async fn start(plan: Plan, reporter: &mut dyn Reporter) -> Result<Eng
     let lock = plan.home.lock(match plan.role {
         Role::Host { .. } => "invite",
         Role::Guest { .. } => "join",
+        Role::Listed { .. } => "run",
     })?;
-    let (lookups, identity) = Lookups::begin(&plan.home, plan.home.identity_or_new()?, &plan.web).await?;
+    let (identity, mut web, mut role) = (plan.home.identity_or_new()?, plan.web, plan.role);
+    let listing = begin_list(&plan.home, &identity, &mut role, &mut web).await?;
+    let is_host = match &role {
+        Role::Host { .. } => true,
+        Role::Guest { .. } => false,
+        Role::Listed { .. } => listing.as_ref().is_some_and(|(_, ours)| *ours == 0),
+    };
+    let (lookups, identity) = Lookups::begin(&plan.home, identity, &web).await?;
     let contacts = plan.home.contacts()?;
-    let mediators = match (given, plan.home.mediator()?, &invitation) {
+    let host_at = listing.as_ref().and_then(|(listing, _)| listing.list.host_at());
+    // Guests look for a host where the list says.
+    let of_list = host_at.and_then(|at| mediators_of(at).ok()).unwrap_or_default();
+    let known = plan.home.mediator()?.filter(|_| !is_host || of_list.is_empty());
+    let mediators = match (given, known, &invitation) {
         (Some(choice), known, _) => {
             if known.as_ref() != Some(&choice) {
                 plan.home.write_mediator(&choice)?;
@@ -114,6 +130,7 @@ pub(super) async fn start(plan: Plan, reporter: &mut dyn Reporter) -> Result<Eng
             choice.all()
         }
         (None, Some(choice), _) => choice.all(),
+        (None, None, _) if !of_list.is_empty() => of_list,
         (None, None, Some(invitation)) => invitation.mediators().to_vec(),
         (None, None, None) => {
             return Err(Failure::new(Kind::NoMediator, "this home has no mediator yet")
@@ -128,6 +145,15 @@ pub(super) async fn start(plan: Plan, reporter: &mut dyn Reporter) -> Result<Eng
     let taken = those_that_answer(mediators.clone(), None, MAX_MEDIATORS, silent).await;
     let own_mediator = taken.first().cloned().unwrap_or_default();
     let connection = named(&identity, mediators, &taken);
+    if let Some(at) = host_at.filter(|at| is_host && *at != connection.did) {
+        let message = format!(
+            "the list says that its first party, this home, is written to at another address: {}",
+            short(at)
+        );
+        return Err(Failure::new(Kind::RosterFile, message).hint(
+            "didagent identity show --address    (prints what belongs into the file, or into the document of the did:web)",
+        ));
+    }
     let of_did = mediators_of(&connection.did).unwrap_or_default();
     let spare = of_did.into_iter().find(|mediator| *mediator != own_mediator);
     let (sender, shown) = watch::channel(Shown::default());
@@ -140,22 +166,27 @@ pub(super) async fn start(plan: Plan, reporter: &mut dyn Reporter) -> Result<Eng
     let link = websocket::connect(&own_mediator, None, to_engine.clone())?;
     let (mailbox, request) = Mailbox::open(connection.clone(), Instant::now(), &mut rng);
     let identity = Arc::new(identity);
-    let desk = Desk::new(asks, &plan.role, plan.name.clone(), shown_command);
+    let desk = Desk::new(asks, is_host, plan.name.clone(), shown_command);
     let member = Member {
         identity: Arc::clone(&identity),
         connection: connection.clone(),
         name: plan.name,
-        threshold: program.as_ref().map(Program::threshold),
-        nonce: match &invitation {
-            Some(invitation) => nonce::nonce_for(&plan.home, invitation.hash(), &mut rng)?,
-            None => Nonce::random(&mut rng),
+        threshold: threshold_of(program.as_ref(), listing.as_ref().map(|(listing, _)| listing))?,
+        nonce: match (&invitation, &listing) {
+            (Some(invitation), _) => nonce::nonce_for(&plan.home, invitation.hash(), &mut rng)?,
+            (None, Some((listing, _))) if !is_host => {
+                nonce::nonce_for(&plan.home, &listing.list.hash(), &mut rng)?
+            }
+            (None, _) => Nonce::random(&mut rng),
         },
         manifest: program.as_ref().map(|program| program.manifest().clone()),
         suites: Policy::of_machine(has_aes_instructions()),
         capabilities: contacts.capabilities(),
+        list: listing.map(|(listing, _)| listing),
     };
-    let goal = match &plan.role {
+    let goal = match &role {
         Role::Host { parties, .. } => format!("compute together, {parties} parties"),
+        Role::Listed { list, .. } => format!("compute together, {} parties", list.parties().len()),
         Role::Guest { .. } => String::new(),
     };
     let mut engine = Engine {
@@ -175,7 +206,7 @@ pub(super) async fn start(plan: Plan, reporter: &mut dyn Reporter) -> Result<Eng
         room: None,
         room_link: None,
         seen: Seen::default(),
-        entry: Some(Entry { member, role: plan.role, invitation, goal, command }),
+        entry: Some(Entry { member, role, invitation, goal, command }),
         paths: Paths::default(),
         peers: BTreeMap::new(),
         ended: BTreeSet::new(),
@@ -215,6 +246,46 @@ pub(super) async fn start(plan: Plan, reporter: &mut dyn Reporter) -> Result<Eng
         engine.open_spare(spare).await?;
     }
     Ok(engine)
+}
+
+/// Finds out who we are among parties that are known beforehand, and where the first of them is; returns our index too.
+async fn begin_list(
+    home: &Home,
+    identity: &Identity,
+    role: &mut Role,
+    web: &mut Web,
+) -> Result<Option<(Listing, usize)>, Failure> {
+    let Role::Listed { list, wait } = role else { return Ok(None) };
+    let ours = party_lists::find_ourselves(home, identity, list, web).await?;
+    party_lists::find_host(home, list, web).await?;
+    let round = party_lists::round_of(home, list)?;
+    // The host's time ends first, so that it is the host who says which parties were missing.
+    let grace = if ours == 0 { Duration::ZERO } else { GRACE };
+    let until = Instant::now() + Duration::from_secs(*wait) + grace;
+    Ok(Some((Listing { list: list.clone(), round, until }, ours)))
+}
+
+/// Returns the threshold of our program, which a list may know too.
+fn threshold_of(
+    program: Option<&Program>,
+    listing: Option<&Listing>,
+) -> Result<Option<ThresholdRule>, Failure> {
+    let rule = program.map(Program::threshold);
+    let Some((listed, m)) =
+        listing.and_then(|Listing { list, .. }| Some((list.threshold()?, list.parties().len())))
+    else {
+        return Ok(rule);
+    };
+    match rule.map(|rule| rule.among(m)) {
+        Some(ours) if ours != listed => {
+            let message =
+                format!("threshold differs: the roster file says {listed}, this program runs with {ours}");
+            Err(Failure::new(Kind::Agreement, message).hint(format!(
+                "-T {listed} behind the program, or another threshold in the file of every party"
+            )))
+        }
+        _ => Ok(Some(ThresholdRule::Fixed(listed))),
+    }
 }
 
 /// Returns the connection DID at the mediators that were taken, and, if they are fewer than it can name, at those that may come back:

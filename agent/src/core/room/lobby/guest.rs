@@ -11,11 +11,14 @@ use didagent_didcomm::protocols::room::{Join, Leave, Roster as RosterMessage, Se
 use didagent_didcomm::protocols::{Body as _, Digest32};
 use rand_core::CryptoRng;
 
+use super::asking::too_late;
 use crate::core::connect::showable;
 use crate::core::invite::{Invitation, new_id};
 use crate::core::room::lookup::Documents;
 use crate::core::room::roster::{Expected, MAX_PARTIES, Roster, RosterError, RosterIn};
-use crate::core::room::{Event, HOST_ANSWER, Member, Now, Output, Seat, agreement, describe_leave, leave};
+use crate::core::room::{
+    Event, HOST_ANSWER, Listing, Member, Now, Output, Seat, agreement, describe_leave, leave,
+};
 use crate::failure::{Failure, Kind};
 
 /// How long a guest asks again when the host's mediator does not know the host (RM-71). A host that still runs comes back
@@ -32,6 +35,10 @@ const ASK_SOON: Duration = Duration::from_secs(10);
 /// killed says nothing. A laptop may be closed for a moment, and its mail then waits at the mediator.
 pub(in crate::core::room) const ASK_EVERY: Duration = Duration::from_secs(60);
 pub(in crate::core::room) const MAX_UNANSWERED: u32 = 5;
+
+/// The same where the parties are known beforehand (RM-127): nobody sits there who would see that the host is gone, and a host that
+/// was started again has another room.
+const ASK_LISTED: Duration = Duration::from_secs(10);
 
 /// Items that are shown of what the host says of another guest.
 const MAX_ITEMS: usize = 8;
@@ -103,7 +110,7 @@ impl GuestLobby {
     ) -> Message {
         // A new id each time: an id counts once (RM-17), and the host must answer.
         self.thid = new_id(rng);
-        let pause = if self.answer_by.is_some() { ASK_SOON } else { ASK_EVERY };
+        let pause = if self.answer_by.is_some() { ASK_SOON } else { pause(member) };
         self.ask_at = Some(now.instant + pause);
         self.unanswered += 1;
         let join = Join {
@@ -153,9 +160,14 @@ impl GuestLobby {
         self.away_by.is_some()
     }
 
-    fn answered(&mut self, now: Instant) {
+    /// Says whether a host of known parties is looked for again: it left a question unanswered.
+    pub(in crate::core::room) fn misses_host(&self, member: &Member) -> bool {
+        member.list.is_some() && self.unanswered > 0
+    }
+
+    fn answered(&mut self, member: &Member, now: Instant) {
         (self.answer_by, self.away_by) = (None, None);
-        self.ask_at = Some(now + ASK_EVERY);
+        self.ask_at = Some(now + pause(member));
     }
 
     pub(in crate::core::room) fn message(
@@ -171,10 +183,10 @@ impl GuestLobby {
         }
         self.unanswered = 0;
         if let Ok(seats) = Seats::try_from(message) {
-            self.answered(now);
+            self.answered(member, now);
             self.told(member, seats, outputs)?;
         } else if let Ok(roster) = RosterMessage::try_from(message) {
-            self.answered(now);
+            self.answered(member, now);
             self.roster = Some(verify(member, invitation, documents, roster)?);
         } else if let Ok(report) = ProblemReport::try_from(message) {
             if self.is_refused_by(message) && report.is_error() {
@@ -255,6 +267,15 @@ impl GuestLobby {
         names.iter().enumerate().map(seat).collect()
     }
 
+    /// Returns the failure of a room of known parties whose time is over.
+    pub(in crate::core::room) fn too_late(&self, member: &Member, now: Instant) -> Option<Failure> {
+        let Listing { list, .. } = member.list.as_ref().filter(|listing| listing.until <= now)?;
+        let m = list.parties().len();
+        let names = self.told.as_ref().map(|told| told.names.join(", ")).unwrap_or_default();
+        let there = if names.is_empty() { "nobody".to_owned() } else { names };
+        Some(too_late(&format!("all of the {m} but {there}")))
+    }
+
     pub(in crate::core::room) fn take_roster(&mut self) -> Option<Roster> {
         self.roster.take()
     }
@@ -276,6 +297,10 @@ impl GuestLobby {
                 .hint("ask the host whether `didagent invite` still runs, then join again with the same link")
         })
     }
+}
+
+fn pause(member: &Member) -> Duration {
+    if member.list.is_some() { ASK_LISTED } else { ASK_EVERY }
 }
 
 fn verify(
@@ -301,6 +326,7 @@ fn verify(
         threshold: member.threshold.map(|rule| rule.among(m)),
         manifest: member.manifest.as_ref(),
         commitment: member.nonce.commitment(),
+        list: member.list.as_ref().map(|listing| (&listing.list, listing.round)),
         documents,
     };
     roster.verify(&expected, &signature).map_err(|error| match error {

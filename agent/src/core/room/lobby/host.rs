@@ -13,13 +13,14 @@ use didagent_didcomm::protocols::Body as _;
 use didagent_didcomm::protocols::room::{Differs, Join, Leave, Seats};
 use rand_core::CryptoRng;
 
+use super::asking::too_late;
 use super::closed::refuse;
 use super::occupant::Occupant;
-use super::seating::Seated;
+use super::seating::{Seated, shown_index};
 use crate::core::invite::{Invitation, new_id};
 use crate::core::room::lookup::{Documents, Lookup};
 use crate::core::room::roster::{Party, Roster, RosterBody};
-use crate::core::room::{Event, Member, Now, Output, Seat, ThresholdRule, agreement, leave};
+use crate::core::room::{Event, Listing, Member, Now, Output, Seat, ThresholdRule, agreement, leave};
 use crate::failure::{Failure, Kind};
 
 /// How long a guest that its mediator does not know keeps its seat (RM-72). The mediator was restarted, and a guest that
@@ -48,6 +49,8 @@ pub(in crate::core::room) struct HostLobby {
     pub(super) moves: BTreeMap<String, u32>,
     /// Until then the room is not closed.
     settle: Option<Instant>,
+    /// The last round of these parties, as far as any of them knows.
+    pub(super) round: u32,
 }
 
 /// The host itself, the way to its room, and what is known of identities that are a did:web.
@@ -90,6 +93,7 @@ impl HostLobby {
             away: BTreeMap::new(),
             moves: BTreeMap::new(),
             settle: None,
+            round: host.list.as_ref().map_or(0, |listing| listing.round),
         }
     }
 
@@ -160,6 +164,9 @@ impl HostLobby {
         rng: &mut impl CryptoRng,
         outputs: &mut VecDeque<Output>,
     ) {
+        if self.asked(context, sender, message, rng, outputs) {
+            return;
+        }
         if let Ok(join) = Join::try_from(message) {
             match self.seat(context, sender, join, now) {
                 Ok(Seated::Again) => self.announce_to(vec![sender.did.clone()], context, rng, outputs),
@@ -269,7 +276,8 @@ impl HostLobby {
             if at == 0 {
                 occupant.party.program = agreement::kind(member.manifest.as_ref());
             } else {
-                outputs.extend(occupant.compare(member, at, self.seats).into_iter().map(Output::Event));
+                let index = shown_index(context, at, &occupant.party.identity);
+                outputs.extend(occupant.compare(member, index, self.seats).into_iter().map(Output::Event));
                 occupant.has_ended |= !occupant.found.agrees();
             }
         }
@@ -326,7 +334,7 @@ impl HostLobby {
             v: 1,
             room: invitation.room().to_owned(),
             invitation: URL_SAFE_NO_PAD.encode(invitation.hash()),
-            round: 1,
+            round: self.round + 1,
             m: self.seats,
             threshold,
             manifest: host.manifest.clone(),
@@ -337,7 +345,12 @@ impl HostLobby {
             .map_err(|error| Failure::new(Kind::Other, format!("no roster can be written: {error}")))
     }
 
-    pub(in crate::core::room) fn expired(&self) -> Failure {
+    pub(in crate::core::room) fn expired(&self, host: &Member) -> Failure {
+        if let Some(Listing { list, .. }) = host.list.as_ref().filter(|_| !self.is_full()) {
+            let is_there = |did: &str| self.is_seated(did);
+            let missing = (0..).zip(list.parties()).filter(|(_, party)| !is_there(&party.did));
+            return too_late(&missing.map(|(index, _)| list.called(index)).collect::<Vec<_>>().join(", "));
+        }
         let missing = self.missing();
         let differs = self.parties.iter().filter(|occupant| !occupant.found.agrees());
         let differs: Vec<_> = differs.map(|occupant| occupant.party.name.clone()).collect();

@@ -1,11 +1,13 @@
 //! The lobby: seats are taken in the order of the joins; the host closes it with a roster.
 
+mod asking;
 mod closed;
 mod guest;
 mod host;
 mod occupant;
 mod seating;
 
+pub(super) use asking::Asking;
 pub(super) use closed::{refuse_late_join, send_roster};
 #[cfg(test)]
 pub(super) use guest::{ASK_EVERY, MAX_UNANSWERED};

@@ -12,7 +12,7 @@ use super::host::{Context, HostLobby, MAX_MOVERS};
 use super::occupant::Occupant;
 use crate::core::post;
 use crate::core::room::roster::{Party, is_showable};
-use crate::core::room::{Event, Now, agreement};
+use crate::core::room::{Event, Listing, Now, agreement};
 
 /// How often somebody may come back with another DID, which means another mediator: each time one more is dialled.
 const MAX_MOVES: u32 = 8;
@@ -107,6 +107,10 @@ impl HostLobby {
             return Err((refusal::DUPLICATE, "this DID already has a seat"));
         }
         let seat = self.all().position(|seat| seat.identity == party.identity);
+        let listing = context.member.list.as_ref();
+        if listing.is_some_and(|listing| listing.list.index_of(&party.identity).is_none()) {
+            return Err((refusal::DENIED, "the host's list of parties does not name it"));
+        }
         match seat {
             Some(0) => Err((refusal::DUPLICATE, "this identity already has a seat")),
             Some(at) => self.seat_again(at, applicant, context),
@@ -142,10 +146,11 @@ impl HostLobby {
         *seat = party;
         occupant.manifest = manifest;
         let is_there = is_there && !occupant.has_ended;
-        let mut events = occupant.compare(context.member, at, seats);
+        let index = shown_index(context, at, &occupant.party.identity);
+        let mut events = occupant.compare(context.member, index, seats);
         let agrees = occupant.found.agrees();
         if std::mem::replace(&mut occupant.has_ended, !agrees) && agrees {
-            events.push(Event::Fits { index: at, name: occupant.party.name.clone() });
+            events.push(Event::Fits { index, name: occupant.party.name.clone() });
         }
         Ok(if is_there { Seated::Again } else { Seated::Anew(events) })
     }
@@ -155,14 +160,27 @@ impl HostLobby {
         Applicant { party, manifest, key }: Applicant,
         context: Context<'_>,
     ) -> Vec<Event> {
-        let index = self.parties.len();
+        let at = self.place_of(context, &party.identity);
+        let index = shown_index(context, at, &party.identity);
         let (name, identity) = (party.name.clone(), party.identity.clone());
         let mut events = vec![Event::Joined { index, name, identity }];
         let mut occupant = Occupant { party, manifest, found: Comparison::default(), has_ended: false };
         events.extend(occupant.compare(context.member, index, self.seats));
         occupant.has_ended = !occupant.found.agrees();
         self.signers.insert(occupant.party.identity.clone(), key);
-        self.parties.push(occupant);
+        self.parties.insert(at, occupant);
         events
     }
+
+    /// Returns at which place somebody new belongs: the last one, or where a list has it.
+    fn place_of(&self, context: Context<'_>, identity: &str) -> usize {
+        let Some(Listing { list, .. }) = &context.member.list else { return self.parties.len() };
+        let index = list.index_of(identity);
+        self.all().filter(|party| list.index_of(&party.identity) < index).count()
+    }
+}
+
+/// Returns the index that people are shown: that of the list, or the one that follows from the order so far.
+pub(super) fn shown_index(context: Context<'_>, at: usize, identity: &str) -> usize {
+    context.member.list.as_ref().and_then(|listing| listing.list.index_of(identity)).unwrap_or(at)
 }

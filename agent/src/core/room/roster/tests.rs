@@ -1,6 +1,7 @@
 //! Rosters that are signed, changed, cut and forged.
 
 use super::*;
+use crate::core::party_list::Listed;
 use crate::core::test_rng;
 
 pub(crate) fn party(index: usize, identity: &Identity, name: &str) -> Party {
@@ -50,6 +51,7 @@ fn expected<'a>(identities: &'a [Identity], body: &'a RosterBody, mediators: &'a
         threshold: Some(1),
         manifest: None,
         commitment: Digest32([1; 32]),
+        list: None,
         documents: no_documents(),
     }
 }
@@ -125,6 +127,29 @@ fn a_stranger_in_the_hosts_seat_or_ours_is_refused() {
     assert_eq!(host, Err(RosterError::Signature { index: 0 }));
     let ours = verify(|body, _| body.parties[1] = party(1, &stranger(), "somebody"));
     assert_eq!(ours, Err(RosterError::Wrong { what: "entry for this party" }));
+}
+
+/// Decides RM-22, RM-125, RM-126.
+#[test]
+fn a_roster_of_known_parties_has_them_in_their_order_and_a_later_round() {
+    let (identities, original) = three();
+    let listed = |order: [usize; 3], known: u32, round: u32| {
+        let party = |at: usize| Listed { did: identities[at].did().to_owned(), name: None, at: None };
+        let list = PartyList::remembered(order.map(party).to_vec()).unwrap();
+        let bytes = serde_json::to_vec(&RosterBody { round, ..original.clone() }).unwrap();
+        let hash: [u8; 32] = Sha256::digest(&bytes).into();
+        let signature = identities[0].sign(&[LABEL, &hash].concat());
+        let mediators = mediators();
+        let expected =
+            Expected { list: Some((&list, known)), ..expected(&identities, &original, &mediators) };
+        RosterIn::new(bytes).verify(&expected, &signature).map(|roster| roster.body().round)
+    };
+    assert_eq!(listed([0, 1, 2], 0, 1), Ok(1));
+    assert_eq!(listed([0, 1, 2], 4, 9), Ok(9));
+    assert_eq!(listed([0, 1, 2], 4, 4), Err(RosterError::Wrong { what: "round" }));
+    assert_eq!(listed([0, 2, 1], 0, 1), Err(RosterError::Wrong { what: "list of parties" }));
+    assert_eq!(verify(|body, _| body.round = 2), Err(RosterError::Wrong { what: "round" }));
+    assert_eq!(verify(|body, _| body.round = 0), Err(RosterError::Wrong { what: "round" }));
 }
 
 /// Decides RM-22.

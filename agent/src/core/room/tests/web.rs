@@ -18,7 +18,7 @@ fn named(seed: u8, did: &str) -> Member {
 
 /// The document of `did` with the key of party `seed`.
 fn document(did: &str, seed: u8) -> DidDocument {
-    published(&Identity::generate(&mut test_rng(seed)), did, None).unwrap()
+    published(&Identity::generate(&mut test_rng(seed)), did, &[]).unwrap()
 }
 
 /// What is on the web.

@@ -1,0 +1,83 @@
+//! The mailbox is live for the first time, so the room begins: ours, that of a link, or that of parties who are known beforehand.
+
+use super::share::RoomLink;
+use super::{Engine, Role, now};
+use crate::core::clock;
+use crate::core::invite::Invitation;
+use crate::core::post::websocket_address;
+use crate::core::room::{self, Room};
+use crate::core::share::Sharing;
+use crate::failure::{Failure, Kind};
+use crate::report::{Report, Reporter};
+
+/// What is needed to enter the room.
+pub(super) struct Entry {
+    pub(super) member: room::Member,
+    pub(super) role: Role,
+    /// The invitation that a guest read.
+    pub(super) invitation: Option<Invitation>,
+    /// What a host's invitation says that it is for.
+    pub(super) goal: String,
+    /// The command as it was typed.
+    pub(super) command: Vec<String>,
+}
+
+impl Engine {
+    /// The mailbox is live: people can answer, so the room begins.
+    pub(super) fn enter_room(&mut self, reporter: &mut dyn Reporter) -> Result<(), Failure> {
+        let Some(entry) = self.entry.take() else { return Ok(()) };
+        let now = now();
+        let mut room = match (entry.role, entry.invitation) {
+            (Role::Host { parties, expires_in, link }, _) => {
+                let expires = now.unix.saturating_add(expires_in);
+                let invitation =
+                    Invitation::create(&self.connection, &entry.goal, now.unix, expires, &mut self.rng)?;
+                let sharing = Sharing::new(link, &invitation, &self.link_base()?, &mut self.rng)?;
+                self.room_link = Some(RoomLink { sharing, parties, expires_in, command: entry.command });
+                Room::host(entry.member, invitation, parties)
+            }
+            (Role::Guest { .. }, Some(invitation)) => {
+                // Our clock agrees with our mediator's, so one of them in the future is the host's.
+                if let Some(created) = invitation.created() {
+                    clock::compare_with_host(now.unix, created)?;
+                }
+                reporter.report(&Report::Joining);
+                Room::guest(entry.member, invitation, now, &mut self.rng)
+            }
+            (Role::Listed { list, wait }, _) => {
+                let ours = list.index_of(self.identity.did()).unwrap_or_default();
+                let parties = list.parties().len();
+                reporter.report(&Report::Listed { ours, wait, command: entry.command, list });
+                if ours == 0 {
+                    // As long as the person said, from the beginning.
+                    let until = entry.member.list.as_ref().map(|listing| listing.until);
+                    let left = until.map_or(wait, |until| (until - now.instant).as_secs());
+                    let expires = now.unix.saturating_add(left);
+                    let invitation =
+                        Invitation::create(&self.connection, &entry.goal, now.unix, expires, &mut self.rng)?;
+                    Room::host(entry.member, invitation, parties)
+                } else {
+                    Room::of_list(entry.member, now, &mut self.rng)?
+                }
+            }
+            (Role::Guest { .. }, None) => {
+                return Err(Failure::new(Kind::Other, "a guest without an invitation"));
+            }
+        };
+        room.meet_at(&self.own_mediator);
+        // Not the whole id: it is a part of the link.
+        let id = room.invitation().room();
+        tracing::Span::current().record("id", id.get(..8).unwrap_or_default());
+        self.room = Some(room);
+        self.show_own_document();
+        Ok(())
+    }
+
+    /// Returns the address that stands in front of a room's link: the mediator's own.
+    fn link_base(&self) -> Result<String, Failure> {
+        let address = websocket_address(&self.own_mediator)
+            .map_err(|error| Failure::new(Kind::LinkDamaged, error.to_string()))?;
+        // ws becomes http, wss becomes https.
+        Ok(format!("http{}", address.trim_start_matches("ws")))
+    }
+}

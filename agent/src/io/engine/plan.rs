@@ -1,0 +1,59 @@
+//! What one party wants of the engine.
+
+use std::time::Duration;
+
+use super::{Comparing, Keeping, Web};
+use crate::core::party_list::PartyList;
+use crate::core::share::LinkForm;
+use crate::io::home::Home;
+
+/// What one party wants.
+#[derive(Debug)]
+pub struct Plan {
+    /// The home.
+    pub home: Home,
+    /// The name that others see.
+    pub name: String,
+    /// As what it takes part.
+    pub role: Role,
+    /// The mediators to use from now on, as links, the preferred one first; otherwise the home's, or as a guest the room's.
+    pub mediators: Vec<String>,
+    /// How long a run waits for a party or mediator that is away.
+    pub patience: Duration,
+    /// The program to run, or nothing: then a person starts MPyC by hand.
+    pub command: Vec<std::ffi::OsString>,
+    /// How the program is compared with the others'.
+    pub comparing: Comparing,
+    /// Which transcripts the run leaves.
+    pub keeping: Keeping,
+    /// Capture the program's stdout and report it line by line.
+    pub capture: bool,
+    /// As whom, and whom the others' documents may be asked of.
+    pub web: Web,
+}
+
+/// As what the party takes part.
+#[derive(Debug, Clone)]
+pub enum Role {
+    /// Opens a room.
+    Host {
+        /// Number of parties, ourselves included.
+        parties: usize,
+        /// How long the link works, in seconds.
+        expires_in: u64,
+        /// What link people get.
+        link: LinkForm,
+    },
+    /// Joins a room.
+    Guest {
+        /// The link.
+        link: String,
+    },
+    /// Takes part in the room of parties that are known beforehand, as the host if it is the first of them.
+    Listed {
+        /// The parties.
+        list: PartyList,
+        /// How long they are waited for, in seconds.
+        wait: u64,
+    },
+}
