@@ -6,8 +6,10 @@ use std::time::Duration;
 use didagent_bridge::manifest::Difference;
 
 use crate::core::contacts::Acquaintance;
+use crate::core::invite::Invitation;
 use crate::core::party_list::PartyList;
 use crate::core::room::roster::Roster;
+use crate::core::room::{Member, ThresholdRule, room_name};
 use crate::core::transcript::Traffic;
 use crate::failure::Failure;
 
@@ -23,8 +25,8 @@ pub enum Report {
         parties: usize,
         /// Seconds until the link ends.
         expires_in: u64,
-        /// The command that will run, as it was typed.
-        command: Vec<String>,
+        /// What people should know of the room.
+        room: RoomFacts,
     },
     /// The parties are known beforehand, and are waited for.
     Listed {
@@ -34,11 +36,14 @@ pub enum Report {
         ours: usize,
         /// For how long, in seconds.
         wait: u64,
-        /// The command that will run, as it was typed.
-        command: Vec<String>,
+        /// What people should know of the room.
+        room: RoomFacts,
     },
     /// The request to join is on its way.
-    Joining,
+    Joining {
+        /// What people should know of the room.
+        room: RoomFacts,
+    },
     /// Somebody got a seat.
     Joined {
         /// Its index.
@@ -201,6 +206,45 @@ pub enum Report {
     Failed(Failure),
 }
 
+/// A room as its people see it before anything runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RoomFacts {
+    /// The name that people can say; it proves nothing.
+    pub name: String,
+    /// The program here; `None` if our person starts it by hand.
+    pub program: Option<String>,
+    /// The version of MPyC that it will find, if it is Python.
+    pub mpyc: Option<String>,
+    /// How the threshold here follows from the number of parties.
+    pub threshold: ThresholdRule,
+    /// When the link ends, in UTC seconds.
+    pub expires: Option<u64>,
+}
+
+impl RoomFacts {
+    /// Puts together what `member` knows of the room that `invitation` leads to.
+    pub(crate) fn of(member: &Member, invitation: &Invitation) -> Self {
+        Self::named(member, room_name(invitation.room()), invitation.expires())
+    }
+
+    /// Puts together what `member` knows of the room of these parties.
+    pub(crate) fn of_list(member: &Member, list: &PartyList) -> Self {
+        let name = if list.name().is_empty() { room_name(&list.id()) } else { list.name().to_owned() };
+        Self::named(member, name, None)
+    }
+
+    fn named(member: &Member, name: String, expires: Option<u64>) -> Self {
+        let manifest = member.manifest.as_ref();
+        Self {
+            name,
+            program: manifest.map(|manifest| manifest.program.name.clone()),
+            mpyc: manifest.and_then(|manifest| manifest.mpyc.as_ref()).map(|mpyc| mpyc.version.clone()),
+            threshold: member.threshold.unwrap_or(ThresholdRule::Default),
+            expires,
+        }
+    }
+}
+
 /// How a peer is reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PathReport {
@@ -252,4 +296,7 @@ impl RunExited {
 pub trait Reporter: Send {
     /// Shows one report.
     fn report(&mut self, report: &Report);
+
+    /// Shows the link as a QR code, if this is a screen that has one: the person asked for it.
+    fn show_code(&mut self) {}
 }

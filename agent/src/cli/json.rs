@@ -10,7 +10,7 @@ pub(super) use crate::core::status::milliseconds;
 use crate::core::status::{WHY_RELAY, host_of};
 use crate::failure::Failure;
 use crate::io::stdout;
-use crate::report::{PathReport, Report, Reporter, RunExited, StreamBytes};
+use crate::report::{PathReport, Report, Reporter, RoomFacts, RunExited, StreamBytes};
 
 /// Writes reports as lines of JSON.
 #[derive(Debug)]
@@ -35,11 +35,16 @@ pub(super) fn write_line(event: &Value) {
 
 fn event(report: &Report) -> Value {
     match report {
-        Report::Invitation { link, parties, expires_in, .. } => {
-            json!({"v": 1, "type": "room.invitation", "link": link, "parties": parties, "expires_in_seconds": expires_in})
-        }
-        Report::Listed { list, ours, wait, .. } => listed(list, *ours, *wait),
-        Report::Joining => json!({"v": 1, "type": "room.joining"}),
+        Report::Invitation { link, parties, expires_in, room } => json!({
+            "v": 1,
+            "type": "room.invitation",
+            "room_name": room.name,
+            "link": link,
+            "parties": parties,
+            "expires_in_seconds": expires_in,
+        }),
+        Report::Listed { list, ours, wait, room } => listed(list, *ours, *wait, room),
+        Report::Joining { room } => json!({"v": 1, "type": "room.joining", "room_name": room.name}),
         Report::Joined { index, name, identity, acquaintance, missing } => json!({
             "v": 1,
             "type": "party.joined",
@@ -129,7 +134,7 @@ fn event(report: &Report) -> Value {
     }
 }
 
-fn listed(list: &PartyList, ours: usize, wait: u64) -> Value {
+fn listed(list: &PartyList, ours: usize, wait: u64, room: &RoomFacts) -> Value {
     let party =
         |(index, party): (usize, &Listed)| json!({"index": index, "identity": party.did, "name": party.name});
     let parties: Vec<_> = list.parties().iter().enumerate().map(party).collect();
@@ -138,6 +143,7 @@ fn listed(list: &PartyList, ours: usize, wait: u64) -> Value {
         "type": "room.listed",
         "list": list.id(),
         "name": list.name(),
+        "room_name": room.name,
         "index": ours,
         "parties": parties,
         "wait_seconds": wait,

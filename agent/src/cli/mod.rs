@@ -161,15 +161,14 @@ async fn take_part(home: Home, role: Role, room: RoomArgs, qr: bool) -> u8 {
         comparing: room.comparing.into(),
         keeping: room.transcripts.into(),
         capture: room.json,
+        asks: !room.json && io::can_ask(),
         web: room.web.into_web(),
     };
-    let mut reporter: Box<dyn Reporter> =
-        if qr { Box::new(screen::Screen::with_qr()) } else { reporter(room.json) };
+    let mut reporter: Box<dyn Reporter> = match room.json {
+        true => Box::new(json::JsonLines::new()),
+        false => Box::new(screen::Screen::new(plan.name.clone(), qr, plan.asks)),
+    };
     engine::run(plan, reporter.as_mut()).await
-}
-
-fn reporter(json: bool) -> Box<dyn Reporter> {
-    if json { Box::new(json::JsonLines::new()) } else { Box::new(screen::Screen::new()) }
 }
 
 /// Takes the link from the command line, or from stdin: arguments show in the list of processes.
@@ -242,6 +241,9 @@ fn fail(failure: &Failure) -> u8 {
 }
 
 fn fail_as(failure: &Failure, json: bool) -> u8 {
-    reporter(json).report(&crate::report::Report::Failed(failure.clone()));
-    failure.kind.exit()
+    if json {
+        json::JsonLines::new().report(&crate::report::Report::Failed(failure.clone()));
+        return failure.kind.exit();
+    }
+    fail(failure)
 }

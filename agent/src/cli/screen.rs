@@ -2,17 +2,19 @@
 
 use std::io::Write as _;
 
-use didagent_bridge::manifest::{ProgramKind, short_digest};
+use didagent_bridge::manifest::{Manifest, ProgramKind, short_digest};
 use didagent_didcomm::showable;
 
 use super::qr;
-use crate::core::clock::duration;
+use crate::core::clock::{duration, until};
 use crate::core::contacts::Acquaintance;
 use crate::core::party_list::PartyList;
+use crate::core::room::ThresholdRule;
 use crate::core::room::roster::Roster;
 use crate::core::status::{WHY_RELAY, host_of};
 use crate::core::who::short;
-use crate::report::{PathReport, Report, Reporter, RunExited, StreamBytes};
+use crate::io;
+use crate::report::{PathReport, Report, Reporter, RoomFacts, RunExited, StreamBytes};
 
 /// Characters of a text that somebody wrote which are shown: it takes a quarter of a screen.
 const MESSAGE: usize = 500;
@@ -24,50 +26,74 @@ pub(super) const NO_PRIVACY: &str = "each party alone can open all inputs";
 #[derive(Debug, Default)]
 pub(super) struct Screen {
     seats: Option<usize>,
-    /// The link is shown as a QR code too.
+    /// The link is shown as a QR code at once.
     qr: bool,
+    /// A person can type an answer here.
+    asks: bool,
+    /// Our own name.
+    name: String,
+    /// The room's link, at a host.
+    link: Option<String>,
+    /// What a guest is told of the room once it knows how many take part.
+    threshold: Option<ThresholdRule>,
 }
 
 impl Screen {
-    pub(super) fn new() -> Self {
-        Self::default()
+    /// For a party with this `name`; `qr` if the link is shown as a QR code at once, `asks` if a person can type here.
+    pub(super) fn new(name: String, qr: bool, asks: bool) -> Self {
+        Self { name, qr, asks, ..Self::default() }
     }
 
-    pub(super) fn with_qr() -> Self {
-        Self { qr: true, ..Self::default() }
+    fn invitation(&mut self, link: &str, parties: usize, expires_in: u64, room: &RoomFacts) {
+        let is_first = self.link.replace(link.to_owned()).is_none();
+        self.seats = Some(parties);
+        eprintln!("  {} · {}", title(room), privacy(parties, room.threshold.among(parties)));
+        let code = if self.asks && !self.qr { "   (as a QR code: q and Enter)" } else { "" };
+        eprintln!("  paste this in your chat:{code}");
+        // The bare link is this command's data.
+        if let Err(error) = writeln!(std::io::stdout(), "{link}")
+            && error.kind() != std::io::ErrorKind::BrokenPipe
+        {
+            eprintln!("  warning: stdout cannot be written ({error}), so here is the link:\n{link}");
+        }
+        if self.qr && is_first {
+            self.show_code();
+        }
+        eprintln!("  party 0  {}  you", self.name);
+        let ends = room.expires.map(|end| until(end, io::unix_now())).unwrap_or_default();
+        eprintln!(
+            "  waiting for {} more ... the link works until {ends} ({})",
+            parties - 1,
+            duration(expires_in)
+        );
     }
 }
 
 impl Reporter for Screen {
+    fn show_code(&mut self) {
+        match self.link.as_deref().map(qr::lines) {
+            Some(Some(lines)) => lines.iter().for_each(|line| eprintln!("{line}")),
+            Some(None) => eprintln!("  note: this link is too long for a QR code"),
+            None => {}
+        }
+    }
+
     fn report(&mut self, report: &Report) {
         match report {
-            Report::Invitation { link, parties, expires_in, command } => {
-                self.seats = Some(*parties);
-                // The bare link is this command's data.
-                if let Err(error) = writeln!(std::io::stdout(), "{link}")
-                    && error.kind() != std::io::ErrorKind::BrokenPipe
-                {
-                    eprintln!("  warning: stdout cannot be written ({error}), so here is the link:\n{link}");
-                }
-                let what = if command.is_empty() { "no program given".to_owned() } else { command.join(" ") };
-                eprintln!("  room for {parties} parties · {what}");
-                if *parties == 2 {
-                    eprintln!("  note: with 2 parties {NO_PRIVACY}");
-                }
-                eprintln!("  paste the link above in your chat; it works for {}", duration(*expires_in));
-                match self.qr.then(|| qr::lines(link)) {
-                    Some(Some(lines)) => lines.iter().for_each(|line| eprintln!("{line}")),
-                    Some(None) => eprintln!("  note: this link is too long for a QR code"),
-                    None => {}
-                }
-                eprintln!("  party 0  you");
-                eprintln!("  waiting for {} more ...", parties - 1);
+            Report::Invitation { link, parties, expires_in, room } => {
+                self.invitation(link, *parties, *expires_in, room);
             }
-            Report::Listed { list, ours, wait, command } => {
+            Report::Joining { room } => {
+                self.threshold = Some(room.threshold);
+                let ends = room.expires.map(|end| until(end, io::unix_now()));
+                let ends = ends.map(|ends| format!(" · the link works until {ends}")).unwrap_or_default();
+                eprintln!("  {}{ends}", title(room));
+                eprintln!("  asking the host for a seat ...");
+            }
+            Report::Listed { list, ours, wait, room } => {
                 self.seats = (*ours == 0).then_some(list.parties().len());
-                listed(list, *ours, *wait, command).iter().for_each(|line| eprintln!("{line}"));
+                listed(list, *ours, *wait, room).iter().for_each(|line| eprintln!("{line}"));
             }
-            Report::Joining => eprintln!("  asking the host for a seat ..."),
             Report::Joined { index, name, identity, acquaintance, missing } => {
                 let rest = match missing {
                     0 => "all are here".to_owned(),
@@ -78,6 +104,9 @@ impl Reporter for Screen {
             }
             Report::Left { name } => eprintln!("  {name} left"),
             Report::Seats { seats, names, differs } => {
+                if let Some(rule) = self.threshold.take() {
+                    eprintln!("  {}", privacy(*seats, rule.among(*seats)));
+                }
                 let rest = match seats.saturating_sub(names.len()) {
                     0 if differs.is_empty() => "all are here".to_owned(),
                     0 => "every seat is taken".to_owned(),
@@ -162,12 +191,17 @@ impl Reporter for Screen {
     }
 }
 
+/// Names a room and what runs in it.
+fn title(room: &RoomFacts) -> String {
+    let program = room.program.as_deref().map_or("started by hand".to_owned(), |name| showable(name, 60));
+    let mpyc = room.mpyc.as_deref().map(|version| format!(" · MPyC {}", showable(version, 20)));
+    format!("Room {} · {program}{}", room.name, mpyc.unwrap_or_default())
+}
+
 /// Says who takes part in a room of known parties, and who is waited for.
-fn listed(list: &PartyList, ours: usize, wait: u64, command: &[String]) -> Vec<String> {
+fn listed(list: &PartyList, ours: usize, wait: u64, room: &RoomFacts) -> Vec<String> {
     let m = list.parties().len();
-    let name = if list.name().is_empty() { "room".to_owned() } else { format!("room {}", list.name()) };
-    let what = if command.is_empty() { "no program given".to_owned() } else { command.join(" ") };
-    let mut lines = vec![format!("  {name} of {m} known parties · {what}")];
+    let mut lines = vec![format!("  {} · {}", title(room), privacy(m, room.threshold.among(m)))];
     let party = |index: usize| {
         let who = if index == ours { "you".to_owned() } else { list.called(index) };
         format!("  party {index}  {who}{}", if index == 0 { "  host" } else { "" })
@@ -187,8 +221,12 @@ fn table(
     petnames: &[Option<String>],
 ) -> Vec<String> {
     let body = roster.body();
-    let width = body.parties.iter().map(|party| party.name.chars().count()).max().unwrap_or(4).max(4);
-    let mut lines = vec![format!("  party  {:width$}  identity    path   RTT", "name")];
+    let python = body.manifest.as_ref().filter(|manifest| manifest.kind() == ProgramKind::Python);
+    let mpyc = python.and_then(|manifest| manifest.mpyc.as_ref());
+    let mpyc = mpyc.map(|mpyc| showable(&mpyc.version, 20)).unwrap_or_default();
+    let first = body.parties.iter().position(|party| party.program == ProgramKind::Python);
+    let mut rows =
+        vec![["party", "name", "identity", "path", "RTT", "program", "MPyC", ""].map(str::to_owned)];
     for party in &body.parties {
         let (path, rtt) = match paths.get(party.index).copied().flatten() {
             _ if party.index == ours => ("you", String::new()),
@@ -200,16 +238,60 @@ fn table(
             Some(Some(petname)) => format!("{acquaintance} as {}", showable(petname, 40)),
             _ => acquaintance.to_owned(),
         };
-        let id = short(&party.identity);
+        // Who is compared runs what the host does, so the digest of the first is that of all.
+        let digest = python.filter(|_| first == Some(party.index));
+        let digest = digest.map(|manifest| short_digest(manifest.program.sha256.as_deref()));
+        let program = match party.program {
+            ProgramKind::Python => format!("ok {}", digest.unwrap_or_default()).trim_end().to_owned(),
+            ProgramKind::Other => "not comparable".to_owned(),
+            ProgramKind::ByHand => "by hand".to_owned(),
+        };
+        let mpyc = if party.program == ProgramKind::Python { mpyc.clone() } else { String::new() };
+        rows.push([
+            party.index.to_string(),
+            party.name.clone(),
+            short(&party.identity),
+            path.to_owned(),
+            // As wide on every screen.
+            format!("{rtt:<8}"),
+            program,
+            mpyc,
+            acquaintance,
+        ]);
+    }
+    let mut lines = columns(&rows);
+    lines.push(format!("relay: {} ({WHY_RELAY})", host_of(&body.relay)));
+    if let Some(manifest) = python {
         lines.push(format!(
-            "  {:<5}  {:width$}  {id}  {path:<5}  {rtt:<7}  {acquaintance}",
-            party.index, party.name
+            "program: {}; arguments: {}",
+            showable(&manifest.program.name, 60),
+            arguments(manifest)
         ));
     }
-    lines.push(format!("  relay: {} ({WHY_RELAY})", host_of(&body.relay)));
-    lines.extend(program(roster));
-    lines.push(format!("  {}", privacy(body.m, body.threshold)));
-    lines.into_iter().map(|line| line.trim_end().to_owned()).collect()
+    lines.push(privacy(body.m, body.threshold));
+    lines.into_iter().map(|line| format!("  {line}")).collect()
+}
+
+/// Lays out rows of cells below each other.
+pub(super) fn columns<const N: usize>(rows: &[[String; N]]) -> Vec<String> {
+    let width = |column: usize| {
+        rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
+    };
+    let widths: Vec<usize> = (0..N).map(width).collect();
+    let line = |row: &[String; N]| {
+        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
+        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
+    };
+    rows.iter().map(line).collect()
+}
+
+/// Says what is known of the arguments that all give to the program.
+fn arguments(manifest: &Manifest) -> String {
+    match &manifest.arguments {
+        None => "not compared".to_owned(),
+        Some(words) if words.is_empty() => "none".to_owned(),
+        Some(words) => showable(&words.join(" "), 200),
+    }
 }
 
 /// Says what everybody agreed to run, and what could not be compared.
@@ -224,11 +306,7 @@ pub(super) fn program(roster: &Roster) -> Vec<String> {
         let name = showable(&manifest.program.name, 60);
         let digest = short_digest(manifest.program.sha256.as_deref());
         let mpyc = manifest.mpyc.as_ref().map(|mpyc| showable(&mpyc.version, 20)).unwrap_or_default();
-        let arguments = match &manifest.arguments {
-            None => "not compared".to_owned(),
-            Some(words) if words.is_empty() => "none".to_owned(),
-            Some(words) => showable(&words.join(" "), 200),
-        };
+        let arguments = arguments(manifest);
         lines.push(format!("  program: {name} {digest}, MPyC {mpyc}; arguments: {arguments}"));
     }
     for (kind, why) in

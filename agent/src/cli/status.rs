@@ -115,15 +115,7 @@ fn table(parties: &[PartyStatus]) -> Vec<String> {
     });
     let heads = ["party", "name", "identity", "path", "session", "RTT", "heard", "streams", "out", "in"];
     let rows: Vec<[String; 10]> = std::iter::once(heads.map(str::to_owned)).chain(cells).collect();
-    let width = |column: usize| {
-        rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0)
-    };
-    let widths: Vec<usize> = (0..heads.len()).map(width).collect();
-    let line = |row: &[String; 10]| {
-        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
-        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
-    };
-    rows.iter().map(line).collect()
+    super::screen::columns(&rows)
 }
 
 fn duration(seconds: u64) -> String {

@@ -61,6 +61,16 @@ pub fn utc(seconds: u64) -> String {
     format!("{year:04}-{month:02}-{day:02} {:02}:{:02} UTC", rest / 3600, rest % 3600 / 60)
 }
 
+/// Writes when something ends, seen from `now`: `23:59 UTC` if that is within a day, else with the date. Both are UTC seconds. Not in
+/// the local time: people of one chat may live in several.
+pub fn until(end: u64, now: u64) -> String {
+    let full = utc(end);
+    match full.split_once(' ') {
+        Some((_, time)) if end.saturating_sub(now) < 86_400 => time.to_owned(),
+        _ => full,
+    }
+}
+
 /// Writes UTC seconds as `20260131T235901Z`: the order of such names is that of the times.
 pub fn utc_digits(seconds: u64) -> String {
     let (days, rest) = (seconds / 86_400, seconds % 86_400);
@@ -105,6 +115,9 @@ mod tests {
         }
         assert_eq!(utc_digits(68_169_599), "19720228T235959Z");
         assert!(utc(u64::MAX).ends_with("UTC"), "a stranger's number is no panic");
+        assert_eq!(until(NOW + 86_399, NOW), "07:59 UTC");
+        assert_eq!(until(NOW + 86_400, NOW), "2027-01-16 08:00 UTC");
+        assert_eq!(until(0, NOW), "00:00 UTC");
     }
 
     /// Decides RM-73.

@@ -30,6 +30,7 @@ mod standstill;
 pub(crate) mod stdout;
 pub(crate) mod supervise;
 pub(crate) mod transcripts;
+mod typed;
 mod websocket;
 
 use std::time::{SystemTime, UNIX_EPOCH};

@@ -2,7 +2,7 @@
 
     python3 terminal.py COMMAND ...
 
-What the command shows goes to stdout. SIGUSR1 types Ctrl-C, SIGUSR2 closes the terminal. Ends with the command's exit code as
+What the command shows goes to stdout; what comes on stdin is typed. SIGUSR1 types Ctrl-C, SIGUSR2 closes the terminal. Ends with the command's exit code as
 a shell gives it, after `modes kept` or `modes changed` on stderr.
 """
 
@@ -51,7 +51,18 @@ def show(wait):
         return False
 
 
+def type_in():
+    """Types what came on stdin meanwhile; a closed stdin types nothing."""
+    global has_stdin
+    if has_stdin and is_open and select.select([0], [], [], 0)[0]:
+        typed = os.read(0, 4096)
+        has_stdin = bool(typed)
+        os.write(master, typed)
+
+
+has_stdin = True
 while process.poll() is None:
+    type_in()
     if not show(0.05) and not is_open:
         select.select([], [], [], 0.05)
 while show(0.1):

@@ -4,6 +4,7 @@
 //! * [`foreigner`]: somebody who writes messages by hand.
 //! * [`mediator`]: `didagent mediator serve`.
 //! * [`clock`]: processes whose clock is wrong.
+//! * [`golden`]: what screens must show, word for word; [`terminal`]: a person at one.
 //! * [`lasting`]: a mediator that is restarted.
 //! * [`hostile`]: something else at the address of a mediator; [`fake_mediator`]: one that speaks DIDComm.
 //! * [`party`]: `didagent invite` and `didagent join`, their events and how they ended.
@@ -29,6 +30,7 @@ pub mod clock;
 pub mod demo;
 pub mod fake_mediator;
 pub mod foreigner;
+pub mod golden;
 pub mod hostile;
 pub mod lasting;
 pub mod mediator;
@@ -39,6 +41,7 @@ pub mod schema;
 pub mod site;
 pub mod stage;
 pub mod system;
+pub mod terminal;
 pub mod town;
 pub mod wires;
 

@@ -8,7 +8,7 @@ use crate::core::post::websocket_address;
 use crate::core::room::{self, Room};
 use crate::core::share::Sharing;
 use crate::failure::{Failure, Kind};
-use crate::report::{Report, Reporter};
+use crate::report::{Report, Reporter, RoomFacts};
 
 /// What is needed to enter the room.
 pub(super) struct Entry {
@@ -18,8 +18,6 @@ pub(super) struct Entry {
     pub(super) invitation: Option<Invitation>,
     /// What a host's invitation says that it is for.
     pub(super) goal: String,
-    /// The command as it was typed.
-    pub(super) command: Vec<String>,
 }
 
 impl Engine {
@@ -33,7 +31,8 @@ impl Engine {
                 let invitation =
                     Invitation::create(&self.connection, &entry.goal, now.unix, expires, &mut self.rng)?;
                 let sharing = Sharing::new(link, &invitation, &self.link_base()?, &mut self.rng)?;
-                self.room_link = Some(RoomLink { sharing, parties, expires_in, command: entry.command });
+                let facts = RoomFacts::of(&entry.member, &invitation);
+                self.room_link = Some(RoomLink { sharing, parties, expires_in, facts });
                 Room::host(entry.member, invitation, parties)
             }
             (Role::Guest { .. }, Some(invitation)) => {
@@ -41,13 +40,14 @@ impl Engine {
                 if let Some(created) = invitation.created() {
                     clock::compare_with_host(now.unix, created)?;
                 }
-                reporter.report(&Report::Joining);
+                reporter.report(&Report::Joining { room: RoomFacts::of(&entry.member, &invitation) });
                 Room::guest(entry.member, invitation, now, &mut self.rng)
             }
             (Role::Listed { list, wait }, _) => {
                 let ours = list.index_of(self.identity.did()).unwrap_or_default();
                 let parties = list.parties().len();
-                reporter.report(&Report::Listed { ours, wait, command: entry.command, list });
+                let room = RoomFacts::of_list(&entry.member, &list);
+                reporter.report(&Report::Listed { ours, wait, room, list });
                 if ours == 0 {
                     // As long as the person said, from the beginning.
                     let until = entry.member.list.as_ref().map(|listing| listing.until);

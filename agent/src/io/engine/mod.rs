@@ -58,6 +58,7 @@ pub use crate::io::program::Comparing;
 use crate::io::program::Program;
 use crate::io::standstill::Standstill;
 pub use crate::io::transcripts::Keeping;
+use crate::io::typed::Typed;
 use crate::io::websocket::{FromMediator, MediatorLink};
 use crate::io::{SystemRng, stdout, unix_now};
 use crate::report::{PathReport, Report, Reporter};
@@ -171,6 +172,8 @@ struct Engine {
     /// What people should know, but is no end.
     notices: Vec<String>,
     desk: Desk,
+    /// What our person types, until the program starts.
+    typed: Typed,
     /// For dialling mediators that others chose.
     dials: Allowance,
     /// Mediators that could not be reached a moment ago.
@@ -266,6 +269,7 @@ impl Engine {
                 Some(found) = self.lookups.found.recv() => self.looked_up(found),
                 Some(event) = self.from_mediators.recv() => self.on_mediator(event, reporter).await,
                 Some(ask) = self.desk.asks.recv() => Ok(self.ask(ask).await),
+                line = self.typed.next() => Ok(self.typed(&line, reporter)),
                 looked = self.looked.next() => {
                     self.looked_again(looked);
                     Ok(None)
@@ -380,6 +384,14 @@ impl Engine {
             }
         }
         Ok(None)
+    }
+
+    /// Our person typed a line.
+    fn typed(&mut self, line: &str, reporter: &mut dyn Reporter) -> Option<End> {
+        if line.eq_ignore_ascii_case("q") {
+            reporter.show_code();
+        }
+        None
     }
 
     fn session_lost(&mut self, index: usize, why: String) -> Result<Option<End>, Failure> {

@@ -28,6 +28,8 @@ pub struct Plan {
     pub keeping: Keeping,
     /// Capture the program's stdout and report it line by line.
     pub capture: bool,
+    /// There is a person at a terminal here who can be asked.
+    pub asks: bool,
     /// As whom, and whom the others' documents may be asked of.
     pub web: Web,
 }

@@ -183,6 +183,8 @@ impl Engine {
         let mesh = SessionMesh((0..m).map(|index| self.peers.get(&index).cloned()).collect());
         let mut bridge = Bridge::start(listeners, mesh);
         let events = bridge.events();
+        // From here on what is typed is the program's.
+        self.typed.stop().await;
         let arguments = plan.mpyc_arguments();
         let launcher = match &self.program {
             Some(_) => None,

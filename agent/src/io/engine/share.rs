@@ -10,14 +10,14 @@ use crate::core::room::Room;
 use crate::core::share::{Sharing, Shown};
 use crate::failure::Failure;
 use crate::io::unix_now;
-use crate::report::{Report, Reporter};
+use crate::report::{Report, Reporter, RoomFacts};
 
 /// The link, and what people are told with it.
 pub(super) struct RoomLink {
     pub(super) sharing: Sharing,
     pub(super) parties: usize,
     pub(super) expires_in: u64,
-    pub(super) command: Vec<String>,
+    pub(super) facts: RoomFacts,
 }
 
 impl Engine {
@@ -60,12 +60,12 @@ impl Engine {
 
     fn show_link(&mut self, shown: Option<Shown>, reporter: &mut dyn Reporter) {
         let (Some(Shown { link, note }), Some(room_link)) = (shown, &self.room_link) else { return };
-        let RoomLink { parties, expires_in, command, .. } = room_link;
+        let RoomLink { parties, expires_in, facts, .. } = room_link;
         self.desk.link = Some(link.clone());
         if let Some(note) = note {
             reporter.report(&Report::Warning(note));
         }
-        let (parties, expires_in, command) = (*parties, *expires_in, command.clone());
-        reporter.report(&Report::Invitation { link, parties, expires_in, command });
+        let (parties, expires_in, room) = (*parties, *expires_in, facts.clone());
+        reporter.report(&Report::Invitation { link, parties, expires_in, room });
     }
 }

@@ -31,6 +31,7 @@ use crate::io::local_api::{self, Shown};
 use crate::io::mediator_time::{mediator_time, those_that_answer};
 use crate::io::program::Program;
 use crate::io::standstill::Standstill;
+use crate::io::typed::Typed;
 use crate::io::{has_aes_instructions, nonce, party_lists, system_rng, unix_now, websocket};
 use crate::report::{Report, Reporter};
 
@@ -60,7 +61,6 @@ pub(super) async fn start(plan: Plan, reporter: &mut dyn Reporter) -> Result<Eng
     let given = plan.mediators.iter().map(|link| read_mediator_link(link, unix_now()));
     let given = MediatorChoice::of(given.collect::<Result<_, _>>()?);
     let shown_command = command_shown(&plan.command);
-    let command: Vec<String> = plan.command.iter().map(|word| word.to_string_lossy().into_owned()).collect();
     let program = if plan.command.is_empty() {
         None
     } else {
@@ -189,6 +189,8 @@ pub(super) async fn start(plan: Plan, reporter: &mut dyn Reporter) -> Result<Eng
         Role::Listed { list, .. } => format!("compute together, {} parties", list.parties().len()),
         Role::Guest { .. } => String::new(),
     };
+    // A guest has nothing to answer, so what it types ahead is its program's.
+    let listens = plan.asks && matches!(role, Role::Host { .. });
     let mut engine = Engine {
         home: plan.home,
         identity,
@@ -206,7 +208,7 @@ pub(super) async fn start(plan: Plan, reporter: &mut dyn Reporter) -> Result<Eng
         room: None,
         room_link: None,
         seen: Seen::default(),
-        entry: Some(Entry { member, role, invitation, goal, command }),
+        entry: Some(Entry { member, role, invitation, goal }),
         paths: Paths::default(),
         peers: BTreeMap::new(),
         ended: BTreeSet::new(),
@@ -232,6 +234,7 @@ pub(super) async fn start(plan: Plan, reporter: &mut dyn Reporter) -> Result<Eng
         standstill: Standstill::watch(plan.patience),
         notices: Vec::new(),
         desk,
+        typed: if listens { Typed::listen() } else { Typed::default() },
         dials: Allowance::full(DIALS, Instant::now()),
         failed: HashMap::new(),
         reports_shown: 0,
