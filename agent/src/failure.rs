@@ -65,6 +65,8 @@ failures! {
     PeerLost = "E0405", 7, "Another party left, or nothing was heard of it for longer than `--patience` says; the message names it and says why.";
     PeerFailed = "E0406", 7, "Another party's program failed; the message names it and has its exit code.";
     Agreement = "E0407", 4, "The parties do not agree about what to run; the message names the item and the party.";
+    WordsRefused = "E0408", 8, "Somebody with `--confirm` compared the four words and said that they are not the same, so the room ended for everybody before anything started. If it was no mistake, somebody sits between you: do not use the same link again, and tell each other the next one on another way.";
+    Unconfirmed = "E0409", 6, "Somebody with `--confirm` did not say in time whether the four words are the same, so the room ended before anything started. `--confirm-within` sets how long a person may take.";
     EndedEarly = "E0411", 7, "Another party's program has ended while MPyC here still needs it, so this program would wait for ever and was stopped. The programs or their arguments differ, or the other one gave up without an error.";
     Standstill = "E0412", 7, "This machine stood still, asleep or suspended, for so long that the other parties counted it as lost. Nobody else is to blame. Keep it awake during a run.";
     HandshakeFailed = "E0501", 8, "The session handshake with a party failed: the keys or the facts that both sides hash differ.";

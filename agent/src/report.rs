@@ -9,7 +9,7 @@ use crate::core::contacts::Acquaintance;
 use crate::core::invite::Invitation;
 use crate::core::party_list::PartyList;
 use crate::core::room::roster::Roster;
-use crate::core::room::{Member, ThresholdRule, room_name};
+use crate::core::room::{Member, ThresholdRule, Waiting, room_name};
 use crate::core::transcript::Traffic;
 use crate::failure::Failure;
 
@@ -173,6 +173,24 @@ pub enum Report {
         words: Vec<&'static str>,
         /// How long it took from the moment at which the room was full.
         forming: Duration,
+    },
+    /// All seats are taken and nothing starts yet, because of these.
+    Waiting(Vec<Waiting>),
+    /// Nothing starts before these parties' persons have confirmed the words. Comes again when one has.
+    Confirming {
+        /// The words.
+        words: Vec<&'static str>,
+        /// Index and name of each that has not.
+        waiting: Vec<(usize, String)>,
+        /// Our own person is one of them, and may take so long from the first time that it is asked.
+        asked: Option<Duration>,
+    },
+    /// The person of a party has confirmed the words.
+    Confirmed {
+        /// Its index.
+        index: usize,
+        /// Its name.
+        name: String,
     },
     /// The local ports stand, and these are MPyC's arguments.
     Ports {

@@ -9,8 +9,27 @@ use std::ffi::OsString;
 use sha2::Digest as _;
 use support::golden::{Masks, assert_golden};
 use support::program;
-use support::stage::Stage;
-use support::terminal::Terminal;
+use support::stage::{NAMES, Stage};
+use support::terminal::{Left, Terminal};
+
+/// What the test knows of the screens on a stage.
+fn masks(stage: &Stage, link: &str) -> Masks {
+    let mut masks = Masks::new();
+    masks.known("link", link);
+    masks.known("mediator's link", stage.mediator_link());
+    if let Some(mediator) = &stage.mediator {
+        masks.known("mediator", &format!("127.0.0.1:{}", mediator.port));
+    }
+    for name in NAMES {
+        masks.known(&format!("home of {name}"), stage.home(name).to_str().unwrap());
+    }
+    masks
+}
+
+fn masked(stage: &Stage, link: &str, ended: &[Left]) -> Vec<String> {
+    let mut masks = masks(stage, link);
+    ended.iter().map(|left| masks.screen(&left.lines)).collect()
+}
 
 /// The journey of three people in a chat.
 #[test]
@@ -37,12 +56,7 @@ fn three_people_and_one_chat() {
     carol.types(&link);
     let ended: Vec<_> = [alice, bob, carol].into_iter().map(Terminal::finish).collect();
 
-    let mut masks = Masks::new();
-    masks.known("link", &link);
-    masks.known("mediator", &format!("127.0.0.1:{}", stage.mediator.as_ref().unwrap().port));
-    for left in &ended {
-        masks.known(&format!("home of {}", left.name), stage.home(&left.name).to_str().unwrap());
-    }
+    let mut masks = masks(&stage, &link);
     let screens: Vec<_> = ended.iter().map(|left| masks.screen(&left.lines)).collect();
     for (left, screen) in ended.iter().zip(&screens) {
         assert_eq!((left.code, left.modes_kept), (0, true), "{screen}");
@@ -93,4 +107,34 @@ fn without_a_terminal_nothing_is_offered_that_needs_one() {
     assert!(screen.contains("  paste this in your chat:\n") && !screen.contains("QR"), "{screen}");
     alice.process.signal("TERM");
     assert_eq!(alice.finish().code, 130);
+}
+
+/// One of three compares the words before anything starts.
+#[test]
+fn bob_compares_the_words_first() {
+    let stage = Stage::new();
+    let vote = |number| ["--", "python", "vote.py", number];
+    let invite =
+        [&["invite", "--parties", "3", "--mediator", stage.mediator_link()], &vote("42")[..]].concat();
+    let mut alice = Terminal::start("alice", &stage.home("alice"), &invite, &[]);
+    let link = alice.wait_for("http");
+    let join = [&["join", "--confirm", &link], &vote("17")[..]].concat();
+    let mut bob = Terminal::start("bob", &stage.home("bob"), &join, &[]);
+    alice.wait_for("party 1  bob");
+    bob.wait_for("waiting for 1 more");
+    let join = [&["join", &link], &vote("9")[..]].concat();
+    let mut carol = Terminal::start("carol", &stage.home("carol"), &join, &[]);
+    for other in [&mut alice, &mut carol] {
+        other.wait_for("waiting for bob to confirm");
+    }
+    bob.wait_for("n and Enter ends");
+    bob.types("what?");
+    bob.wait_for("n and Enter ends");
+    bob.types("y");
+    let ended: Vec<_> = [alice, bob, carol].into_iter().map(Terminal::finish).collect();
+    let screens = masked(&stage, &link, &ended);
+    for (left, screen) in ended.iter().zip(&screens) {
+        assert_eq!((left.code, left.modes_kept), (0, true), "{screen}");
+        assert_golden(&format!("confirm/{}", left.name), screen);
+    }
 }

@@ -52,6 +52,7 @@ async fn join(
         invitation_hash: Digest32(*invitation.hash()),
         manifest: None,
         commitment: Digest32([0; 32]),
+        confirm: false,
     };
     let message: Message = join.message(id).pthid(invitation.room());
     messenger.carry_as(identity, connection, message, invitation.host()).await;

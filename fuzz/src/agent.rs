@@ -80,6 +80,7 @@ pub(crate) fn roster(input: &[u8]) -> Outcome {
         manifest: None,
         commitment: commitment(&nonce(1)),
         list: None,
+        confirm: false,
         documents: &HashMap::new(),
     };
     let verified = RosterIn::new(input.to_vec()).verify(&expected, &signature);

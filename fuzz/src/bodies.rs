@@ -60,6 +60,7 @@ pub(crate) fn bodies(input: &[u8]) -> Outcome {
         room::Seats,
         room::Roster,
         room::Ready,
+        room::Confirmed,
         room::Leave,
         session::Propose,
         session::Accept,

@@ -117,6 +117,22 @@ fn event(report: &Report) -> Value {
                 "forming_ms": milliseconds(*forming),
             })
         }
+        Report::Waiting(waiting) => json!({"v": 1, "type": "room.waiting", "waiting": waiting}),
+        Report::Confirming { words, waiting, asked } => {
+            let waiting: Vec<_> =
+                waiting.iter().map(|(index, name)| json!({"index": index, "name": name})).collect();
+            json!({
+                "v": 1,
+                "type": "room.confirming",
+                "words": words,
+                "waiting": waiting,
+                "asked": asked.is_some(),
+                "within_seconds": asked.map(|within| within.as_secs()),
+            })
+        }
+        Report::Confirmed { index, name } => {
+            json!({"v": 1, "type": "party.confirmed", "index": index, "name": name})
+        }
         Report::Ports { arguments, launcher } => {
             let launcher = launcher.as_ref().map(|path| path.to_string_lossy());
             json!({"v": 1, "type": "run.ports", "arguments": arguments, "launcher": launcher})

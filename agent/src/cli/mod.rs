@@ -157,6 +157,7 @@ async fn take_part(home: Home, role: Role, room: RoomArgs, qr: bool) -> u8 {
         role,
         mediators: room.mediator,
         patience: room.patience.duration(),
+        confirm: room.confirm.limit(),
         command: room.command,
         comparing: room.comparing.into(),
         keeping: room.transcripts.into(),

@@ -19,6 +19,9 @@ pub(super) async fn run(home: &Home, command: RoomCommand) -> Result<String, Fai
         RoomCommand::Show(args) => return status::run(home, &args).await,
         RoomCommand::Start => (Order::Start, None),
         RoomCommand::Kick { name } => (Order::Kick, Some(name)),
+        RoomCommand::Confirm { no: true, .. } => (Order::Refuse, None),
+        RoomCommand::Confirm { words, .. } if words.is_empty() => (Order::Confirm, None),
+        RoomCommand::Confirm { words, .. } => (Order::Confirm, Some(words.join(" "))),
         RoomCommand::Close => (Order::Close, None),
     };
     local_api::order(home, order, name).await.map(|()| String::new())

@@ -1,6 +1,7 @@
 //! What a person sees: text on stderr, and on stdout only what another program may want.
 
 use std::io::Write as _;
+use std::time::Duration;
 
 use didagent_bridge::manifest::{Manifest, ProgramKind, short_digest};
 use didagent_didcomm::showable;
@@ -69,6 +70,33 @@ impl Screen {
     }
 }
 
+impl Screen {
+    /// Says whose word is missing, and asks our person for its own.
+    fn confirming(&self, waiting: &[(usize, String)], asked: Option<Duration>) {
+        match asked {
+            None => {
+                let names: Vec<_> = waiting.iter().map(|(_, name)| name.as_str()).collect();
+                eprintln!(
+                    "  waiting for {} to confirm the words; nothing starts before ...",
+                    names.join(", ")
+                );
+            }
+            Some(within) => {
+                let within = duration(within.as_secs());
+                eprintln!(
+                    "  do all the others see these four words? nothing starts before your answer, within {within}"
+                );
+                match self.asks {
+                    true => eprintln!("  y and Enter if they do; n and Enter ends the room for everybody"),
+                    false => eprintln!(
+                        "  didagent room confirm    (from another terminal; --no ends the room for everybody)"
+                    ),
+                }
+            }
+        }
+    }
+}
+
 impl Reporter for Screen {
     fn show_code(&mut self) {
         match self.link.as_deref().map(qr::lines) {
@@ -96,7 +124,7 @@ impl Reporter for Screen {
             }
             Report::Joined { index, name, identity, acquaintance, missing } => {
                 let rest = match missing {
-                    0 => "all are here".to_owned(),
+                    0 => "every seat is taken".to_owned(),
                     missing => format!("waiting for {missing} more ..."),
                 };
                 let (id, known) = (short(identity), known(*acquaintance));
@@ -154,11 +182,19 @@ impl Reporter for Screen {
                 for line in table(roster, *ours, paths, acquaintances, petnames) {
                     eprintln!("{line}");
                 }
+                let confirms = roster.body().parties.iter().any(|party| party.confirm);
                 // Those whom this home has met before are who they were then.
-                if acquaintances.iter().flatten().any(|one| *one != Acquaintance::Known) {
+                if confirms || acquaintances.iter().flatten().any(|one| *one != Acquaintance::Known) {
                     eprintln!("  compare in your chat: {}", words.join(" "));
                 }
             }
+            Report::Waiting(waiting) => {
+                for one in waiting {
+                    eprintln!("  {} {}; waiting for it ...", one.name, one.why.sentence());
+                }
+            }
+            Report::Confirming { waiting, asked, .. } => self.confirming(waiting, *asked),
+            Report::Confirmed { name, .. } => eprintln!("  {name} says that the words are the same"),
             Report::Ports { arguments, launcher: Some(launcher) } => {
                 let _ = writeln!(std::io::stdout(), "{}", arguments.join(" "));
                 eprintln!("  everybody is ready; start your program in another terminal, for example:");

@@ -32,7 +32,9 @@ fn lines(status: &Status) -> Vec<String> {
             None => "the link does not end".to_owned(),
         };
         let seats = room.seats.map(|seats| format!("{seats} seats, ")).unwrap_or_default();
-        lines.push(format!("room      {}  {seats}{ends}", room.id));
+        lines.push(format!("room      {}  {}  {seats}{ends}", room.name, room.id));
+        let waiting = room.waiting.iter().map(|one| format!("waiting   {} {}", one.name, one.why.sentence()));
+        lines.extend(waiting);
         if let Some(link) = &room.link {
             lines.push(format!("link      {link}"));
         }
@@ -74,10 +76,12 @@ fn phase(status: &Status) -> String {
     let phase = match status.phase {
         Phase::Connecting => "connecting to the mediator".to_owned(),
         Phase::Waiting => match status.room.as_ref().and_then(|room| room.missing) {
+            Some(0) => "every seat is taken".to_owned(),
             Some(missing) => format!("waiting for {missing} more"),
             None => "waiting for the host".to_owned(),
         },
         Phase::Forming => "everybody is here; sessions and signatures are under way".to_owned(),
+        Phase::Confirming => "everybody is ready; nothing starts before the words are confirmed".to_owned(),
         Phase::Running => "running".to_owned(),
         Phase::Ending => "ending".to_owned(),
     };

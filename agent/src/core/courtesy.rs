@@ -56,13 +56,14 @@ const UNSUPPORTED: &str = "e.p.msg.unsupported";
 const MALFORMED: &str = "e.p.msg.malformed";
 
 /// Messages that are known here and never answered with a report: they belong to a room, perhaps to one that is over.
-const OF_ROOMS: [&str; 11] = [
+const OF_ROOMS: [&str; 12] = [
     types::ROOM_ASK,
     types::ROOM_INVITATION,
     types::ROOM_JOIN,
     types::ROOM_SEATS,
     types::ROOM_ROSTER,
     types::ROOM_READY,
+    types::ROOM_CONFIRMED,
     types::ROOM_LEAVE,
     types::SESSION_PROPOSE,
     types::SESSION_ACCEPT,

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::core::post::websocket_address;
+use crate::core::room::Waiting;
 
 /// Version of the document's layout.
 pub const VERSION: u32 = 1;
@@ -91,6 +92,8 @@ pub enum Phase {
     Waiting,
     /// Everybody has a seat; sessions come up and signatures are exchanged.
     Forming,
+    /// Everybody is ready, and somebody compares the words before anything starts.
+    Confirming,
     /// Everybody is ready and the ports stand.
     Running,
     /// The program ended, or the room failed; the others are told.
@@ -121,10 +124,16 @@ pub struct MediatorStatus {
 pub struct RoomStatus {
     /// Its id.
     pub id: String,
+    /// Its name for people; it proves nothing.
+    #[serde(default)]
+    pub name: String,
     /// Number of seats, once it is known.
     pub seats: Option<usize>,
     /// Seats that are still free, once it is known.
     pub missing: Option<usize>,
+    /// For whom the room waits, but for those who have no seat yet.
+    #[serde(default)]
+    pub waiting: Vec<Waiting>,
     /// How many parties together still learn nothing, once everybody agreed.
     pub threshold: Option<usize>,
     /// When the link ends, in UTC seconds.

@@ -73,7 +73,7 @@ enum Request {
     Supervise,
 }
 
-/// What a host's person wants done in the room.
+/// What a person wants done in the room; all but an answer about the words is for the host.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub(crate) enum Order {
@@ -83,6 +83,10 @@ pub(crate) enum Order {
     Start,
     /// End the room.
     Close,
+    /// The words are the same, those that came along if there are any.
+    Confirm,
+    /// The words are not the same.
+    Refuse,
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]
@@ -166,7 +170,7 @@ pub(crate) enum Ask {
     Room {
         /// What.
         order: Order,
-        /// Whose seat.
+        /// Whose seat, or the words to confirm.
         name: Option<String>,
         /// Takes whether it is done.
         answer: oneshot::Sender<Result<(), Failure>>,
@@ -206,7 +210,7 @@ pub(crate) async fn ping(home: &Home, name: &str, patience: Duration) -> Result<
     answer.and_then(|answer| answer.reply).ok_or_else(|| ended(home))
 }
 
-/// Lets the engine of `home` do something about the room that it hosts; `name` says whose seat.
+/// Lets the engine of `home` do something about the room that it is in; `name` says whose seat, or which words.
 ///
 /// # Errors
 /// [`Kind::NoEngine`] when no engine holds the home, [`Kind::NotNow`] when it hosts no room in which people are waited for, and

@@ -175,6 +175,8 @@ pub fn bare(binary: &std::path::Path) -> Command {
     let mut command = Command::new(binary);
     for variable in [
         "DIDAGENT_ALLOW_PRIVATE_HOSTS",
+        "DIDAGENT_CONFIRM",
+        "DIDAGENT_CONFIRM_WITHIN",
         "DIDAGENT_HOME",
         "DIDAGENT_LINK",
         "DIDAGENT_LOG",

@@ -11,6 +11,7 @@
 //!          <-----------------  seats           (again whenever somebody joins or leaves)
 //!          <-----------------  roster          (once, when the room is full)
 //!   ready  <----------------> ready            (each party to each)
+//!   confirmed  <------------> confirmed        (whoever wanted to compare the words first, to each)
 //!   leave  <----------------> leave
 //! ```
 
@@ -66,6 +67,9 @@ pub struct Join {
     pub manifest: Option<Value>,
     /// Commitment to the nonce of the sender's `ready`.
     pub commitment: Digest32,
+    /// The guest's person wants to compare the words before anything starts.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub confirm: bool,
 }
 body!(Join, types::ROOM_JOIN);
 
@@ -120,6 +124,14 @@ pub struct Ready {
     pub nonce: Digest32,
 }
 body!(Ready, types::ROOM_READY);
+
+/// The sender's person has compared the words, and they are the same.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Confirmed {
+    /// Hash of the roster that the words belong to.
+    pub hash: Digest32,
+}
+body!(Confirmed, types::ROOM_CONFIRMED);
 
 /// The sender leaves, or the host ends the room.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

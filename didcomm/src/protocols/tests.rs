@@ -321,13 +321,18 @@ fn room_bodies() {
         invitation_hash: Digest32([1; 32]),
         manifest: None,
         commitment: Digest32([2; 32]),
+        confirm: true,
     };
     requires(&join, &["name", "link", "invitation_hash", "commitment"]);
     requires(&room::Roster { roster: vec![0, 255], signature: vec![2; 64] }, &["roster", "signature"]);
     let ready =
         room::Ready { hash: Digest32([3; 32]), index: 1, signature: vec![4; 64], nonce: Digest32([5; 32]) };
     requires(&ready, &["hash", "index", "signature", "nonce"]);
+    requires(&room::Confirmed { hash: Digest32([3; 32]) }, &["hash"]);
     requires(&room::Leave { code: "done".into(), comment: None, exit_code: Some(-1) }, &["code"]);
+    // Whoever does not ask for it says nothing, as programs do that know nothing of it.
+    let silent = room::Join { confirm: false, ..join.clone() }.message("1");
+    assert!(silent.body.get("confirm").is_none() && !room::Join::try_from(&silent).unwrap().confirm);
     let mut short = join.message("1");
     short.body["invitation_hash"] = json!("AAAA");
     assert!(matches!(room::Join::try_from(&short), Err(BodyError::Malformed { .. })));

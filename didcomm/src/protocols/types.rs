@@ -110,6 +110,8 @@ pub const ROOM_SEATS: &str = "https://w3id.org/didagent/room/1.0/seats";
 pub const ROOM_ROSTER: &str = "https://w3id.org/didagent/room/1.0/roster";
 /// Room 1.0: one party's signature over what will run.
 pub const ROOM_READY: &str = "https://w3id.org/didagent/room/1.0/ready";
+/// Room 1.0: a party's person has compared the words.
+pub const ROOM_CONFIRMED: &str = "https://w3id.org/didagent/room/1.0/confirmed";
 /// Room 1.0: a party leaves, or the room ends.
 pub const ROOM_LEAVE: &str = "https://w3id.org/didagent/room/1.0/leave";
 
@@ -184,6 +186,7 @@ pub const ALL: &[&str] = &[
     ROOM_SEATS,
     ROOM_ROSTER,
     ROOM_READY,
+    ROOM_CONFIRMED,
     ROOM_LEAVE,
     RELAY_OPEN,
     RELAY_JOIN,

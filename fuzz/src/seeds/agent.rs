@@ -51,6 +51,7 @@ fn rosters(seeds: &mut Seeds) {
             kid: connection.kid,
             program: ProgramKind::ByHand,
             commitment: commitment(&nonce(index)),
+            confirm: false,
         }
     };
     let body = RosterBody {

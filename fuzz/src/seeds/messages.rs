@@ -195,6 +195,7 @@ fn messages() -> Vec<Message> {
             invitation_hash: digest,
             manifest: None,
             commitment: digest,
+            confirm: true,
         }
         .message("1"),
         room::Seats {
@@ -205,6 +206,7 @@ fn messages() -> Vec<Message> {
         }
         .message("1"),
         room::Roster { roster: vec![1, 2], signature: vec![3; 64] }.message("1"),
+        room::Confirmed { hash: digest }.message("1"),
         room::Ready { hash: digest, index: 1, signature: vec![4; 64], nonce: digest }.message("1"),
         room::Leave { code: "done".into(), comment: None, exit_code: Some(0) }.message("1"),
         relay::Open { token, window: 65_536 }.message("1"),

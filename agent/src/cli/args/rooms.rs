@@ -27,6 +27,18 @@ pub(in crate::cli) enum RoomCommand {
         /// A name, an identity, or the last eight or more characters of one
         name: String,
     },
+    /// Say that the others see the same four words, where `--confirm` was given; nothing starts before
+    #[command(after_help = "Examples:
+  didagent room confirm
+  didagent room confirm tulip anchor seven mango     an error if this party sees other ones
+  didagent room confirm --no                         they are not the same: end the room for everybody")]
+    Confirm {
+        /// The words are not the same
+        #[arg(long, conflicts_with = "words")]
+        no: bool,
+        /// The words that somebody else sees
+        words: Vec<String>,
+    },
     /// End the room for everybody; the host only
     #[command(after_help = "Examples:
   didagent room close

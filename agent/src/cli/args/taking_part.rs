@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use clap::Args;
 
+use super::times::Answer;
 use super::{TranscriptArgs, WebArgs};
 use crate::core::share::LinkForm;
 use crate::io::engine::Comparing;
@@ -51,6 +52,8 @@ pub(in crate::cli) struct RoomArgs {
     #[command(flatten)]
     pub(in crate::cli) patience: PatienceArgs,
     #[command(flatten)]
+    pub(in crate::cli) confirm: ConfirmArgs,
+    #[command(flatten)]
     pub(in crate::cli) comparing: ComparingArgs,
     #[command(flatten)]
     pub(in crate::cli) transcripts: TranscriptArgs,
@@ -81,6 +84,24 @@ impl From<ComparingArgs> for Comparing {
     fn from(args: ComparingArgs) -> Self {
         let ComparingArgs { same_args, include, allow_unknown_program } = args;
         Self { same_args, include, allow_unknown: allow_unknown_program }
+    }
+}
+
+/// Whether the person compares the words before anything starts.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct ConfirmArgs {
+    /// Start nothing, at any party, before you have said that the others see the same four words. You are asked at the terminal;
+    /// without one, `didagent room confirm` says it from another one
+    #[arg(long, env = "DIDAGENT_CONFIRM", value_parser = clap::builder::FalseyValueParser::new())]
+    confirm: bool,
+    /// How long you may take for that, 5s to 1h; then the room ends
+    #[arg(long, env = "DIDAGENT_CONFIRM_WITHIN", default_value_t = Answer(600), value_name = "TIME")]
+    confirm_within: Answer,
+}
+
+impl ConfirmArgs {
+    pub(in crate::cli) fn limit(&self) -> Option<Duration> {
+        self.confirm.then(|| Duration::from_secs(self.confirm_within.0))
     }
 }
 

@@ -36,6 +36,27 @@ impl Expiry {
     }
 }
 
+/// How long a person may take for an answer: 5 s to one hour, in seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::cli) struct Answer(pub(super) u64);
+
+impl std::fmt::Display for Answer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        Expiry(self.0).fmt(f)
+    }
+}
+
+impl std::str::FromStr for Answer {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text.parse::<Expiry>()?.0 {
+            seconds @ 5..=3600 => Ok(Self(seconds)),
+            _ => Err("give at least 5s and at most 1h".to_owned()),
+        }
+    }
+}
+
 impl std::fmt::Display for Expiry {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.0 {
@@ -83,6 +104,16 @@ mod tests {
         }
         for text in ["", "0", "-1", "x", "5d", "999999999999999999h", "m"] {
             assert!(text.parse::<Expiry>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn answers_have_limits() {
+        for (text, seconds) in [("5", 5), ("10m", 600), ("1h", 3600)] {
+            assert_eq!(text.parse(), Ok(Answer(seconds)), "{text}");
+        }
+        for text in ["4", "0", "61m", "3601s", "x"] {
+            assert!(text.parse::<Answer>().is_err(), "{text}");
         }
     }
 

@@ -5,13 +5,14 @@ use std::time::{Duration, Instant};
 
 use didagent_didcomm::envelope::Authenticated;
 use didagent_didcomm::message::Message;
-use didagent_didcomm::protocols::room::{Leave, Ready};
+use didagent_didcomm::protocols::room::{Confirmed, Leave, Ready};
 use didagent_didcomm::protocols::types;
 use didagent_didcomm::protocols::{Body as _, Digest32};
 use rand_core::CryptoRng;
 
 use super::roster::Roster;
-use super::{Assent, Event, Member, Output, describe, describe_leave, leave, words};
+use super::waiting::{Waiting, Why};
+use super::{Assent, Event, Member, Output, confirming, describe, leave, words};
 use crate::core::invite::{Invitation, new_id};
 use crate::core::pairing::{Between, Handshakes, Outcome, PairingError};
 use crate::failure::{Failure, Kind};
@@ -23,17 +24,23 @@ type Context<'a> = (&'a Member, &'a Invitation);
 const SECOND_ANSWER: Duration = Duration::from_secs(3);
 
 /// How long a peer whose session ended may still say why.
-const LAST_WORDS: Duration = Duration::from_secs(1);
+pub(super) const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// The parties' deadlines differ by the time that the roster took to each. One that ends so shortly before ours ends for the
 /// same reason.
 const SAME_DEADLINE: Duration = Duration::from_secs(3);
+
+/// How long before its deadline a room that is not ready says for whom it waits, and how often: after 10 of the 60 s, and every 15 s.
+const SLOW: Duration = Duration::from_secs(50);
+const SLOW_AGAIN: Duration = Duration::from_secs(15);
 
 #[derive(Debug)]
 pub(super) struct Forming {
     roster: Roster,
     ours: usize,
     deadline: Instant,
+    /// When people are told for whom the room waits.
+    slow_at: Instant,
     handshakes: Handshakes,
     /// Peers whose proposal we answered.
     answered: BTreeSet<usize>,
@@ -41,6 +48,8 @@ pub(super) struct Forming {
     up: BTreeSet<usize>,
     /// Parties whose signature over the roster verified, ourselves included, and what they showed.
     ready: BTreeMap<usize, Assent>,
+    /// Peers whose person has confirmed the words already: they got everybody's `ready` before us.
+    confirmed: BTreeSet<usize>,
     /// Peers whose handshake does not complete or whose session ended, and until when we wait for better news of them.
     trouble: BTreeMap<usize, (Instant, Failure)>,
 }
@@ -62,10 +71,12 @@ impl Forming {
             roster,
             ours,
             deadline,
+            slow_at: deadline.checked_sub(SLOW).unwrap_or(deadline),
             handshakes: Handshakes::new(member.suites.clone(), member.capabilities.clone()),
             answered: BTreeSet::new(),
             up: BTreeSet::new(),
             ready: BTreeMap::new(),
+            confirmed: BTreeSet::new(),
             trouble: BTreeMap::new(),
         };
         for peer in ours + 1..forming.roster.body().m {
@@ -95,12 +106,17 @@ impl Forming {
         if let Ok(ready) = Ready::try_from(message) {
             return self.peer_ready(peer, &ready, outputs);
         }
+        if let Ok(confirmed) = Confirmed::try_from(message) {
+            confirming::check_hash(&self.roster, party, &confirmed)?;
+            self.confirmed.insert(peer);
+            return Ok(());
+        }
         if let Ok(body) = Leave::try_from(message) {
             // Whose clock ran first says what we are about to find ourselves; then our own words are better.
             if body.code == leave::FAILED && self.is_about_to_end(now) {
                 return Err(self.late());
             }
-            return Err(Failure::new(Kind::PeerLost, describe_leave(&self.describe(peer), &body)));
+            return Err(leave::before_the_start(&self.describe(peer), &body));
         }
         self.handshake(context, peer, message, now, rng, outputs);
         Ok(())
@@ -131,12 +147,7 @@ impl Forming {
         if self.ready.insert(self.ours, ours).is_some() {
             return;
         }
-        let body = Ready {
-            hash: Digest32(self.roster.hash()),
-            index: u32::try_from(self.ours).unwrap_or(u32::MAX),
-            signature: ours.signature.to_vec(),
-            nonce: ours.nonce,
-        };
+        let body = ready_of(&self.roster, self.ours, ours);
         for to in super::keys_of_others(&self.roster, &member.connection.did) {
             outputs.push_back(Output::send(to, body.message(new_id(rng)).pthid(room)));
         }
@@ -171,13 +182,51 @@ impl Forming {
         &self.roster
     }
 
+    pub(super) fn ours(&self) -> usize {
+        self.ours
+    }
+
+    pub(super) fn confirmed(&self) -> &BTreeSet<usize> {
+        &self.confirmed
+    }
+
     fn is_about_to_end(&self, now: Instant) -> bool {
         self.deadline.saturating_duration_since(now) < SAME_DEADLINE
     }
 
     pub(super) fn deadline(&self) -> Instant {
         let troubles = self.trouble.values().map(|(until, _)| *until);
-        troubles.chain([self.deadline]).min().unwrap_or(self.deadline)
+        troubles.chain([self.deadline, self.slow_at]).min().unwrap_or(self.deadline)
+    }
+
+    /// Says whether people should be told now for whom the room waits.
+    pub(super) fn is_slow(&mut self, now: Instant) -> bool {
+        let is_slow = self.slow_at <= now;
+        if is_slow {
+            self.slow_at = now + SLOW_AGAIN;
+        }
+        is_slow
+    }
+
+    /// Says whether the room was not ready in time.
+    pub(super) fn is_late(&self, now: Instant) -> bool {
+        let mut troubles = self.trouble.values().map(|(until, _)| *until);
+        self.deadline <= now || troubles.any(|until| until <= now)
+    }
+
+    /// Returns for whom the room waits.
+    pub(super) fn waiting(&self) -> Vec<Waiting> {
+        let missing = |index: usize| match (self.up.contains(&index), self.ready.contains_key(&index)) {
+            _ if index == self.ours => None,
+            (false, _) => Some(Why::Session),
+            (true, false) => Some(Why::Ready),
+            (true, true) => None,
+        };
+        let parties = self.roster.body().parties.iter();
+        let waiting = parties.filter_map(|party| {
+            Some(Waiting { index: party.index, name: party.name.clone(), why: missing(party.index)? })
+        });
+        waiting.collect()
     }
 
     pub(super) fn describe(&self, index: usize) -> String {
@@ -288,6 +337,16 @@ impl Forming {
 
     fn handshake_failure(&self, peer: usize, error: &PairingError) -> Failure {
         Failure::new(Kind::HandshakeFailed, format!("no session with {}: {error}", self.describe(peer)))
+    }
+}
+
+/// Writes what the party with index `ours` says when it is ready.
+pub(super) fn ready_of(roster: &Roster, ours: usize, assent: Assent) -> Ready {
+    Ready {
+        hash: Digest32(roster.hash()),
+        index: u32::try_from(ours).unwrap_or(u32::MAX),
+        signature: assent.signature.to_vec(),
+        nonce: assent.nonce,
     }
 }
 

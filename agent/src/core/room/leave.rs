@@ -3,6 +3,7 @@
 use didagent_didcomm::protocols::room::Leave;
 
 use crate::core::connect::showable;
+use crate::failure::{Failure, Kind};
 
 /// The program ended well.
 pub const DONE: &str = "done";
@@ -14,8 +15,32 @@ pub const INTERRUPTED: &str = "interrupted";
 pub const PEER_LOST: &str = "peer-lost";
 /// The host took the seat of whoever reads this back.
 pub const KICKED: &str = "kicked";
+/// A person said that the words are not the same.
+pub const WORDS_REFUSED: &str = "words-refused";
+/// A person took too long to compare the words.
+pub const UNCONFIRMED: &str = "unconfirmed";
 /// Something else failed here.
 pub const FAILED: &str = "failed";
+
+/// What a party says to itself when its own person said no. Whoever says something else in `words-refused` ends because of another one.
+pub const SAID_NO: &str = "you said that the words are not the same";
+/// The same for `unconfirmed`.
+pub const NOT_SAID: &str = "the words were not confirmed here in time";
+
+/// Returns the failure of a room that a party leaves before anything started.
+pub(super) fn before_the_start(who: &str, body: &Leave) -> Failure {
+    let comment = body.comment.as_deref().map(showable).filter(|comment| !comment.is_empty());
+    let (kind, own) = match body.code.as_str() {
+        WORDS_REFUSED => (Kind::WordsRefused, "said that the words are not the same"),
+        UNCONFIRMED => (Kind::Unconfirmed, "did not confirm the words in time"),
+        _ => return Failure::new(Kind::PeerLost, describe_leave(who, body)),
+    };
+    match comment {
+        Some(comment) => Failure::new(kind, format!("{who} stopped: {comment}")),
+        None => Failure::new(kind, format!("{who} {own}")),
+    }
+    .hint("compare the words on the way on which you know each other's voices; then begin anew")
+}
 
 /// Says in a sentence that a party left, and why. The party's own words are made fit for a screen.
 pub fn describe_leave(who: &str, body: &Leave) -> String {

@@ -10,6 +10,8 @@
 //!            <---------------  roster  (the room is full)
 //!                                                         propose / accept, sessions come up
 //!            <----------------------------------------->  ready {hash, signature}
+//!                         if somebody wants to compare the words first: Output::Agreed, then
+//!            <----------------------------------------->  confirmed {hash}
 //!                         all ready: Output::Ready
 //! ```
 //!
@@ -19,6 +21,7 @@
 //! Not its concern: sockets and sealing (`io`, `post`), the bytes of sessions, what the program does.
 
 mod agreement;
+mod confirming;
 mod forming;
 pub mod leave;
 mod lobby;
@@ -27,6 +30,7 @@ mod name;
 mod questions;
 pub mod roster;
 mod types;
+mod waiting;
 pub(crate) mod words;
 
 #[cfg(test)]
@@ -45,6 +49,7 @@ use rand_core::CryptoRng;
 use crate::core::invite::{Invitation, new_id};
 use crate::failure::{Failure, Kind};
 pub use agreement::sentence;
+use confirming::Confirming;
 use forming::Forming;
 pub use leave::describe_leave;
 use lobby::{Asking, GuestLobby, HostLobby};
@@ -52,7 +57,8 @@ use lookup::{Lookup, Reading};
 pub use name::room_name;
 use roster::Roster;
 pub use types::{Assent, Event, Input, Listing, Member, Now, Output, Seat, ThresholdRule};
-pub use words::Nonce;
+pub use waiting::{Waiting, Why};
+pub use words::{Nonce, is_answer};
 
 /// How long a guest waits for the host's first answer. A host that runs answers in well under a second; the rest is for
 /// slow links.
@@ -84,6 +90,7 @@ enum Phase {
     /// The parties are known beforehand, and the host's room is not found yet.
     Asking(Asking),
     Forming(Box<Forming>),
+    Confirming(Box<Confirming>),
     Running(Box<Roster>),
     Over,
 }
@@ -146,11 +153,11 @@ impl Room {
                     forming.session_up(peer, &self.member, self.invitation.room(), rng, &mut self.outputs);
                 }
             }
-            Input::SessionLost(peer, why) => {
-                if let Phase::Forming(forming) = &mut self.phase {
-                    forming.session_lost(peer, &why, now.instant);
-                }
-            }
+            Input::SessionLost(peer, why) => match &mut self.phase {
+                Phase::Forming(forming) => forming.session_lost(peer, &why, now.instant),
+                Phase::Confirming(confirming) => confirming.session_lost(peer, &why, now.instant),
+                _ => {}
+            },
             Input::MediatorLost => {
                 if let Phase::Guest(lobby) = &mut self.phase {
                     lobby.mediator_lost();
@@ -177,6 +184,7 @@ impl Room {
                     lobby.close_to_others();
                 }
             }
+            Input::Compared(same) => self.compared(same, rng),
             Input::Leave(body) => self.leave(&body, rng),
         }
         self.advance(now, rng);
@@ -271,6 +279,16 @@ impl Room {
                     self.fail(failure);
                 }
             }
+            Phase::Confirming(confirming) => {
+                if lobby::refuse_late_join(confirming.roster(), sender, message, rng, outputs) {
+                    outputs.extend(confirming.began_anew(sender));
+                    return;
+                }
+                let room = self.invitation.room();
+                if let Err(failure) = confirming.message(room, sender, message, rng, outputs) {
+                    self.fail(failure);
+                }
+            }
             Phase::Running(roster) => {
                 let is_join = lobby::refuse_late_join(roster, sender, message, rng, outputs);
                 let Some(party) = roster.party_of(&sender.did) else { return };
@@ -282,6 +300,9 @@ impl Room {
                     }
                 } else if let Ok(body) = Leave::try_from(message) {
                     outputs.push_back(Output::Event(Event::PeerLeft { index, body }));
+                } else if let Some(ours) = roster.party_of(&self.member.connection.did) {
+                    let (ours, room) = (ours.index, self.invitation.room());
+                    outputs.extend(confirming::confirmed_again(roster, ours, (sender, message), room, rng));
                 }
             }
             Phase::Over => {}
@@ -290,6 +311,9 @@ impl Room {
 
     /// Moves on when a phase is complete.
     fn advance(&mut self, now: Now, rng: &mut impl CryptoRng) {
+        if let Phase::Host(lobby) = &mut self.phase {
+            self.outputs.extend(lobby.newly_waiting().map(|waiting| Output::Event(Event::Waiting(waiting))));
+        }
         let roster = match &mut self.phase {
             Phase::Host(lobby) if lobby.is_complete(now.instant) => {
                 let context = lobby::Context::of(&self.member, &self.invitation, &self.lookup);
@@ -320,6 +344,22 @@ impl Room {
             for (sender, message) in std::mem::take(&mut self.early) {
                 self.message(&sender, &message, now, rng);
             }
+        }
+        if let Phase::Forming(forming) = &self.phase
+            && forming.is_complete()
+            && let Some(confirming) = Confirming::begin(forming, self.member.confirm, now.instant)
+        {
+            let (roster, words) = (Box::new(confirming.roster().clone()), confirming.words().to_vec());
+            self.outputs.push_back(Output::Agreed { roster, words });
+            self.phase = Phase::Confirming(Box::new(confirming));
+        }
+        if let Phase::Confirming(confirming) = &self.phase
+            && confirming.is_complete()
+        {
+            let roster = Box::new(confirming.roster().clone());
+            let (words, assents) = (confirming.words().to_vec(), confirming.assents().to_vec());
+            self.outputs.push_back(Output::Ready { roster: roster.clone(), words, assents });
+            self.phase = Phase::Running(roster);
         }
         if let Phase::Forming(forming) = &self.phase
             && forming.is_complete()
@@ -388,11 +428,19 @@ impl Room {
             let context = lobby::Context::of(&self.member, &self.invitation, &self.lookup);
             lobby.check_deadlines(context, now.instant, rng, &mut self.outputs);
         }
-        let failure = match &self.phase {
+        if let Phase::Forming(forming) = &mut self.phase
+            && forming.is_slow(now.instant)
+        {
+            self.outputs.push_back(Output::Event(Event::Waiting(forming.waiting())));
+        }
+        let failure = match &mut self.phase {
+            Phase::Confirming(confirming) => {
+                confirming.due(self.invitation.room(), now.instant, rng, &mut self.outputs).err()
+            }
             Phase::Host(lobby) if self.invitation.is_expired(now.unix) => Some(lobby.expired(&self.member)),
             Phase::Guest(lobby) => lobby.too_late(&self.member, now.instant).or_else(|| lobby.late(now)),
             Phase::Asking(asking) => asking.late(&self.member, now.instant),
-            Phase::Forming(forming) if forming.deadline() <= now.instant => Some(forming.late()),
+            Phase::Forming(forming) if forming.is_late(now.instant) => Some(forming.late()),
             _ => None,
         };
         if let Some(failure) = failure {
@@ -429,13 +477,25 @@ impl Room {
             }
             Phase::Asking(asking) => asking.deadline(&self.member),
             Phase::Forming(forming) => Some(forming.deadline()),
+            Phase::Confirming(confirming) => Some(confirming.deadline()),
             _ => None,
+        }
+    }
+
+    /// Our person has compared the words.
+    fn compared(&mut self, same: bool, rng: &mut impl CryptoRng) {
+        if let Phase::Confirming(confirming) = &mut self.phase {
+            let context = (&self.member, self.invitation.room());
+            if let Err(failure) = confirming.answer(same, context, rng, &mut self.outputs) {
+                self.fail(failure);
+            }
         }
     }
 
     fn leave(&mut self, body: &Leave, rng: &mut impl CryptoRng) {
         let to_all = match &self.phase {
             Phase::Forming(forming) => keys_of_others(forming.roster(), &self.member.connection.did),
+            Phase::Confirming(confirming) => keys_of_others(confirming.roster(), &self.member.connection.did),
             Phase::Running(roster) => keys_of_others(roster, &self.member.connection.did),
             _ => self.dids(),
         };

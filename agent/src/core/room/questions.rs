@@ -66,6 +66,7 @@ impl Room {
             Phase::Guest(lobby) => lobby.capacity(),
             Phase::Asking(_) => self.member.list.as_ref().map(|listing| listing.list.parties().len()),
             Phase::Forming(forming) => Some(forming.roster().body().m),
+            Phase::Confirming(confirming) => Some(confirming.roster().body().m),
             Phase::Running(roster) => Some(roster.body().m),
             Phase::Over => None,
         }
@@ -76,8 +77,23 @@ impl Room {
         match &self.phase {
             Phase::Host(lobby) => lobby.taken(),
             Phase::Guest(lobby) => lobby.taken(&self.member, self.invitation.host()),
-            Phase::Asking(_) | Phase::Forming(_) | Phase::Running(_) | Phase::Over => Vec::new(),
+            Phase::Asking(_) | Phase::Forming(_) | Phase::Confirming(_) | Phase::Running(_) | Phase::Over => {
+                Vec::new()
+            }
         }
+    }
+
+    /// Returns the words that somebody still has to confirm, and who, by index.
+    pub fn confirming(&self) -> Option<(&[&'static str], Vec<usize>)> {
+        match &self.phase {
+            Phase::Confirming(confirming) => Some((confirming.words(), confirming.waiting())),
+            _ => None,
+        }
+    }
+
+    /// Says whether our own person is asked for the words, and has not answered.
+    pub fn asks_us(&self) -> bool {
+        matches!(&self.phase, Phase::Confirming(confirming) if confirming.waits_for_us())
     }
 
     /// Returns who we are in the room.
@@ -108,6 +124,7 @@ impl Room {
             Phase::Host(lobby) => lobby.guests(),
             Phase::Guest(_) | Phase::Asking(_) => vec![self.invitation.host().to_owned()],
             Phase::Forming(forming) => others(forming.roster(), &self.member.connection.did),
+            Phase::Confirming(confirming) => others(confirming.roster(), &self.member.connection.did),
             Phase::Running(roster) => others(roster, &self.member.connection.did),
             Phase::Over => Vec::new(),
         }

@@ -74,6 +74,9 @@ pub struct Party {
     pub program: ProgramKind,
     /// What it committed to, for the words that people compare.
     pub commitment: Digest32,
+    /// Its person wants to compare the words before anything starts.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub confirm: bool,
 }
 
 /// A roster as received: nothing about it is known to be true.
@@ -115,6 +118,8 @@ pub struct Expected<'a> {
     pub commitment: Digest32,
     /// The parties, if they are known beforehand, and the last of their rounds that we know.
     pub list: Option<(&'a PartyList, u32)>,
+    /// Whether our person wants to compare the words before anything starts.
+    pub confirm: bool,
     /// The documents of identities that are a did:web.
     pub documents: &'a Documents,
 }
@@ -273,7 +278,8 @@ impl RosterIn {
             return Err(wrong("relay"));
         }
         let is_ours = |party: &Party| {
-            (party.identity.as_str(), party.commitment) == (expected.identity, expected.commitment)
+            (party.identity.as_str(), party.commitment, party.confirm)
+                == (expected.identity, expected.commitment, expected.confirm)
         };
         if !roster.party_of(expected.did).is_some_and(is_ours) {
             return Err(wrong("entry for this party"));

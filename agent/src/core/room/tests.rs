@@ -1,6 +1,7 @@
 //! Whole rooms without a network: every message is really sealed and opened, sessions come up when the test says so.
 
 mod anew;
+mod confirm;
 mod keys;
 mod listed;
 mod manifests;
@@ -13,7 +14,7 @@ use std::collections::{BTreeSet, VecDeque};
 
 use didagent_didcomm::did::{self, OfflineResolver};
 use didagent_didcomm::envelope;
-use didagent_didcomm::protocols::room::{Join, Ready, Roster as RosterMessage};
+use didagent_didcomm::protocols::room::{Confirmed, Join, Ready, Roster as RosterMessage};
 use didagent_didcomm::protocols::{Digest32, types};
 
 use std::sync::Arc;
@@ -62,6 +63,7 @@ fn member(seed: u8, threshold: Option<ThresholdRule>) -> Member {
         threshold,
         manifest: None,
         nonce,
+        confirm: None,
         suites,
         capabilities,
         list: None,
@@ -130,6 +132,7 @@ impl Table {
                 Output::Resolve { did } => self.lookups.push_back((at, did)),
                 Output::Event(event) => seat.events.push(event),
                 Output::Connect { peer, .. } => drop(seat.connected.insert(peer)),
+                Output::Agreed { words, .. } => seat.words = words,
                 Output::Ready { roster, words, assents } => {
                     assert!(assents.iter().enumerate().all(|(index, assent)| {
                         roster.verify_signature(index, &assent.signature).is_ok()
@@ -229,6 +232,29 @@ fn nobody_is_ready_while_one_session_of_anybody_is_missing() {
     table.input(2, Input::SessionUp(missing));
     table.carry();
     assert!(table.seats.iter().all(|seat| seat.ready.is_some()));
+}
+
+/// A room that takes long says for whom it waits, as a person who asks is told at once.
+#[test]
+fn a_room_that_takes_long_to_form_says_for_whom_it_waits() {
+    let mut table = Table::full(3);
+    table.seats[0].connected.remove(&2);
+    table.connect();
+    table.carry();
+    let waiting = |index, why| Waiting { index, name: format!("party {}", index + 1), why };
+    assert_eq!(table.seats[0].room.waiting(), [waiting(2, Why::Session)], "party 1 is ready");
+    // Party 1 has all its sessions and its own signature; party 2 has its own too.
+    assert_eq!(table.seats[1].room.waiting(), [waiting(0, Why::Ready)]);
+    let told = |table: &Table| {
+        let events = table.seats[0].events.iter().filter(|event| matches!(event, Event::Waiting(_)));
+        events.count()
+    };
+    for (seconds, times) in [(9, 0), (10, 1), (24, 1), (25, 2)] {
+        table.passed = Duration::from_secs(seconds);
+        table.input(0, Input::Timeout);
+        assert_eq!(told(&table), times, "after {seconds} s");
+    }
+    assert!(table.seats[0].events.contains(&Event::Waiting(vec![waiting(2, Why::Session)])));
 }
 
 /// Decides RM-43.

@@ -1,7 +1,7 @@
 //! What goes into a room, and what comes out of it.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use didagent_bridge::manifest::{Difference, Manifest};
 use didagent_didcomm::did::DidDocument;
@@ -12,6 +12,7 @@ use didagent_didcomm::protocols::room::Leave;
 use didagent_session::Established;
 
 use super::roster::Roster;
+use super::waiting::Waiting;
 use super::words::Nonce;
 use crate::core::identity::{ConnectionDid, Identity};
 use crate::core::pairing::{Capabilities, Policy};
@@ -42,6 +43,8 @@ pub struct Member {
     pub manifest: Option<Manifest>,
     /// Our part of the words that people compare; for this room only.
     pub nonce: Nonce,
+    /// Our person wants to compare the words before anything starts, and takes at most so long for it.
+    pub confirm: Option<Duration>,
     /// The cipher suites that we offer and complete.
     pub suites: Policy,
     /// What is remembered of others from sessions before.
@@ -105,6 +108,8 @@ pub enum Input<'a> {
     Kick(usize),
     /// Our person wants to begin with those who are there; only a host can.
     Start,
+    /// Our person has compared the words, and says whether they are the same.
+    Compared(bool),
     /// We leave; the others are told.
     Leave(Leave),
 }
@@ -141,7 +146,14 @@ pub enum Output {
         /// A did:web.
         did: String,
     },
-    /// Everything is agreed: start.
+    /// Everybody is ready; the words are to be confirmed before anything starts.
+    Agreed {
+        /// What everybody signed.
+        roster: Box<Roster>,
+        /// The words that people compare.
+        words: Vec<&'static str>,
+    },
+    /// Everything is agreed, and confirmed by those who asked for it: start.
     Ready {
         /// What everybody signed.
         roster: Box<Roster>,
@@ -220,10 +232,17 @@ pub enum Event {
         /// A sentence without its subject.
         text: String,
     },
+    /// All seats are taken and nothing starts, because of these.
+    Waiting(Vec<Waiting>),
     /// The roster was verified.
     Roster(Box<Roster>),
     /// This party said ready.
     PeerReady {
+        /// Its index.
+        index: usize,
+    },
+    /// This party's person has compared the words, or ours has.
+    Confirmed {
         /// Its index.
         index: usize,
     },
@@ -234,7 +253,7 @@ pub enum Event {
         /// What it said.
         body: Leave,
     },
-    /// After the start, a party asks for a seat or a session, as one does that knows nothing of the run.
+    /// After everybody was ready, a party asks for a seat or a session, as one does that knows nothing of the run.
     BeganAnew {
         /// Its index.
         index: usize,

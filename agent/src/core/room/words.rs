@@ -83,6 +83,12 @@ pub(crate) fn words<'a>(
         .collect()
 }
 
+/// Says whether a text that somebody typed or pasted is these words: in any letters, with whatever chats put between them.
+pub fn is_answer(text: &str, words: &[&str]) -> bool {
+    let typed = text.split(|c: char| !c.is_ascii_alphabetic()).filter(|word| !word.is_empty());
+    !words.is_empty() && typed.map(str::to_ascii_lowercase).eq(words.iter().copied())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -101,6 +107,29 @@ mod tests {
         assert_eq!(list.len(), 2048);
         assert_ne!(found, words(&[1; 32], [&[3; 32], &[2; 32]]));
         assert_ne!(found, words(&[9; 32], [&[2; 32], &[3; 32]]));
+    }
+
+    #[test]
+    fn pasted_words_are_read_as_chats_show_them() {
+        let words = ["tulip", "anchor", "seven", "mango"];
+        for same in [
+            "tulip anchor seven mango",
+            " *Tulip* anchor,\tSEVEN - mango.\n",
+            "1. tulip 2. anchor 3. seven 4. mango",
+        ] {
+            assert!(is_answer(same, &words), "{same}");
+        }
+        for other in [
+            "",
+            "y",
+            "tulip anchor seven",
+            "tulip anchor mango seven",
+            "tulip anchor seven mango mango",
+            "tulipanchor seven mango",
+        ] {
+            assert!(!is_answer(other, &words), "{other}");
+        }
+        assert!(!is_answer("", &[]));
     }
 
     #[test]

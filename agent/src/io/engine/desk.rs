@@ -22,7 +22,7 @@ use crate::core::connect::showable;
 use crate::core::courtesy::{Courtesy, Reaction, Standing};
 use crate::core::invite::new_id;
 use crate::core::post::{Post, mediators_of};
-use crate::core::room::{Input, Room, describe};
+use crate::core::room::{Input, Room, describe, room_name};
 use crate::core::status::{
     self, MAX_TEXTS, MediatorStatus, PartyStatus, PathKind, Phase, ProgramStatus, RoomStatus, Status,
     TextStatus, WHY_RELAY, host_of,
@@ -164,8 +164,10 @@ impl Engine {
             },
             room: self.room.as_ref().map(|room| RoomStatus {
                 id: room.invitation().room().to_owned(),
+                name: room_name(room.invitation().room()),
                 seats: room.capacity(),
                 missing: room.capacity().map(|seats| seats.saturating_sub(self.parties().len())),
+                waiting: room.waiting(),
                 threshold: self.roster.as_ref().map(|roster| roster.body().threshold),
                 link_expires: room.invitation().expires(),
                 link: None,
@@ -186,6 +188,7 @@ impl Engine {
         match (&self.room, &self.roster, &self.run) {
             _ if self.desk.ending => Phase::Ending,
             (_, _, Some(_)) => Phase::Running,
+            (Some(room), Some(_), None) if room.confirming().is_some() => Phase::Confirming,
             (_, Some(_), None) => Phase::Forming,
             (Some(_), None, None) => Phase::Waiting,
             (None, None, None) => Phase::Connecting,
@@ -258,6 +261,11 @@ impl Engine {
     /// Does what the person of a host wants done in the room.
     fn order(&mut self, order: Order, name: Option<&str>) -> Result<(), Failure> {
         let not_now = |why: &str| Failure::new(Kind::NotNow, why);
+        match order {
+            Order::Confirm => return self.answer_for_us(true, name),
+            Order::Refuse => return self.answer_for_us(false, None),
+            Order::Kick | Order::Start | Order::Close => {}
+        }
         let room = self.room.as_mut().ok_or_else(|| not_now("no room is open yet"))?;
         if self.desk.role != status::Role::Host {
             return Err(not_now("this party is a guest; only the host decides about the room")
@@ -284,7 +292,7 @@ impl Engine {
                 return Err(not_now("who takes part is known beforehand, and some are missing"));
             }
             Order::Start if seats.len() < 2 => return Err(not_now("nobody else is there yet")),
-            Order::Start | Order::Close => Input::Start,
+            Order::Start | Order::Close | Order::Confirm | Order::Refuse => Input::Start,
         };
         room.handle(input, now(), &mut self.rng);
         Ok(())

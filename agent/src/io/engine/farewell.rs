@@ -200,6 +200,13 @@ fn goodbye_after(failure: Option<&Failure>, code: u8) -> Leave {
         Some((Kind::PeerLost | Kind::PeerFailed | Kind::EndedEarly, message)) => {
             (leave::PEER_LOST, Some(message))
         }
+        // Whose own person said it is the sender; else it is named.
+        Some((Kind::WordsRefused, message)) => {
+            (leave::WORDS_REFUSED, Some(message).filter(|message| *message != leave::SAID_NO))
+        }
+        Some((Kind::Unconfirmed, message)) => {
+            (leave::UNCONFIRMED, Some(message).filter(|message| *message != leave::NOT_SAID))
+        }
         Some((Kind::Agreement | Kind::RosterRefused | Kind::HandshakeFailed | Kind::NotReady, message)) => {
             (leave::FAILED, Some(message))
         }

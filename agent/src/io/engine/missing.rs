@@ -32,7 +32,7 @@ impl Engine {
     /// [`Kind::PeerLost`] when its session is silent.
     pub(super) fn began_anew(&self, index: usize) -> Result<Option<End>, Failure> {
         let is_heard = self.peers.get(&index).is_some_and(|peer| !peer.facts().away);
-        let Some(roster) = self.roster.as_ref().filter(|_| self.run.is_some() && !is_heard) else {
+        let Some(roster) = self.roster.as_ref().filter(|_| self.began && !is_heard) else {
             tracing::info!(party = index, "a party with a session asks for one");
             return Ok(None);
         };

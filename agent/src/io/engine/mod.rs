@@ -8,6 +8,7 @@
 //! One loop owns everything that decides; tasks only carry bytes. Not its concern: what people see (`report`), how a command
 //! line becomes [`Plan`] (`cli`).
 
+mod confirming;
 mod connections;
 mod desk;
 mod entry;
@@ -336,6 +337,7 @@ impl Engine {
                     }
                 }
                 Output::Connect { peer, established } => self.connect(peer, *established)?,
+                Output::Agreed { roster, words } => self.agreed(roster, words, reporter)?,
                 Output::Ready { roster, words, assents } => {
                     self.begin_run(roster, (words, assents), reporter).await?;
                 }
@@ -384,14 +386,6 @@ impl Engine {
             }
         }
         Ok(None)
-    }
-
-    /// Our person typed a line.
-    fn typed(&mut self, line: &str, reporter: &mut dyn Reporter) -> Option<End> {
-        if line.eq_ignore_ascii_case("q") {
-            reporter.show_code();
-        }
-        None
     }
 
     fn session_lost(&mut self, index: usize, why: String) -> Result<Option<End>, Failure> {

@@ -22,6 +22,8 @@ pub struct Plan {
     pub patience: Duration,
     /// The program to run, or nothing: then a person starts MPyC by hand.
     pub command: Vec<std::ffi::OsString>,
+    /// Our person compares the words before anything starts, and takes at most so long for it.
+    pub confirm: Option<Duration>,
     /// How the program is compared with the others'.
     pub comparing: Comparing,
     /// Which transcripts the run leaves.

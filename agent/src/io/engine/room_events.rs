@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::{End, Engine};
 use crate::core::contacts::Acquaintance;
-use crate::core::room::roster::Roster;
+use crate::core::room::roster::{Party, Roster};
 use crate::core::room::{self, Room};
 use crate::failure::Failure;
 use crate::io::{nonce, party_lists, unix_now};
@@ -44,6 +44,8 @@ impl Engine {
                 self.roster = Some(roster);
             }
             room::Event::PeerReady { index } => tracing::info!(party = index, "party is ready"),
+            room::Event::Waiting(waiting) => reporter.report(&Report::Waiting(waiting)),
+            room::Event::Confirmed { index } => self.confirmed(index, reporter),
             room::Event::PeerLeft { index, body } => return self.peer_left(index, &body),
             room::Event::BeganAnew { index } => return self.began_anew(index),
         }
@@ -57,14 +59,21 @@ impl Engine {
         roster.body().parties.iter().map(|party| petname(&party.identity)).collect()
     }
 
-    /// Writes the parties of a roster into the contacts, and returns what was known of each before. Only after everybody signed
-    /// it: until then the names in it are only what the host says.
-    pub(super) fn remember(&mut self, roster: &Roster) -> Result<Vec<Option<Acquaintance>>, Failure> {
+    /// Returns what is known of each party of a roster, but for ourselves.
+    pub(super) fn acquaintances(&self, roster: &Roster) -> Vec<Option<Acquaintance>> {
+        let known = |party: &Party| {
+            let is_other = party.identity != self.identity.did();
+            is_other.then(|| self.contacts.acquaintance(&party.identity, &party.name))
+        };
+        roster.body().parties.iter().map(known).collect()
+    }
+
+    /// Writes the parties of a roster into the contacts. Only after everybody signed it, and after the words were confirmed if
+    /// somebody wanted that: until then the names in it are only what the host says.
+    pub(super) fn remember(&mut self, roster: &Roster) -> Result<(), Failure> {
         let mut contacts = self.contacts.clone();
-        let mut acquaintances = Vec::new();
         for party in &roster.body().parties {
             let is_other = party.identity != self.identity.did();
-            acquaintances.push(is_other.then(|| self.contacts.acquaintance(&party.identity, &party.name)));
             if is_other {
                 let is_post_quantum = self.post_quantum.contains(&party.index);
                 contacts.met(&party.identity, &party.name, &party.did, is_post_quantum, unix_now());
@@ -73,6 +82,6 @@ impl Engine {
         self.home.write_contacts(&contacts)?;
         party_lists::remember(&self.home, roster, self.identity.did())?;
         self.contacts = contacts;
-        Ok(acquaintances)
+        Ok(())
     }
 }

@@ -18,7 +18,6 @@ use crate::core::transcript::{Record, Traffic};
 use crate::failure::{Failure, Kind};
 use crate::io::peer::{Ended, FromPeer, Peer, SessionStream};
 use crate::io::program::Running;
-use crate::io::websocket::MediatorLink;
 use crate::io::{random_u64, stdout, unix_now};
 use crate::report::{Report, Reporter, RunExited};
 
@@ -155,15 +154,13 @@ impl Engine {
         (words, assents): (Vec<&'static str>, Vec<Assent>),
         reporter: &mut dyn Reporter,
     ) -> Result<(), Failure> {
-        let acquaintances = self.remember(&roster)?;
-        self.began = true;
-        self.links.values().for_each(MediatorLink::watch_closely);
-        self.peers.values().for_each(|peer| peer.be_patient(self.patience));
+        let acquaintances = self.acquaintances(&roster);
+        self.remember(&roster)?;
+        // People have seen the table already if they compared the words.
+        let is_shown = self.began;
+        self.outlive_circuits();
         let m = roster.body().m;
-        let ours = self.room.as_ref().and_then(|room| roster.party_of(&room.member().connection.did));
-        let ours = ours
-            .map(|party| party.index)
-            .ok_or_else(|| Failure::new(Kind::Other, "the roster lost this party"))?;
+        let ours = self.ours_in(&roster)?;
         tracing::Span::current().record("party", ours);
         let (plan, listeners) =
             Bridge::bind(ours, m, &[], random_u64(&mut self.rng)).await.map_err(|error| {
@@ -171,15 +168,9 @@ impl Engine {
                     .hint("ss -tlnp    (shows who holds them; end those programs, then invite again)")
             })?;
         self.record = Some(Record { roster: roster.clone(), assents, index: ours, began: unix_now() });
-        reporter.report(&Report::Ready {
-            ours,
-            paths: self.paths(&roster),
-            acquaintances,
-            petnames: self.petnames(&roster),
-            words,
-            forming: self.full_at.map_or(Duration::ZERO, |at| at.elapsed()),
-            roster,
-        });
+        if !is_shown {
+            self.show_ready(roster, words, acquaintances, reporter)?;
+        }
         let mesh = SessionMesh((0..m).map(|index| self.peers.get(&index).cloned()).collect());
         let mut bridge = Bridge::start(listeners, mesh);
         let events = bridge.events();
@@ -273,14 +264,17 @@ impl Engine {
             Ended::Closed => "it closed the session".to_owned(),
             Ended::Lost(why) => why,
         };
+        if self.began
+            && !is_closed
+            && let Some(failure) = self.relay_is_away()
+        {
+            return Err(failure);
+        }
         if self.run.is_none() {
             if is_closed {
                 self.abort(index);
             }
             return self.session_lost(index, why);
-        }
-        if !is_closed && let Some(failure) = self.relay_is_away() {
-            return Err(failure);
         }
         let Some(run) = &mut self.run else { return Ok(None) };
         let is_done = run.done.contains(&index);

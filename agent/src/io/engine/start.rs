@@ -179,6 +179,7 @@ pub(super) async fn start(plan: Plan, reporter: &mut dyn Reporter) -> Result<Eng
             }
             (None, _) => Nonce::random(&mut rng),
         },
+        confirm: plan.confirm,
         manifest: program.as_ref().map(|program| program.manifest().clone()),
         suites: Policy::of_machine(has_aes_instructions()),
         capabilities: contacts.capabilities(),
@@ -189,8 +190,8 @@ pub(super) async fn start(plan: Plan, reporter: &mut dyn Reporter) -> Result<Eng
         Role::Listed { list, .. } => format!("compute together, {} parties", list.parties().len()),
         Role::Guest { .. } => String::new(),
     };
-    // A guest has nothing to answer, so what it types ahead is its program's.
-    let listens = plan.asks && matches!(role, Role::Host { .. });
+    // Whoever has nothing to answer types ahead for the program.
+    let listens = plan.asks && (plan.confirm.is_some() || matches!(role, Role::Host { .. }));
     let mut engine = Engine {
         home: plan.home,
         identity,

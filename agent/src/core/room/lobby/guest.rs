@@ -17,7 +17,7 @@ use crate::core::invite::{Invitation, new_id};
 use crate::core::room::lookup::Documents;
 use crate::core::room::roster::{Expected, MAX_PARTIES, Roster, RosterError, RosterIn};
 use crate::core::room::{
-    Event, HOST_ANSWER, Listing, Member, Now, Output, Seat, agreement, describe_leave, leave,
+    Event, HOST_ANSWER, Listing, Member, Now, Output, Seat, Waiting, Why, agreement, describe_leave, leave,
 };
 use crate::failure::{Failure, Kind};
 
@@ -119,6 +119,7 @@ impl GuestLobby {
             invitation_hash: Digest32(*invitation.hash()),
             manifest: agreement::tell(member.manifest.as_ref()),
             commitment: member.nonce.commitment(),
+            confirm: member.confirm.is_some(),
         };
         join.message(self.thid.clone()).pthid(invitation.room())
     }
@@ -251,6 +252,13 @@ impl GuestLobby {
         self.told.as_ref().map(|told| told.seats)
     }
 
+    /// Returns those whom the host names as running something else.
+    pub(in crate::core::room) fn waiting(&self) -> Vec<Waiting> {
+        let Some(told) = &self.told else { return Vec::new() };
+        let differs = told.differs.iter().filter_map(|(index, _)| Some((*index, told.names.get(*index)?)));
+        differs.map(|(index, name)| Waiting { index, name: name.clone(), why: Why::Differs }).collect()
+    }
+
     pub(in crate::core::room) fn taken(&self, member: &Member, host: &str) -> Vec<Seat> {
         let Some(names) = self.told.as_ref().map(|told| &told.names) else { return Vec::new() };
         let ours = names.iter().skip(1).filter(|name| **name == member.name).count() == 1;
@@ -327,6 +335,7 @@ fn verify(
         manifest: member.manifest.as_ref(),
         commitment: member.nonce.commitment(),
         list: member.list.as_ref().map(|listing| (&listing.list, listing.round)),
+        confirm: member.confirm.is_some(),
         documents,
     };
     roster.verify(&expected, &signature).map_err(|error| match error {

@@ -20,7 +20,9 @@ use super::seating::{Seated, shown_index};
 use crate::core::invite::{Invitation, new_id};
 use crate::core::room::lookup::{Documents, Lookup};
 use crate::core::room::roster::{Party, Roster, RosterBody};
-use crate::core::room::{Event, Listing, Member, Now, Output, Seat, ThresholdRule, agreement, leave};
+use crate::core::room::{
+    Event, Listing, Member, Now, Output, Seat, ThresholdRule, Waiting, Why, agreement, leave,
+};
 use crate::failure::{Failure, Kind};
 
 /// How long a guest that its mediator does not know keeps its seat (RM-72). The mediator was restarted, and a guest that
@@ -51,6 +53,8 @@ pub(in crate::core::room) struct HostLobby {
     settle: Option<Instant>,
     /// The last round of these parties, as far as any of them knows.
     pub(super) round: u32,
+    /// For whom people were told that the full room waits.
+    told: Vec<Waiting>,
 }
 
 /// The host itself, the way to its room, and what is known of identities that are a did:web.
@@ -82,6 +86,7 @@ impl HostLobby {
             link: String::new(),
             program: agreement::kind(host.manifest.as_ref()),
             commitment: host.nonce.commitment(),
+            confirm: host.confirm.is_some(),
         };
         let signers = BTreeMap::from([(party.identity.clone(), host.identity.public())]);
         let occupant = Occupant { party, manifest: None, found: Comparison::default(), has_ended: false };
@@ -94,6 +99,7 @@ impl HostLobby {
             moves: BTreeMap::new(),
             settle: None,
             round: host.list.as_ref().map_or(0, |listing| listing.round),
+            told: Vec::new(),
         }
     }
 
@@ -200,6 +206,29 @@ impl HostLobby {
         if self.guests().iter().any(|guest| guest == did) {
             self.away.entry(did.to_owned()).or_insert(now + AWAY);
         }
+    }
+
+    /// Returns because of whom a full room does not start.
+    pub(in crate::core::room) fn waiting(&self) -> Vec<Waiting> {
+        let waiting = |(index, occupant): (usize, &Occupant)| {
+            let why = match occupant {
+                Occupant { found, .. } if !found.agrees() => Why::Differs,
+                Occupant { has_ended: true, .. } => Why::Again,
+                Occupant { party, .. } if self.away.contains_key(&party.did) => Why::Away,
+                _ => return None,
+            };
+            Some(Waiting { index, name: occupant.party.name.clone(), why })
+        };
+        self.parties.iter().enumerate().filter_map(waiting).collect()
+    }
+
+    /// Returns the same for a full room if people were not told yet; of differences they are told by themselves.
+    pub(in crate::core::room) fn newly_waiting(&mut self) -> Option<Vec<Waiting>> {
+        let mut waiting = if self.is_full() { self.waiting() } else { Vec::new() };
+        waiting.retain(|one| one.why != Why::Differs);
+        let is_news = waiting != self.told && !waiting.is_empty();
+        self.told.clone_from(&waiting);
+        is_news.then_some(waiting)
     }
 
     pub(in crate::core::room) fn deadline(&self) -> Option<Instant> {

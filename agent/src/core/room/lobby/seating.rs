@@ -79,6 +79,7 @@ impl Applicant {
             link: join.link,
             program: agreement::kind(manifest.as_ref()),
             commitment: join.commitment,
+            confirm: join.confirm,
         };
         Ok(Self { party, manifest, key: verified.key })
     }

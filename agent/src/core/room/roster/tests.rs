@@ -15,6 +15,7 @@ pub(crate) fn party(index: usize, identity: &Identity, name: &str) -> Party {
         kid: connection.kid,
         program: ProgramKind::ByHand,
         commitment: Digest32([u8::try_from(index).unwrap(); 32]),
+        confirm: false,
     }
 }
 
@@ -52,6 +53,7 @@ fn expected<'a>(identities: &'a [Identity], body: &'a RosterBody, mediators: &'a
         manifest: None,
         commitment: Digest32([1; 32]),
         list: None,
+        confirm: false,
         documents: no_documents(),
     }
 }

@@ -60,6 +60,9 @@ fn a_guest_that_differs_ends_keeps_its_seat_and_all_others_hear_of_it() {
     });
     assert_eq!(differs, Some((2, "party 2", "program")));
     assert_eq!(table.differs(carol), [(2, vec!["program".to_owned()])]);
+    let waiting = [Waiting { index: 2, name: "party 2".to_owned(), why: Why::Differs }];
+    assert_eq!(table.seats[0].room.waiting(), waiting);
+    assert_eq!(table.seats[carol].room.waiting(), waiting);
     // Every seat is taken, and nothing begins.
     assert_eq!(table.seats[0].room.missing(), 0);
     assert!(table.seats.iter().all(|seat| seat.connected.is_empty()));
@@ -87,6 +90,9 @@ fn the_host_may_be_the_one_to_mend_something() {
     table.carry();
     assert!(table.seats[1].failed.is_some());
     table.input(0, Input::Manifest(Box::new(program(2))));
+    let waiting = vec![Waiting { index: 1, name: "party 2".to_owned(), why: Why::Again }];
+    assert_eq!(table.seats[0].room.waiting(), waiting);
+    assert!(table.seats[0].events.contains(&Event::Waiting(waiting)));
     table.mail.clear();
     table.join(running(2, program(2)));
     table.carry();

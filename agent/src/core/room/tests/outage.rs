@@ -70,6 +70,10 @@ fn a_room_is_not_closed_while_somebody_with_a_seat_is_away() {
     table.later(0, SETTLED);
     assert_eq!(table.seats[0].room.missing(), 0);
     assert!(table.seats[0].room.is_lobby(), "closed without the one who is away");
+    let waiting = [Waiting { index: 1, name: "party 2".to_owned(), why: Why::Away }];
+    assert_eq!(table.seats[0].room.waiting(), waiting);
+    let told = table.seats[0].events.iter().filter(|event| matches!(event, Event::Waiting(_)));
+    assert_eq!(told.collect::<Vec<_>>(), [&Event::Waiting(waiting.to_vec())], "once");
     table.input(1, Input::MediatorBack);
     table.carry();
     table.connect();
