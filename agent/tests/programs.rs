@@ -221,10 +221,11 @@ fn a_reader_that_leaves_ends_nothing() {
     until("no process of the run is left", || processes_that_know(stage.folder()).is_empty());
     // For people too, with stderr in the same pipe: everything that the agent wants to say is lost.
     let mut host =
-        stage.invite("alice", 2).for_people().program(uneven(&["opens", "1"])).read_by("head -n 1 2>&1");
+        stage.invite("alice", 2).for_people().program(uneven(&["opens", "1"])).read_by("head -n 3 2>&1");
     host = host.stderr_to_stdout();
     let mut host = host.start();
-    let link = host.process.next_line().unwrap();
+    // Behind the room, and what to do with it.
+    let link = (0..3).map(|_| host.process.next_line().unwrap()).last().unwrap();
     let guest = stage.join("bob", &link).program(uneven(&["opens", "1"])).run();
     // Its program cannot write `opened`, and fails for it or not; the agent must not.
     assert!(matches!(guest.code, 0 | 1 | 125), "{guest:#?}");

@@ -3,6 +3,7 @@
 //! ```text
 //! we end the run:     leave --> ends of streams kept back --> program stopped --> CLOSE
 //! the program ended:  FIN, RESET of its streams --> leave --> CLOSE
+//! the program failed: leave --> CLOSE; the ends of its streams were kept back
 //! ```
 //!
 //! Specification: `spec/room.md`, "Leaving". Not its concern: why it ends (`run`, `vain`).

@@ -42,6 +42,9 @@ const LAST_LINE: Duration = Duration::from_secs(1);
 /// The supervisor gives a program 3 s to end, so after this time the supervisor itself hangs.
 const STOP: Duration = Duration::from_secs(8);
 
+/// What helps when a party is gone from a run.
+const AGAIN: &str = "begin anew: the host runs `didagent invite` again";
+
 /// Exit code of a run that we stopped.
 pub(super) const STOPPED: u8 = 125;
 
@@ -184,6 +187,7 @@ impl Engine {
         reporter.report(&Report::Ports { arguments: arguments.clone(), launcher });
         let program = match &self.program {
             Some(program) => {
+                self.peers.values().for_each(Peer::hold_ends);
                 let started = program.start(&arguments, self.home.path(), &self.run_dir, self.capture)?;
                 self.desk.started = Some(unix_now());
                 reporter.report(&Report::RunStarted);
@@ -243,7 +247,7 @@ impl Engine {
             leave::PROGRAM_FAILED => {
                 Err(Failure::new(Kind::PeerFailed, why).hint("ask them what their screen says"))
             }
-            _ => Err(Failure::new(Kind::PeerLost, why)),
+            _ => Err(Failure::new(Kind::PeerLost, why).hint(AGAIN)),
         }
     }
 
@@ -288,7 +292,7 @@ impl Engine {
             until: now().instant + if is_done { LAST_BYTES } else { LAST_WORDS },
             suspect: Some(index),
             needs_connections: is_done || is_closed,
-            failure: Failure::new(Kind::PeerLost, format!("lost {who}: {why}")),
+            failure: Failure::new(Kind::PeerLost, format!("lost {who}: {why}")).hint(AGAIN),
         });
         Ok(None)
     }
@@ -325,12 +329,15 @@ impl Engine {
         let had_program = run.program.is_some();
         let (code, program, reason) = match end {
             End::Program { code: 0 } => {
+                self.peers.values().for_each(Peer::release_ends);
                 self.wait_for_first_news(&mut run, reporter).await;
                 self.warn_of_early_end(&run, reporter);
                 self.wait_for_last_bytes(&mut run, reporter).await;
                 (0, Some(0), None)
             }
             End::Program { code } => {
+                // The others are told in words, and stop theirs before it fails for a reason that nobody there knows.
+                self.peers.values().for_each(Peer::mute);
                 drain_lines(&mut run, reporter, true).await;
                 self.run = Some(run);
                 let reason = self.explanation(reporter).await;

@@ -15,6 +15,7 @@
 //!
 //! Not its concern: who may open what (`core::room`), where circuits come from (`io::engine`), MPyC (`didagent_bridge`).
 
+mod ends;
 mod lines;
 
 mod stream;
@@ -30,6 +31,7 @@ use didagent_session::{Role, Session, StreamId, StreamReport};
 use tokio::sync::{Notify, mpsc, oneshot};
 use tracing::Instrument as _;
 
+use ends::Ends;
 use stream::Opener;
 pub(crate) use stream::SessionStream;
 use task::Task;
@@ -123,8 +125,8 @@ struct State {
     /// Streams may fail now. When a peer is lost or has closed the session they first stay as they are, so that the program can
     /// be stopped for a reason that can be named, instead of failing by itself for one that cannot.
     aborted: bool,
-    /// Ends of our streams are kept from the peer, for the same reason on its side.
-    mute: bool,
+    /// What the peer hears of the ends of our streams, for the same reason on its side.
+    ends: Ends,
     /// The peer ended a stream before we did.
     fell_first: bool,
 }
@@ -198,7 +200,7 @@ impl Peer {
             pingers: Vec::new(),
             over: false,
             aborted: false,
-            mute: false,
+            ends: Ends::default(),
             fell_first: false,
         };
         // Both sides have the same session id, so the logs of two parties can be laid side by side. It is not secret.
@@ -282,10 +284,21 @@ impl Peer {
         answer.await.ok()
     }
 
+    /// From now on the ends of our streams wait for that of our program.
+    pub(crate) fn hold_ends(&self) {
+        self.shared.lock().hold_ends();
+    }
+
+    /// Our program has ended well: the ends of its streams wait no longer.
+    pub(crate) fn release_ends(&self) {
+        self.shared.lock().release_ends();
+        self.shared.wake.notify_one();
+    }
+
     /// Keeps from the peer how our streams end from now on: it is told in words that we leave, and what our program does while it
     /// is stopped says less. The end of the session ends them.
     pub(crate) fn mute(&self) {
-        self.shared.lock().mute = true;
+        self.shared.lock().mute();
     }
 
     /// Lets the streams of a session that is over fail.

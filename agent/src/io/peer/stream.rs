@@ -4,14 +4,13 @@ use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
+use std::time::Instant;
 
 use didagent_session::{StreamError, StreamId};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
+use super::ends::StreamEnd;
 use super::{Shared, State};
-
-/// STREAM_RESET code of a stream that was dropped without FIN, and of one that is not wanted.
-const RESET_ABORTED: u32 = 1;
 
 /// One stream to a peer. Shutting it down sends FIN; dropping it before that resets it.
 #[derive(Debug)]
@@ -108,13 +107,11 @@ impl AsyncWrite for SessionStream {
 
     fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
         let mut state = self.shared.lock();
-        let State { session, streams, mute, .. } = &mut *state;
-        if let Some(open) = streams.get_mut(&self.id)
+        if let Some(open) = state.streams.get_mut(&self.id)
             && !open.closed_here
-            && !*mute
         {
             open.closed_here = true;
-            let _ = session.finish(self.id);
+            state.end_stream(self.id, StreamEnd::Finish, Instant::now());
             drop(state);
             self.shared.wake.notify_one();
         }
@@ -128,13 +125,11 @@ impl Drop for SessionStream {
         if self.opener == Opener::Peer {
             state.handles = state.handles.saturating_sub(1);
         }
-        let State { session, streams, mute, .. } = &mut *state;
-        if let Some(open) = streams.remove(&self.id)
+        if let Some(open) = state.streams.remove(&self.id)
             && (!open.closed_here || !open.finished)
             && !open.reset
-            && !*mute
         {
-            let _ = session.reset(self.id, RESET_ABORTED);
+            state.end_stream(self.id, StreamEnd::Reset, Instant::now());
         }
         drop(state);
         self.shared.wake.notify_one();

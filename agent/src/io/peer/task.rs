@@ -173,6 +173,7 @@ impl Task {
             state.session.ping();
             self.pinged = true;
         }
+        let ends = state.ends_due(now);
         self.end_if_wanted(state, now);
         match state.session.poll(now) {
             Output::Transmit { connection, record } => self.lines.put(connection, record),
@@ -183,7 +184,7 @@ impl Task {
                 }
                 self.disconnected(state, connection, now);
             }
-            Output::Timeout(until) => return Some(until),
+            Output::Timeout(until) => return Some(until.into_iter().chain(ends).min()),
             Output::Event(event) => self.event(state, event, &[]),
         }
         None

@@ -60,14 +60,17 @@ impl Table {
     }
 
     /// Waits until what Alice has said is known to Bob: the first answer may be to a ping that came before it.
-    async fn settle(&mut self) {
+    /// Returns what Alice's session said meanwhile.
+    async fn settle(&mut self) -> Vec<Event> {
+        let mut events = Vec::new();
         let pinged = |event| matches!(event, FromPeer::Rtt(_)).then_some(());
         for _ in 0..2 {
             let peer = self.peer.clone();
             let pinging = tokio::spawn(async move { peer.ping().await });
-            self.until(pinged).await;
+            events.extend(self.until(pinged).await.1);
             drop(pinging);
         }
+        events
     }
 
     async fn stream_of_alice(&mut self) -> (StreamId, SessionStream) {
@@ -126,6 +129,32 @@ async fn a_peer_that_was_told_in_words_hears_of_no_stream_that_ends_before_the_s
             |event: &&Event| matches!(event, Event::StreamFinished { .. } | Event::StreamReset { .. });
         let ends = events[..closed].iter().filter(is_end).count();
         assert_eq!(ends, if is_mute { 0 } else { 2 }, "{events:?}");
+    }
+}
+
+/// Decides RM-96.
+#[tokio::test]
+async fn the_ends_of_a_programs_streams_wait_for_its_own_end_but_not_for_long() {
+    for (how, told) in [("released", 2), ("muted", 0), ("closed", 0), ("waited for", 2)] {
+        let mut table = Table::new().await;
+        let (_, mut finished) = table.stream_of_alice().await;
+        let (_, dropped) = table.stream_of_alice().await;
+        table.peer.hold_ends();
+        finished.shutdown().await.unwrap();
+        drop(dropped);
+        match how {
+            "released" => table.peer.release_ends(),
+            "muted" => table.peer.mute(),
+            "waited for" => tokio::time::sleep(Duration::from_millis(600)).await,
+            _ => {}
+        }
+        let mut events = table.settle().await;
+        table.peer.close(Duration::from_secs(10));
+        events.extend(table.until(ended).await.1);
+        let ends = events.iter().take_while(|event| !matches!(event, Event::Closed { .. }));
+        let ends =
+            ends.filter(|event| matches!(event, Event::StreamFinished { .. } | Event::StreamReset { .. }));
+        assert_eq!(ends.count(), told, "{how}: {events:?}");
     }
 }
 
