@@ -12,6 +12,7 @@ cargo xtask soak [--only STAGE]   the same with long counts, and 220 demos in a 
 cargo xtask requirements          writes spec/requirements.md: which tests decide which requirement
 cargo xtask models                the formal models of spec/models, with ProVerif too if it is there
 cargo xtask reach                 what must be reached: measures, prints a table, writes bench/results/
+                                  (--only first-byte: how long three people wait, printed)
 
 What is missing (a private Python with MPyC, packages on Debian when run as root) it installs by itself, under the
 target folder where possible. Exit code 0: all is well; 1: a check failed; 2: usage, or something must be installed first.
@@ -37,6 +38,7 @@ pub(crate) fn run(arguments: Vec<String>) -> Result {
         ["soak", "--only", stage] => stages::run_one(&Workshop::open(Length::Long)?, stage),
         ["requirements"] => stages::write_requirements(&Workshop::open(Length::Short)?),
         ["models"] => models::run(&Workshop::open(Length::Long)?),
+        ["reach", "--only", "first-byte"] => reach::run_first_byte(&Workshop::open(Length::Long)?),
         ["reach"] => reach::run(&Workshop::open(Length::Long)?),
         _ => {
             Err(Failure::usage(format!("unknown: cargo xtask {}\ntry: cargo xtask --help", words.join(" "))))

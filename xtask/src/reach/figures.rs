@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use crate::failure::{Failure, Result};
+use crate::reach::first_byte;
 
 /// A demo with three parties takes less than this, in seconds of wall time on 2 cores, each time.
 const DEMO_SECONDS: f64 = 10.0;
@@ -56,8 +57,8 @@ pub(super) enum Limit {
 }
 
 impl Figure {
-    /// All that must be reached; `wall` is of three parties, `forming` of ten, `reports` those of the bench that have figures.
-    pub(super) fn all(wall: Spread, forming: Spread, reports: &[&Value]) -> Result<Vec<Self>> {
+    /// All that must be reached; `wall` is of three parties, `forming` of ten, `first` the 95th percentile of rooms of three, `reports` those of the bench that have figures.
+    pub(super) fn all(wall: Spread, forming: Spread, first: f64, reports: &[&Value]) -> Result<Vec<Self>> {
         let below = |what: &str, value, limit| Self {
             what: what.to_owned(),
             value,
@@ -72,6 +73,14 @@ impl Figure {
                 forming.max,
                 FORMING_SECONDS,
             ),
+            Self {
+                limit: Limit::AtMost(first_byte::SECONDS),
+                ..below(
+                    "three people: from the last paste to MPyC's first byte, p95",
+                    first,
+                    first_byte::SECONDS,
+                )
+            },
         ];
         for report in reports {
             let found = report.get("figures").and_then(Value::as_array).filter(|figures| !figures.is_empty());
@@ -176,20 +185,20 @@ mod tests {
     fn the_slowest_demo_decides() {
         let wall = |max: f64| Spread { min: 0.1, median: 0.2, max };
         let reached = |max: f64, forming: f64| {
-            let figures = Figure::all(wall(max), wall(forming), &[]).unwrap();
+            let figures = Figure::all(wall(max), wall(forming), 2.0, &[]).unwrap();
             figures.iter().map(Figure::reached).collect::<Vec<_>>()
         };
-        assert_eq!(reached(9.9, 4.9), [true, true]);
-        assert_eq!(reached(10.0, 4.9), [false, true]);
-        assert_eq!(reached(9.9, 5.0), [true, false]);
-        assert_eq!(reached(f64::NAN, 4.9), [false, true]);
+        assert_eq!(reached(9.9, 4.9), [true, true, true]);
+        assert_eq!(reached(10.0, 4.9), [false, true, true]);
+        assert_eq!(reached(9.9, 5.0), [true, false, true]);
+        assert_eq!(reached(f64::NAN, 4.9), [false, true, true]);
     }
 
     #[test]
     fn figures_of_the_bench_keep_their_limits() {
         let wall = Spread { min: 1.0, median: 1.0, max: 1.0 };
         let reached = |median: f64, limit: Value| {
-            let figures = Figure::all(wall, wall, &[&bench(median, &limit)]).unwrap();
+            let figures = Figure::all(wall, wall, 2.1, &[&bench(median, &limit)]).unwrap();
             let last = figures.last().unwrap();
             (last.reached(), last.must())
         };
@@ -200,7 +209,7 @@ mod tests {
         assert!(!reached(4.5, json!({"interval_at_most": 5.0})).0);
         assert_eq!(reached(4.0, json!("none")), (true, String::new()));
         assert!(!reached(f64::NAN, json!({"at_most": 1.5})).0);
-        assert!(Figure::all(wall, wall, &[&json!({"figures": []})]).is_err());
-        assert!(Figure::all(wall, wall, &[&bench(1.0, &json!({"other": 1}))]).is_err());
+        assert!(Figure::all(wall, wall, 2.1, &[&json!({"figures": []})]).is_err());
+        assert!(Figure::all(wall, wall, 2.1, &[&bench(1.0, &json!({"other": 1}))]).is_err());
     }
 }

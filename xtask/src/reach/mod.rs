@@ -3,11 +3,12 @@
 //!
 //! ```text
 //! release build -> criterion, costs in turns, whole processes, programs of MPyC (all of bench/) -> 20 + 5 demos
-//!               -> figures beside their limits -> bench/results/<date>-<commit>.{md,json}
+//!               -> 30 rooms from the last paste to MPyC's first byte -> figures beside their limits -> bench/results/<date>-<commit>.{md,json}
 //! ```
 
 mod date;
 mod figures;
+mod first_byte;
 mod report;
 
 use std::fs;
@@ -20,6 +21,7 @@ use crate::command::Line;
 use crate::demo::Stage;
 use crate::failure::{About as _, Failure, Result};
 use crate::reach::figures::{Figure, Spread};
+use crate::reach::first_byte::FirstByte;
 use crate::reach::report::{Large, Report};
 use crate::stages::{BENCH, run_one};
 use crate::workshop::Workshop;
@@ -91,7 +93,10 @@ pub(crate) fn run(workshop: &Workshop) -> Result {
     let wall = Spread::of(demos.iter().map(|demo| demo.wall.as_secs_f64()).collect());
     let mpyc = Spread::of(demos.iter().map(|demo| demo.mpyc_ms / 1000.0).collect());
 
-    let figures = Figure::all(wall, forming, &[&cost, &hops, &mpyc_programs])?;
+    println!("\n=== from the last paste to MPyC's first byte");
+    let first_byte = FirstByte::measure(&workshop.target.join("release").join("didagent"), workshop)?;
+
+    let figures = Figure::all(wall, forming, first_byte.p95(), &[&cost, &hops, &mpyc_programs])?;
     let report = Report {
         date: date::utc(SystemTime::now()),
         commit,
@@ -100,6 +105,7 @@ pub(crate) fn run(workshop: &Workshop) -> Result {
         mpyc,
         demos: DEMOS,
         large: Large { demos: LARGE_DEMOS, wall: large_wall, forming },
+        first_byte,
         path,
         path_table: read(&path_markdown)?,
         cost,
@@ -121,6 +127,17 @@ pub(crate) fn run(workshop: &Workshop) -> Result {
         println!("written: {}", workshop.shown(&path));
     }
     match report.figures.iter().all(Figure::reached) {
+        true => Ok(()),
+        false => Err(Failure::check("NOT REACHED")),
+    }
+}
+
+/// Measures from the last paste to MPyC's first byte alone, and prints it.
+pub(crate) fn run_first_byte(workshop: &Workshop) -> Result {
+    workshop.run(Line::cargo("build --locked --release --package didagent --bin didagent"))?;
+    let measured = FirstByte::measure(&workshop.target.join("release").join("didagent"), workshop)?;
+    println!("\n{}", measured.markdown());
+    match measured.p95() <= first_byte::SECONDS {
         true => Ok(()),
         false => Err(Failure::check("NOT REACHED")),
     }

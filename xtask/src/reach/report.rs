@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::failure::{About as _, Result};
 use crate::reach::figures::{Figure, Spread};
+use crate::reach::first_byte::{FirstByte, RUNS};
 
 /// All that was measured.
 #[derive(Debug)]
@@ -20,6 +21,7 @@ pub(super) struct Report {
     pub(super) mpyc: Spread,
     pub(super) demos: usize,
     pub(super) large: Large,
+    pub(super) first_byte: FirstByte,
     /// The report of the way through two agents and a mediator.
     pub(super) path: Value,
     /// The same for people.
@@ -66,6 +68,7 @@ impl Report {
             mpyc,
             demos,
             large,
+            first_byte,
             path_table,
             cost_table,
             hops_table,
@@ -100,6 +103,8 @@ impl Report {
              | | min | median | max |\n|---|--:|--:|--:|\n\
              | all | {:.2} s | {:.2} s | {:.2} s |\n\
              | from the last join to 45 sessions | {:.2} s | {:.2} s | {:.2} s |\n\n\
+             ## From the last of three pasted commands to MPyC's first byte\n\n\
+             {RUNS} rooms on this machine; bench/README.md says how each part is told from the others.\n\n{}\n\
              ## Two agents and a mediator, against two relays\n\n\
              Whole processes on this machine, in turns; load of the machine before it: {}. bench/README.md says how each number is \
              made.\n\n{path_table}\n\
@@ -123,6 +128,7 @@ impl Report {
             large.forming.min,
             large.forming.median,
             large.forming.max,
+            first_byte.markdown(),
             load(&self.path),
             load(&self.cost),
             load(&self.hops),
@@ -142,6 +148,7 @@ impl Report {
                 "wall_s": self.large.wall.json(),
                 "forming_s": self.large.forming.json(),
             },
+            "first_byte": self.first_byte.json(),
             "path": self.path,
             "cost": self.cost,
             "hops": self.hops,
@@ -176,11 +183,12 @@ mod tests {
         let report = Report {
             date: "2026-11-22".into(),
             commit: "c0ffee".into(),
-            figures: Figure::all(spread, spread, &[&cost]).unwrap(),
+            figures: Figure::all(spread, spread, 1.0, &[&cost]).unwrap(),
             wall: spread,
             mpyc: spread,
             demos: 20,
             large: Large { demos: 5, wall: spread, forming: spread },
+            first_byte: FirstByte::default(),
             path: json!({"run": {"load": "0.07"}}),
             path_table: "the other table".into(),
             cost,
