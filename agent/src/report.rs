@@ -23,6 +23,8 @@ pub enum Report {
         link: String,
         /// Number of parties, ourselves included.
         parties: usize,
+        /// Seats that are free.
+        missing: usize,
         /// Seconds until the link ends.
         expires_in: u64,
         /// What people should know of the room.
@@ -57,6 +59,18 @@ pub enum Report {
         /// Seats that are still free.
         missing: usize,
     },
+    /// A room goes on. Those who have a seat are asked whether they are still there.
+    Resumed {
+        /// Name, identity and what this home knows of each guest, in order of their index, which begins with 1.
+        guests: Vec<(String, String, Acquaintance)>,
+    },
+    /// A guest with a seat hears nothing of the host.
+    HostAway {
+        /// How long it is waited for.
+        patience: Duration,
+    },
+    /// The host is heard again.
+    HostBack,
     /// Somebody gave its seat back.
     Left {
         /// Its name.

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use support::lasting::Lasting;
 use support::mediator::Mediator;
-use support::party::{Party, text};
+use support::party::{Agent, Party, text};
 use support::stage::{Stage, finish};
 use support::{average, didagent, python_command};
 
@@ -130,7 +130,8 @@ fn ctrl_c_while_the_mediator_is_gone_ends_at_once() {
     assert!(begin.elapsed() < Duration::from_secs(10));
 }
 
-/// The slowest test here: it waits as long as the agents do.
+/// The slowest test here: it waits as long as the agents do. The room is not over with that.
+/// Decides RM-100.
 #[test]
 fn a_mediator_that_does_not_come_back_ends_the_lobby_after_a_minute() {
     let mut lasting = Lasting::new();
@@ -154,7 +155,20 @@ fn a_mediator_that_does_not_come_back_ends_the_lobby_after_a_minute() {
         let message = ended.assert_error(5, "E0302");
         assert!(message.contains("did not come back within 60 s"), "{message}");
         assert_eq!(ended.events("mediator.lost").len(), 1, "{ended:#?}");
+        let hint = text(ended.event("error"), "hint");
+        assert_eq!(hint.contains("didagent invite --resume"), ended.name == "alice", "{hint}");
     }
+    let home = lasting.stage.home("alice");
+    let resume =
+        || Agent::new(didagent(), home.clone(), "alice", &["invite", "--resume"]).program(averaging("1"));
+    resume().run().assert_error(5, "E0301");
+    lasting.start();
+    let mut host = resume().start();
+    assert_eq!(text(&host.wait_for("room.resumed")["guests"][0], "name"), "bob");
+    assert_eq!(link_of(&mut host), link);
+    let bob = lasting.stage.join("bob", &link).program(averaging("3")).start();
+    let carol = lasting.stage.join("carol", &link).program(averaging("8")).start();
+    assert_average(vec![host, bob, carol]);
 }
 
 /// Decides RM-70.

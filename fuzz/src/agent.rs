@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use didagent::core::identity::Identity;
 use didagent::core::party_list::{PartyList, is_address};
-use didagent::core::room::roster::{Expected, RosterBody, RosterIn};
+use didagent::core::room::kept::KeptRoom;
+use didagent::core::room::roster::{Expected, MAX_PARTIES, RosterBody, RosterIn};
 use didagent::core::transcript::{Transcript, together};
 use didagent_didcomm::protocols::{Digest32, b64url_encode};
 use didagent_mediator::fuzzing;
@@ -108,6 +109,19 @@ pub(crate) fn identity(input: &[u8]) -> Outcome {
         assert_eq!(again.connection(MEDIATOR), identity.connection(MEDIATOR));
     }
     Outcome::of(&identity)
+}
+
+/// A host's room in its home. What is accepted is written again and read as the same, and has seats as a room has.
+pub(crate) fn kept_room(input: &[u8]) -> Outcome {
+    let kept = KeptRoom::from_file(input);
+    if let Ok(kept) = &kept {
+        let file = kept.to_file();
+        let again = KeptRoom::from_file(&file).expect("our own file");
+        assert_eq!(again.to_file(), file);
+        assert_eq!(again.invitation, kept.invitation);
+        assert!(kept.lobby.guests.len() < kept.lobby.seats && kept.lobby.seats <= MAX_PARTIES);
+    }
+    Outcome::of(&kept)
 }
 
 /// The head of an HTTP request. Where it ends does not depend on the pieces in which it came, and a head that is served ends

@@ -51,7 +51,7 @@ impl Outcome {
 pub type Target = fn(&[u8]) -> Outcome;
 
 /// Every target by the name of its binary and of its corpus.
-pub const TARGETS: [(&str, Target); 32] = [
+pub const TARGETS: [(&str, Target); 34] = [
     ("session_hello", session::hello),
     ("session_frames", session::frames),
     ("session_record", session::record),
@@ -83,6 +83,7 @@ pub const TARGETS: [(&str, Target); 32] = [
     ("party_list", agent::party_list),
     ("transcript", agent::transcript),
     ("identity_file", agent::identity),
+    ("kept_room", agent::kept_room),
     ("http_head", agent::http_head),
     ("http_body", agent::http_body),
 ];

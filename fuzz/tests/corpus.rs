@@ -87,6 +87,7 @@ replayed!(
     party_list,
     transcript,
     identity_file,
+    kept_room,
     http_head,
     http_body,
 );

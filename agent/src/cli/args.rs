@@ -27,7 +27,7 @@ pub(super) use dids::{DidCommand, ResolveArgs, WebArgs};
 pub(super) use identity::{IdentityCommand, Method, SiteArgs};
 use known::PrivacyArgs;
 pub(super) use known::{AgainArgs, RunArgs};
-pub(super) use rooms::{RoomCommand, WaitArgs};
+pub(super) use rooms::{ResumeArgs, RoomCommand, WaitArgs};
 use taking_part::PatienceArgs;
 pub(super) use taking_part::{LinkArgs, RoomArgs};
 pub(super) use times::{Expiry, Pause};
@@ -58,11 +58,13 @@ pub(super) enum Command {
   didagent invite --parties 3 --mediator 'http://...' -- python vote.py 42
   didagent invite --parties 2 --name alice -- python3 -m millionaires
   didagent invite --parties 2 --single-use --qr -- python vote.py 42
+  didagent invite --resume -- python vote.py 42   the room of before, after its process was killed
   didagent invite --parties 3          without a program: start MPyC by hand, see `didagent ports`")]
     Invite {
         /// How many parties take part, this one included
-        #[arg(long, short = 'n', value_parser = clap::value_parser!(u8).range(2..=MAX_PARTIES_ARG))]
-        parties: u8,
+        #[arg(long, short = 'n', required_unless_present = "resume")]
+        #[arg(value_parser = clap::value_parser!(u8).range(2..=MAX_PARTIES_ARG))]
+        parties: Option<u8>,
         /// How long the link works: seconds, or a number with s, m or h
         #[arg(long, default_value_t = Expiry(DEFAULT_EXPIRY_SECONDS), value_name = "TIME")]
         expires: Expiry,
@@ -70,6 +72,8 @@ pub(super) enum Command {
         privacy: PrivacyArgs,
         #[command(flatten)]
         link: LinkArgs,
+        #[command(flatten)]
+        resume: ResumeArgs,
         #[command(flatten)]
         room: RoomArgs,
     },

@@ -35,7 +35,7 @@ pub(super) fn write_line(event: &Value) {
 
 fn event(report: &Report) -> Value {
     match report {
-        Report::Invitation { link, parties, expires_in, room } => json!({
+        Report::Invitation { link, parties, expires_in, room, .. } => json!({
             "v": 1,
             "type": "room.invitation",
             "room_name": room.name,
@@ -54,6 +54,20 @@ fn event(report: &Report) -> Value {
             "acquaintance": word(*acquaintance),
             "missing": missing,
         }),
+        Report::Resumed { guests } => {
+            let guest = |(index, (name, identity, acquaintance)): (
+                usize,
+                &(String, String, Acquaintance),
+            )| {
+                json!({"index": index, "name": name, "identity": identity, "acquaintance": word(*acquaintance)})
+            };
+            let guests: Vec<_> = (1..).zip(guests).map(guest).collect();
+            json!({"v": 1, "type": "room.resumed", "guests": guests})
+        }
+        Report::HostAway { patience } => {
+            json!({"v": 1, "type": "host.away", "patience_seconds": patience.as_secs()})
+        }
+        Report::HostBack => json!({"v": 1, "type": "host.back"}),
         Report::Left { name } => json!({"v": 1, "type": "party.left", "name": name}),
         Report::Seats { seats, names, differs } => {
             let differs: Vec<_> =

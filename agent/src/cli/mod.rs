@@ -84,7 +84,13 @@ async fn dispatch(cli: Cli) -> u8 {
         Err(failure) => return fail(&failure),
     };
     match command {
-        Command::Invite { parties, expires, privacy, link, room } => {
+        Command::Invite { parties: None, privacy, link, room, .. } => {
+            match go_on(&home, room, privacy.no_privacy).await {
+                Ok(room) => take_part(home, Role::Resume, room, link.qr).await,
+                Err((failure, json)) => fail_as(&failure, json),
+            }
+        }
+        Command::Invite { parties: Some(parties), expires, privacy, link, room, .. } => {
             if let Err(failure) = privacy::check(usize::from(parties), &room, privacy.no_privacy).await {
                 return fail_as(&failure, room.json);
             }
@@ -143,6 +149,17 @@ async fn known(
     match checked.await {
         Ok(list) => take_part(home, Role::Listed { list, wait: wait.as_secs() }, room, false).await,
         Err(failure) => fail_as(&failure, room.json),
+    }
+}
+
+/// Looks at the room that is to go on before anything is asked of the network, and takes the host's name from it.
+async fn go_on(home: &Home, mut room: RoomArgs, no_privacy: bool) -> Result<RoomArgs, (Failure, bool)> {
+    let json = room.json;
+    let kept = engine::kept_room(home).map_err(|failure| (failure, json))?;
+    room.name.get_or_insert(kept.name);
+    match privacy::check(kept.lobby.seats, &room, no_privacy).await {
+        Ok(()) => Ok(room),
+        Err(failure) => Err((failure, json)),
     }
 }
 

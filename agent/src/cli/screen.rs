@@ -45,7 +45,13 @@ impl Screen {
         Self { name, qr, asks, ..Self::default() }
     }
 
-    fn invitation(&mut self, link: &str, parties: usize, expires_in: u64, room: &RoomFacts) {
+    fn invitation(
+        &mut self,
+        link: &str,
+        (parties, missing): (usize, usize),
+        expires_in: u64,
+        room: &RoomFacts,
+    ) {
         let is_first = self.link.replace(link.to_owned()).is_none();
         self.seats = Some(parties);
         eprintln!("  {} · {}", title(room), privacy(parties, room.threshold.among(parties)));
@@ -62,11 +68,7 @@ impl Screen {
         }
         eprintln!("  party 0  {}  you", self.name);
         let ends = room.expires.map(|end| until(end, io::unix_now())).unwrap_or_default();
-        eprintln!(
-            "  waiting for {} more ... the link works until {ends} ({})",
-            parties - 1,
-            duration(expires_in)
-        );
+        eprintln!("  waiting for {missing} more ... the link works until {ends} ({})", duration(expires_in));
     }
 }
 
@@ -108,8 +110,8 @@ impl Reporter for Screen {
 
     fn report(&mut self, report: &Report) {
         match report {
-            Report::Invitation { link, parties, expires_in, room } => {
-                self.invitation(link, *parties, *expires_in, room);
+            Report::Invitation { link, parties, missing, expires_in, room } => {
+                self.invitation(link, (*parties, *missing), *expires_in, room);
             }
             Report::Joining { room } => {
                 self.threshold = Some(room.threshold);
@@ -130,6 +132,19 @@ impl Reporter for Screen {
                 let (id, known) = (short(identity), known(*acquaintance));
                 eprintln!("  party {index}  {name}  {id} ({known})  joined; {rest}");
             }
+            Report::Resumed { guests } => {
+                eprintln!(
+                    "  the room goes on; asking those who have a seat whether they are still there ..."
+                );
+                for (index, (name, identity, acquaintance)) in (1..).zip(guests) {
+                    eprintln!("  party {index}  {name}  {} ({})", short(identity), known(*acquaintance));
+                }
+            }
+            Report::HostAway { patience } => eprintln!(
+                "  nothing is heard of the host; it is waited for, up to {} ...",
+                duration(patience.as_secs())
+            ),
+            Report::HostBack => eprintln!("  the host is back"),
             Report::Left { name } => eprintln!("  {name} left"),
             Report::Seats { seats, names, differs } => {
                 if let Some(rule) = self.threshold.take() {

@@ -13,12 +13,15 @@
 
 use std::time::{Duration, Instant};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use didagent_didcomm::message::Message;
 use didagent_didcomm::protocols::short_link::{Deposit, Deposited};
 use didagent_didcomm::protocols::shorten_url::{GOAL_OOB_2, RequestShortenedUrl, ShortenedUrl};
 use didagent_didcomm::protocols::{Body as _, Digest32};
 use didagent_didcomm::short_link::{Sealed, ShortLink};
 use rand_core::CryptoRng;
+use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::core::invite::{Invitation, new_id};
@@ -50,6 +53,37 @@ pub struct Shown {
     pub note: Option<String>,
 }
 
+/// A link that people have, to be kept for a room that goes on later.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct KeptLink {
+    text: String,
+    /// What the mediator keeps for it, in base64url, if it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    content: Option<String>,
+    /// The first guest who uses it is the last.
+    #[serde(default)]
+    single_use: bool,
+}
+
+impl KeptLink {
+    /// A link that needs no server.
+    #[cfg(test)]
+    pub(in crate::core) fn of_text(text: &str) -> Self {
+        Self { text: text.to_owned(), content: None, single_use: false }
+    }
+
+    fn sealed(&self) -> Option<Sealed> {
+        let content = URL_SAFE_NO_PAD.decode(self.content.as_ref()?).ok()?;
+        Some(Sealed { link: ShortLink::parse(&self.text).ok()?, content })
+    }
+}
+
+impl std::fmt::Debug for KeptLink {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("KeptLink").field("single_use", &self.single_use).finish_non_exhaustive()
+    }
+}
+
 /// The link of one invitation.
 #[derive(Debug)]
 pub struct Sharing {
@@ -60,7 +94,10 @@ pub struct Sharing {
     /// The thread of the request that waits for its answer.
     thread: Option<String>,
     due: Option<Instant>,
-    shown: bool,
+    /// What people have.
+    shown: Option<String>,
+    /// The link is one of before, which people may have used already.
+    again: bool,
 }
 
 impl Sharing {
@@ -80,7 +117,34 @@ impl Sharing {
             LinkForm::Full | LinkForm::Readable => None,
         };
         let expires = invitation.expires().unwrap_or(u64::MAX);
-        Ok(Self { form, full, expires, sealed, thread: None, due: None, shown: false })
+        Ok(Self { form, full, expires, sealed, thread: None, due: None, shown: None, again: false })
+    }
+
+    /// Prepares the link that people have of a room that goes on; `base` as for [`Sharing::new`], in case the mediator keeps the
+    /// short one no more.
+    ///
+    /// # Errors
+    /// When `base` is no address.
+    pub fn again(kept: &KeptLink, invitation: &Invitation, base: &str) -> Result<Self, Failure> {
+        let sealed = kept.sealed();
+        let (form, full) = match sealed {
+            Some(_) => (LinkForm::Short { single_use: kept.single_use }, invitation.link(base)?),
+            None => (LinkForm::Full, kept.text.clone()),
+        };
+        let expires = invitation.expires().unwrap_or(u64::MAX);
+        Ok(Self { form, full, expires, sealed, thread: None, due: None, shown: None, again: true })
+    }
+
+    /// Returns the link that people have, once they have one.
+    pub fn kept(&self) -> Option<KeptLink> {
+        let text = self.shown.clone()?;
+        let sealed = self.sealed.as_ref().filter(|sealed| sealed.link.text() == text);
+        let content = sealed.map(|sealed| URL_SAFE_NO_PAD.encode(&sealed.content));
+        Some(KeptLink { text, content, single_use: self.is_single_use() })
+    }
+
+    fn is_single_use(&self) -> bool {
+        self.form == LinkForm::Short { single_use: true }
     }
 
     /// The mediator is connected: returns what to ask of it, or what to show if there is nothing to ask. `seats` is how many have
@@ -94,7 +158,11 @@ impl Sharing {
     ) -> Result<Message, Option<Shown>> {
         let request = match (self.form, &self.sealed) {
             // Whoever has used it has a seat; it must not live again at a mediator that has forgotten.
-            (LinkForm::Short { single_use: true }, _) if self.shown && seats > 1 => return Err(None),
+            (LinkForm::Short { single_use: true }, Some(Sealed { link, .. }))
+                if (self.again || self.shown.is_some()) && seats > 1 =>
+            {
+                return Err(self.show(link.text(), None));
+            }
             (LinkForm::Short { single_use }, Some(Sealed { link, content })) => Deposit {
                 id: link.id(),
                 content: content.clone(),
@@ -104,7 +172,7 @@ impl Sharing {
             }
             .message(new_id(rng)),
             // A second one would be another link than the one that people have.
-            (LinkForm::Readable, _) if !self.shown => RequestShortenedUrl {
+            (LinkForm::Readable, _) if self.shown.is_none() => RequestShortenedUrl {
                 url: self.full.clone(),
                 requested_validity_seconds: self.expires.saturating_sub(unix).max(1),
                 goal_code: GOAL_OOB_2.to_owned(),
@@ -114,7 +182,7 @@ impl Sharing {
             _ => return Err(self.show(self.full.clone(), None)),
         };
         self.thread = Some(request.id.clone());
-        self.due = (!self.shown).then(|| now + PATIENCE);
+        self.due = self.shown.is_none().then(|| now + PATIENCE);
         Ok(request)
     }
 
@@ -152,13 +220,22 @@ impl Sharing {
     }
 
     fn instead(&mut self, why: &str) -> Option<Shown> {
+        if let Some(link) = self.sealed.as_ref().filter(|_| self.again && self.is_single_use()) {
+            // Whoever has used it may not have a seat yet, and another link would let one more in.
+            let note = "the link worked for one guest, and is used up or not kept any more";
+            return self.show(link.link.text(), Some(note.to_owned()));
+        }
         self.show(self.full.clone(), Some(format!("the link is long: {why}")))
     }
 
     fn show(&mut self, link: String, note: Option<String>) -> Option<Shown> {
         self.thread = None;
         self.due = None;
-        (!std::mem::replace(&mut self.shown, true)).then_some(Shown { link, note })
+        // What people have stays what they have.
+        self.shown.is_none().then(|| {
+            self.shown = Some(link.clone());
+            Shown { link, note }
+        })
     }
 }
 
@@ -236,6 +313,47 @@ mod tests {
         assert!(sharing.answered(&Deposited { expires_time: 1 }.message("1").thid(&request.id)).is_some());
         assert!(connected(&mut sharing, 1).is_ok(), "nobody came yet");
         assert_eq!(connected(&mut sharing, 2), Err(None));
+    }
+
+    /// Decides RM-101.
+    #[test]
+    fn a_room_that_goes_on_has_the_link_that_people_have() {
+        for single_use in [false, true] {
+            let (mut before, invitation) = sharing(LinkForm::Short { single_use });
+            let request = connected(&mut before, 1).unwrap();
+            assert_eq!(before.kept(), None, "nobody has it yet");
+            let deposit = Deposit::try_from(&request).unwrap();
+            let kept = Deposited { expires_time: NOW + 60 }.message("1").thid(&request.id);
+            let shown = before.answered(&kept).unwrap().unwrap();
+            let kept = before.kept().unwrap();
+            let again = || Sharing::again(&kept, &invitation, BASE).unwrap();
+            let request = connected(&mut again(), 1).unwrap();
+            assert_eq!(Deposit::try_from(&request).unwrap(), deposit, "the same is deposited");
+            // With a guest in the room, one for one use was used.
+            let mut used = again();
+            match connected(&mut used, 2) {
+                Ok(request) => {
+                    assert!(!single_use);
+                    let full = used.refused(Some(&request.id)).unwrap().unwrap();
+                    assert_eq!(Invitation::read(&full.link, NOW).unwrap(), invitation);
+                }
+                Err(nothing_to_ask) => {
+                    assert!(single_use);
+                    assert_eq!(nothing_to_ask, Some(Shown { link: shown.link.clone(), note: None }));
+                }
+            }
+            if single_use {
+                let mut unknown = again();
+                let request = connected(&mut unknown, 1).unwrap();
+                let refused = unknown.refused(Some(&request.id)).unwrap().unwrap();
+                assert!(refused.link == shown.link && refused.note.is_some(), "no link that works for more");
+            }
+        }
+        let (mut full, invitation) = sharing(LinkForm::Full);
+        let shown = connected(&mut full, 1).unwrap_err().unwrap();
+        let mut again =
+            Sharing::again(&full.kept().unwrap(), &invitation, "https://elsewhere.example/").unwrap();
+        assert_eq!(connected(&mut again, 2), Err(Some(shown)));
     }
 
     /// Decides IV-14.

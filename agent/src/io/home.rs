@@ -4,6 +4,7 @@
 //! HOME/identity.json   0600  the long-term keys; made on first use, never overwritten
 //! HOME/contacts.json   0600  who was met
 //! HOME/nonce.json      0600  of the room that is waited in (`nonce`)
+//! HOME/room.json       0600  of the room that is hosted, while seats are free (`engine::keeper`)
 //! HOME/mediator.json   0600  the mediator in use
 //! HOME/dids.json       0600  documents of DIDs that were fetched, for as long as they count
 //! HOME/did.json        0600  the document to publish, of a home whose identity was made with a did:web
@@ -248,15 +249,32 @@ impl Home {
         })
     }
 
-    /// Removes a file, if it is there.
+    /// Reads a file, if it is there.
+    ///
+    /// # Errors
+    /// [`Kind::HomeUnusable`] when it cannot be read.
+    pub(crate) fn read(&self, name: &str) -> Result<Option<Zeroizing<Vec<u8>>>, Failure> {
+        read_file(&self.path.join(name))
+    }
+
+    /// Replaces a file as a whole.
+    ///
+    /// # Errors
+    /// [`Kind::HomeUnusable`] when it cannot be written.
+    pub(crate) fn write_file(&self, name: &str, bytes: &[u8]) -> Result<(), Failure> {
+        self.write(name, bytes, Existing::Replace)
+    }
+
+    /// Removes a file, if it is there. It does not come back when the machine loses its power.
     ///
     /// # Errors
     /// [`Kind::HomeUnusable`] when it cannot be removed.
     pub(crate) fn remove(&self, name: &str) -> Result<(), Failure> {
         let path = self.path.join(name);
         match std::fs::remove_file(&path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(unusable("remove", &path, &error)),
-            _ => Ok(()),
+            Ok(()) => os::sync_folder(&self.path).map_err(|error| unusable("remove", &path, &error)),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(unusable("remove", &path, &error)),
         }
     }
 

@@ -86,6 +86,9 @@ pub struct Seats {
     /// The parties that would run something else than the host.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub differs: Vec<Differs>,
+    /// The host was started again and wants to hear who is still there: whoever reads this sends its `join` again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub again: bool,
 }
 body!(Seats, types::ROOM_SEATS);
 

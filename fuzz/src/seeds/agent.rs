@@ -1,12 +1,16 @@
-//! Seeds of rosters, transcripts, identity files and HTTP requests.
+//! Seeds of rosters, transcripts, files of a home and HTTP requests.
 
 use std::collections::HashMap;
 
-use didagent::core::room::Assent;
+use didagent::core::invite::Invitation;
+use didagent::core::room::kept::{KeptGuest, KeptLobby, KeptRoom};
 use didagent::core::room::roster::{Party, Roster, RosterBody};
+use didagent::core::room::{Assent, Nonce};
 use didagent::core::transcript::{Outcome, Record, Traffic};
 use didagent_bridge::manifest::ProgramKind;
-use didagent_didcomm::protocols::b64url_encode;
+use didagent_didcomm::protocols::{Digest32, b64url_encode};
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::SeedableRng as _;
 
 use super::{Seeds, flipped};
 use crate::agent::{MEDIATOR, commitment, member, nonce};
@@ -15,6 +19,7 @@ pub(super) fn add(seeds: &mut Seeds) {
     lists(seeds);
     rosters(seeds);
     identities(seeds);
+    kept_rooms(seeds);
     heads(seeds);
     chunks(seeds);
 }
@@ -37,23 +42,24 @@ fn lists(seeds: &mut Seeds) {
     seeds.add(T, "bad-name", valid.replace("party 2", "\\u202e2"));
 }
 
+fn party(index: u8) -> Party {
+    let identity = member(index);
+    let connection = identity.connection(MEDIATOR);
+    Party {
+        index: index.into(),
+        name: format!("party {index}"),
+        identity: identity.did().to_owned(),
+        link: identity.link(&connection, 1_700_000_000),
+        did: connection.did,
+        kid: connection.kid,
+        program: ProgramKind::ByHand,
+        commitment: commitment(&nonce(index)),
+        confirm: false,
+    }
+}
+
 fn rosters(seeds: &mut Seeds) {
     const T: &str = "room_roster";
-    let party = |index: u8| {
-        let identity = member(index);
-        let connection = identity.connection(MEDIATOR);
-        Party {
-            index: index.into(),
-            name: format!("party {index}"),
-            identity: identity.did().to_owned(),
-            link: identity.link(&connection, 1_700_000_000),
-            did: connection.did,
-            kid: connection.kid,
-            program: ProgramKind::ByHand,
-            commitment: commitment(&nonce(index)),
-            confirm: false,
-        }
-    };
     let body = RosterBody {
         v: 1,
         room: "room".into(),
@@ -115,6 +121,42 @@ fn identities(seeds: &mut Seeds) {
     seeds.add(T, "bad-version", text.replace("\"v\": 1", "\"v\": 2"));
     seeds.add(T, "bad-key", text.replacen("\"ed25519\": \"", "\"ed25519\": \"A", 1));
     seeds.add(T, "bad-member", text.replace("x25519", "y25519"));
+}
+
+fn kept_rooms(seeds: &mut Seeds) {
+    const T: &str = "kept_room";
+    let mut rng = ChaCha20Rng::from_seed([9; 32]);
+    let guest = |index: u8| {
+        let identity = member(index);
+        let key = Digest32(identity.public());
+        KeptGuest { party: party(index), key, manifest: None, has_ended: index == 2 }
+    };
+    let host = member(0).connection(MEDIATOR);
+    let invitation = Invitation::create(&host, "MPyC", 1_700_000_000, 1_700_007_200, &mut rng);
+    let link = serde_json::json!({"text": "https://mediator.example/r/AQEBAQEB#secret", "content": "AAAA", "single_use": true});
+    let kept = KeptRoom {
+        invitation: invitation.expect("an invitation"),
+        nonce: Nonce::random(&mut rng),
+        identity: member(0).did().to_owned(),
+        name: "alice".into(),
+        mediators: vec![MEDIATOR.into()],
+        link: serde_json::from_value(link).expect("a link"),
+        lobby: KeptLobby {
+            seats: 4,
+            guests: vec![guest(1), guest(2)],
+            unwanted: [member(3).did().to_owned()].into(),
+            moves: [(member(1).did().to_owned(), 2)].into(),
+        },
+    };
+    let file = kept.to_file();
+    seeds.add(T, "valid", file.as_slice());
+    let text = String::from_utf8(file.to_vec()).expect("JSON");
+    seeds.add(T, "bad-version", text.replace("\"v\": 1", "\"v\": 2"));
+    seeds.add(T, "bad-seats", text.replace("\"seats\": 4", "\"seats\": 2"));
+    seeds.add(T, "bad-many-seats", text.replace("\"seats\": 4", "\"seats\": 18446744073709551615"));
+    seeds.add(T, "bad-two-seats", text.replace(member(2).did(), member(1).did()));
+    seeds.add(T, "bad-nonce", text.replace("\"nonce\": \"", "\"nonce\": \"A"));
+    seeds.add(T, "bad-json", flipped(&file, 0));
 }
 
 fn heads(seeds: &mut Seeds) {

@@ -47,6 +47,15 @@ pub(in crate::cli) enum RoomCommand {
     Close,
 }
 
+/// Whether a room of before goes on.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct ResumeArgs {
+    /// Go on with the room of this home whose process was killed, or whose mediator was away: the same link, the same seats, the
+    /// same mediators. Guests wait about five minutes for their host
+    #[arg(long, conflicts_with_all = ["parties", "expires", "full", "oobid", "single_use"])]
+    pub(in crate::cli) resume: bool,
+}
+
 /// For what is waited, and how long.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct WaitArgs {

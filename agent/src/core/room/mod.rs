@@ -23,6 +23,7 @@
 mod agreement;
 mod confirming;
 mod forming;
+pub mod kept;
 pub mod leave;
 mod lobby;
 pub(crate) mod lookup;
@@ -42,7 +43,7 @@ use std::time::{Duration, Instant};
 use didagent_didcomm::envelope::Authenticated;
 use didagent_didcomm::message::Message;
 use didagent_didcomm::protocols::Body as _;
-use didagent_didcomm::protocols::room::{Ask, Leave, Seats};
+use didagent_didcomm::protocols::room::{Ask, Leave};
 use didagent_didcomm::protocols::session::Propose;
 use rand_core::CryptoRng;
 
@@ -51,6 +52,7 @@ use crate::failure::{Failure, Kind};
 pub use agreement::sentence;
 use confirming::Confirming;
 use forming::Forming;
+use kept::KeptLobby;
 pub use leave::describe_leave;
 use lobby::{Asking, GuestLobby, HostLobby};
 use lookup::{Lookup, Reading};
@@ -125,6 +127,23 @@ impl Room {
         Ok(room)
     }
 
+    /// Goes on with a room that we hosted (RM-101).
+    pub fn resume(
+        member: Member,
+        invitation: Invitation,
+        kept: KeptLobby,
+        now: Now,
+        rng: &mut impl CryptoRng,
+    ) -> Self {
+        let lobby = HostLobby::restore(&member, kept, now.instant);
+        let mut room = Self::new(member, invitation, Phase::Host(lobby));
+        if let Phase::Host(lobby) = &mut room.phase {
+            let context = lobby::Context::of(&room.member, &room.invitation, &room.lookup);
+            lobby.begin_again(context, rng, &mut room.outputs);
+        }
+        room
+    }
+
     fn new(member: Member, invitation: Invitation, phase: Phase) -> Self {
         let relay = invitation.mediator().to_owned();
         Self {
@@ -188,6 +207,12 @@ impl Room {
             Input::Leave(body) => self.leave(&body, rng),
         }
         self.advance(now, rng);
+        if let Phase::Host(lobby) = &mut self.phase
+            && lobby.take_change()
+        {
+            // Before anything that rests on it is sent.
+            self.outputs.push_front(Output::Keep);
+        }
     }
 
     /// Returns the next thing to do; call until it is [`Output::Timeout`].
@@ -259,11 +284,11 @@ impl Room {
                             self.early.push_back((sender.clone(), message.clone()));
                         }
                     }
+                    Ok(lobby::Guest::Differs(failure)) => {
+                        self.phase = Phase::Over;
+                        self.fail(failure);
+                    }
                     Err(failure) => {
-                        if failure.kind == Kind::Agreement && Seats::try_from(message).is_ok() {
-                            // Without a word, so the seat stays ours (MF-20).
-                            self.phase = Phase::Over;
-                        }
                         if !self.looks_again((failure.kind, &failure.message), now, rng) {
                             self.fail(failure);
                         }
@@ -318,24 +343,20 @@ impl Room {
             Phase::Host(lobby) if lobby.is_complete(now.instant) => {
                 let context = lobby::Context::of(&self.member, &self.invitation, &self.lookup);
                 match lobby.close(context, &self.relay) {
-                    Ok(roster) => {
-                        lobby::send_roster(
-                            &roster,
-                            &self.member,
-                            self.invitation.room(),
-                            rng,
-                            &mut self.outputs,
-                        );
-                        Some(roster)
-                    }
+                    Ok(roster) => Some((roster, true)),
                     Err(failure) => return self.fail(failure),
                 }
             }
-            Phase::Guest(lobby) => lobby.take_roster(),
+            Phase::Guest(lobby) => lobby.take_roster().map(|roster| (roster, false)),
             _ => None,
         };
-        if let Some(roster) = roster {
+        if let Some((roster, is_host)) = roster {
+            // First of all: whoever hears of it forgets the nonce before anybody can be shown it.
             self.outputs.push_back(Output::Event(Event::Roster(Box::new(roster.clone()))));
+            if is_host {
+                let room = self.invitation.room();
+                lobby::send_roster(&roster, &self.member, room, rng, &mut self.outputs);
+            }
             let context = (&self.member, &self.invitation);
             match Forming::begin(context, roster, now.instant + FORMING, rng, &mut self.outputs) {
                 Ok(forming) => self.phase = Phase::Forming(Box::new(forming)),
@@ -438,7 +459,9 @@ impl Room {
                 confirming.due(self.invitation.room(), now.instant, rng, &mut self.outputs).err()
             }
             Phase::Host(lobby) if self.invitation.is_expired(now.unix) => Some(lobby.expired(&self.member)),
-            Phase::Guest(lobby) => lobby.too_late(&self.member, now.instant).or_else(|| lobby.late(now)),
+            Phase::Guest(lobby) => {
+                lobby.too_late(&self.member, now.instant).or_else(|| lobby.late(now, &mut self.outputs))
+            }
             Phase::Asking(asking) => asking.late(&self.member, now.instant),
             Phase::Forming(forming) if forming.is_late(now.instant) => Some(forming.late()),
             _ => None,
@@ -461,7 +484,7 @@ impl Room {
                 return;
             }
             let Phase::Guest(lobby) = &mut self.phase else { return };
-            if lobby.host_is_away() {
+            if lobby.host_is_away(now.instant) {
                 lobby.expect_answer(now.instant);
             }
             self.ask_host(now, rng);

@@ -6,6 +6,7 @@ mod keys;
 mod listed;
 mod manifests;
 mod outage;
+mod resumed;
 mod seats;
 mod web;
 mod words;
@@ -25,6 +26,7 @@ use crate::core::identity::Identity;
 use crate::core::pairing::{Capabilities, Policy};
 use crate::core::post::Post;
 use crate::core::test_rng;
+use crate::failure::Kind;
 
 const UNIX: u64 = 1_800_000_000;
 
@@ -131,6 +133,7 @@ impl Table {
                 }
                 Output::Resolve { did } => self.lookups.push_back((at, did)),
                 Output::Event(event) => seat.events.push(event),
+                Output::Keep => assert!(seat.room.kept().is_some()),
                 Output::Connect { peer, .. } => drop(seat.connected.insert(peer)),
                 Output::Agreed { words, .. } => seat.words = words,
                 Output::Ready { roster, words, assents } => {

@@ -132,6 +132,8 @@ pub enum Output {
         /// The message.
         message: Box<Message>,
     },
+    /// Keep what [`Room::kept`] returns before anything else is sent: a room that goes on needs it.
+    Keep,
     /// Show this.
     Event(Event),
     /// Bring up the session's path with this party, then report `SessionUp`.
@@ -195,6 +197,18 @@ pub enum Event {
         /// Its identity.
         identity: String,
     },
+    /// The room that we host goes on. Those who have a seat are asked whether they are still there.
+    Resumed {
+        /// Name and identity of each guest, in order of their index, which begins with 1.
+        guests: Vec<(String, String)>,
+    },
+    /// A guest with a seat hears nothing of the host, which may be started again.
+    HostAway {
+        /// How long the guest asks before it gives up.
+        patience: Duration,
+    },
+    /// The host is heard again.
+    HostBack,
     /// Somebody with a seat left before the room was full.
     Left {
         /// Its name.

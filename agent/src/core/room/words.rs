@@ -20,6 +20,7 @@ const BITS: u32 = 11;
 
 /// A random number that its party shows only when the roster stands.
 #[derive(Clone)]
+#[cfg_attr(test, derive(PartialEq))]
 pub struct Nonce([u8; 32]);
 
 impl std::fmt::Debug for Nonce {

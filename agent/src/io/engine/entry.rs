@@ -5,6 +5,7 @@ use super::{Engine, Role, now};
 use crate::core::clock;
 use crate::core::invite::Invitation;
 use crate::core::post::websocket_address;
+use crate::core::room::kept::KeptRoom;
 use crate::core::room::{self, Room};
 use crate::core::share::Sharing;
 use crate::failure::{Failure, Kind};
@@ -16,6 +17,8 @@ pub(super) struct Entry {
     pub(super) role: Role,
     /// The invitation that a guest read.
     pub(super) invitation: Option<Invitation>,
+    /// The room that a host goes on with.
+    pub(super) kept: Option<KeptRoom>,
     /// What a host's invitation says that it is for.
     pub(super) goal: String,
 }
@@ -23,10 +26,11 @@ pub(super) struct Entry {
 impl Engine {
     /// The mailbox is live: people can answer, so the room begins.
     pub(super) fn enter_room(&mut self, reporter: &mut dyn Reporter) -> Result<(), Failure> {
-        let Some(entry) = self.entry.take() else { return Ok(()) };
+        let Some(mut entry) = self.entry.take() else { return Ok(()) };
         let now = now();
-        let mut room = match (entry.role, entry.invitation) {
-            (Role::Host { parties, expires_in, link }, _) => {
+        let (invitation, kept) = (entry.invitation.take(), entry.kept.take());
+        let mut room = match (entry.role.clone(), invitation, kept) {
+            (Role::Host { parties, expires_in, link }, ..) => {
                 let expires = now.unix.saturating_add(expires_in);
                 let invitation =
                     Invitation::create(&self.connection, &entry.goal, now.unix, expires, &mut self.rng)?;
@@ -35,7 +39,7 @@ impl Engine {
                 self.room_link = Some(RoomLink { sharing, parties, expires_in, facts });
                 Room::host(entry.member, invitation, parties)
             }
-            (Role::Guest { .. }, Some(invitation)) => {
+            (Role::Guest { .. }, Some(invitation), _) => {
                 // Our clock agrees with our mediator's, so one of them in the future is the host's.
                 if let Some(created) = invitation.created() {
                     clock::compare_with_host(now.unix, created)?;
@@ -43,7 +47,8 @@ impl Engine {
                 reporter.report(&Report::Joining { room: RoomFacts::of(&entry.member, &invitation) });
                 Room::guest(entry.member, invitation, now, &mut self.rng)
             }
-            (Role::Listed { list, wait }, _) => {
+            (Role::Resume, _, Some(kept)) => self.resume_room(entry, kept)?,
+            (Role::Listed { list, wait }, ..) => {
                 let ours = list.index_of(self.identity.did()).unwrap_or_default();
                 let parties = list.parties().len();
                 let room = RoomFacts::of_list(&entry.member, &list);
@@ -60,8 +65,8 @@ impl Engine {
                     Room::of_list(entry.member, now, &mut self.rng)?
                 }
             }
-            (Role::Guest { .. }, None) => {
-                return Err(Failure::new(Kind::Other, "a guest without an invitation"));
+            (Role::Guest { .. } | Role::Resume, ..) => {
+                return Err(Failure::new(Kind::Other, "there is no invitation to the room"));
             }
         };
         room.meet_at(&self.own_mediator);
@@ -74,7 +79,7 @@ impl Engine {
     }
 
     /// Returns the address that stands in front of a room's link: the mediator's own.
-    fn link_base(&self) -> Result<String, Failure> {
+    pub(super) fn link_base(&self) -> Result<String, Failure> {
         let address = websocket_address(&self.own_mediator)
             .map_err(|error| Failure::new(Kind::LinkDamaged, error.to_string()))?;
         // ws becomes http, wss becomes https.

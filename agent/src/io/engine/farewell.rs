@@ -82,6 +82,7 @@ impl Engine {
                     End::Failed(failure) => self.or_standstill(failure),
                     End::Interrupted | End::Program { .. } | End::OthersDone => interrupted(),
                 };
+                let failure = self.room_ends(failure, reporter);
                 let code = failure.kind.exit();
                 let goodbye = goodbye_after(Some(&failure), code);
                 reporter.report(&Report::Failed(failure));

@@ -14,6 +14,7 @@ mod desk;
 mod entry;
 mod explanation;
 mod farewell;
+mod keeper;
 mod links;
 mod look;
 mod lookups;
@@ -66,6 +67,7 @@ use crate::report::{PathReport, Report, Reporter};
 use desk::Desk;
 use entry::Entry;
 use farewell::interrupted;
+pub(crate) use keeper::kept_room;
 use look::Looked;
 pub use lookups::Web;
 use paths::Paths;
@@ -133,6 +135,7 @@ struct Engine {
     unknown: VecDeque<(String, String)>,
     room: Option<Room>,
     room_link: Option<share::RoomLink>,
+    keeper: keeper::Keeper,
     /// Messages that were read already.
     seen: Seen,
     /// The room to enter once the mailbox is live.
@@ -331,6 +334,7 @@ impl Engine {
                 Output::Send { to, message } => self.send_to_party(*message, &to).await?,
                 Output::Refuse { to, message } => self.refuse_stranger(*message, &to),
                 Output::Resolve { did } => self.lookups.ask(did),
+                Output::Keep => self.keep_room(reporter),
                 Output::Event(event) => {
                     if let Some(end) = self.room_event(event, reporter)? {
                         return Ok(Drained::End(end));

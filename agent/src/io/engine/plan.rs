@@ -53,6 +53,8 @@ pub enum Role {
         /// The link.
         link: String,
     },
+    /// Goes on with the room that this home hosted.
+    Resume,
     /// Takes part in the room of parties that are known beforehand, as the host if it is the first of them.
     Listed {
         /// The parties.

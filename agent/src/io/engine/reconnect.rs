@@ -183,6 +183,9 @@ impl Engine {
         if self.began {
             return "check that the mediator runs; then the host runs `didagent invite` again";
         }
+        if self.can_go_on() {
+            return "once the mediator runs again: didagent invite --resume -- CMD    (the link and the seats stay)";
+        }
         match self.room.as_ref().is_some_and(|room| room.expires_in(0).is_some()) {
             true => "check that the mediator runs, then run `didagent invite` again and send the new link",
             false => "ask the host whether the room still stands, then join again",

@@ -23,6 +23,15 @@ impl Engine {
                 let acquaintance = self.contacts.acquaintance(&identity, &name);
                 reporter.report(&Report::Joined { index, name, identity, acquaintance, missing });
             }
+            room::Event::Resumed { guests } => {
+                let known = |(name, identity): (String, String)| {
+                    let acquaintance = self.contacts.acquaintance(&identity, &name);
+                    (name, identity, acquaintance)
+                };
+                reporter.report(&Report::Resumed { guests: guests.into_iter().map(known).collect() });
+            }
+            room::Event::HostAway { patience } => reporter.report(&Report::HostAway { patience }),
+            room::Event::HostBack => reporter.report(&Report::HostBack),
             room::Event::Left { name } => reporter.report(&Report::Left { name }),
             room::Event::Seats { seats, names, differs } => {
                 reporter.report(&Report::Seats { seats, names, differs });
@@ -41,6 +50,7 @@ impl Engine {
                 if let Some(listing) = self.room.as_ref().and_then(|room| room.member().list.as_ref()) {
                     party_lists::note_round(&self.home, &listing.list, roster.body().round)?;
                 }
+                self.forget_room()?;
                 self.roster = Some(roster);
             }
             room::Event::PeerReady { index } => tracing::info!(party = index, "party is ready"),

@@ -62,10 +62,12 @@ impl Engine {
         let (Some(Shown { link, note }), Some(room_link)) = (shown, &self.room_link) else { return };
         let RoomLink { parties, expires_in, facts, .. } = room_link;
         self.desk.link = Some(link.clone());
+        let missing = self.room.as_ref().map_or(0, Room::missing);
         if let Some(note) = note {
             reporter.report(&Report::Warning(note));
         }
         let (parties, expires_in, room) = (*parties, *expires_in, facts.clone());
-        reporter.report(&Report::Invitation { link, parties, expires_in, room });
+        self.keep_room(reporter);
+        reporter.report(&Report::Invitation { link, parties, missing, expires_in, room });
     }
 }

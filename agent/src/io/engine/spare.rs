@@ -38,6 +38,11 @@ impl Engine {
         self.spare.as_ref().is_some_and(|spare| spare.mediator == mediator)
     }
 
+    /// Returns the mediator that keeps our second mailbox.
+    pub(super) fn spare_mediator(&self) -> Option<&str> {
+        self.spare.as_ref().map(|spare| spare.mediator.as_str())
+    }
+
     /// Connects to the second mediator and begins to set up the mailbox there.
     ///
     /// # Errors

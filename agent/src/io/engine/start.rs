@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{mpsc, watch};
 
 use super::desk::{Desk, command_shown};
+use super::keeper::{self, Keeper};
 use super::links::DIALS;
 use super::look::Looked;
 use super::lookups::Lookups;
@@ -51,7 +52,7 @@ pub(super) async fn start(plan: Plan, reporter: &mut dyn Reporter) -> Result<Eng
     // What a person typed wrong is said before anything is asked of the network.
     let invitation = match &plan.role {
         Role::Guest { link } => Some(Pasted::read(link)?),
-        Role::Host { .. } | Role::Listed { .. } => None,
+        Role::Host { .. } | Role::Listed { .. } | Role::Resume => None,
     };
     let invitation = match invitation {
         Some(Pasted::Full(link)) => Ok(Some(read_invitation(|now| Invitation::read(&link, now)).await?)),
@@ -105,14 +106,14 @@ pub(super) async fn start(plan: Plan, reporter: &mut dyn Reporter) -> Result<Eng
     }
 
     let lock = plan.home.lock(match plan.role {
-        Role::Host { .. } => "invite",
+        Role::Host { .. } | Role::Resume => "invite",
         Role::Guest { .. } => "join",
         Role::Listed { .. } => "run",
     })?;
     let (identity, mut web, mut role) = (plan.home.identity_or_new()?, plan.web, plan.role);
     let listing = begin_list(&plan.home, &identity, &mut role, &mut web).await?;
     let is_host = match &role {
-        Role::Host { .. } => true,
+        Role::Host { .. } | Role::Resume => true,
         Role::Guest { .. } => false,
         Role::Listed { .. } => listing.as_ref().is_some_and(|(_, ours)| *ours == 0),
     };
@@ -121,8 +122,15 @@ pub(super) async fn start(plan: Plan, reporter: &mut dyn Reporter) -> Result<Eng
     let host_at = listing.as_ref().and_then(|(listing, _)| listing.list.host_at());
     // Guests look for a host where the list says.
     let of_list = host_at.and_then(|at| mediators_of(at).ok()).unwrap_or_default();
-    let known = plan.home.mediator()?.filter(|_| !is_host || of_list.is_empty());
-    let mediators = match (given, known, &invitation) {
+    let chosen = plan.home.mediator()?.filter(|_| !is_host || of_list.is_empty());
+    let (kept, keeper) = match role {
+        Role::Resume => (Some(keeper::kept_room_of(&plan.home, &identity)?), Keeper::of_kept_room()),
+        Role::Host { .. } => (None, Keeper::of_new_room(&plan.home, reporter)),
+        Role::Guest { .. } | Role::Listed { .. } => (None, Keeper::default()),
+    };
+    let mediators = match (given, chosen, &invitation) {
+        // The link leads there, whatever this home uses by now.
+        _ if kept.is_some() => kept.iter().flat_map(|(kept, _)| kept.mediators.clone()).collect(),
         (Some(choice), known, _) => {
             if known.as_ref() != Some(&choice) {
                 plan.home.write_mediator(&choice)?;
@@ -144,7 +152,15 @@ pub(super) async fn start(plan: Plan, reporter: &mut dyn Reporter) -> Result<Eng
     };
     let taken = those_that_answer(mediators.clone(), None, MAX_MEDIATORS, silent).await;
     let own_mediator = taken.first().cloned().unwrap_or_default();
-    let connection = named(&identity, mediators, &taken);
+    let (kept, connection, ours) = match kept {
+        Some((kept, connection)) => (Some(kept), connection, mediators),
+        None => {
+            let connection = named(&identity, mediators, &taken);
+            let of_did = mediators_of(&connection.did).unwrap_or_default();
+            (None, connection, of_did)
+        }
+    };
+    let spare = ours.into_iter().find(|mediator| *mediator != own_mediator);
     if let Some(at) = host_at.filter(|at| is_host && *at != connection.did) {
         let message = format!(
             "the list says that its first party, this home, is written to at another address: {}",
@@ -154,8 +170,6 @@ pub(super) async fn start(plan: Plan, reporter: &mut dyn Reporter) -> Result<Eng
             "didagent identity show --address    (prints what belongs into the file, or into the document of the did:web)",
         ));
     }
-    let of_did = mediators_of(&connection.did).unwrap_or_default();
-    let spare = of_did.into_iter().find(|mediator| *mediator != own_mediator);
     let (sender, shown) = watch::channel(Shown::default());
     let (to_desk, asks) = mpsc::channel(ASKS);
     let serving = local_api::serve(&plan.home, shown, to_desk)?;
@@ -164,7 +178,11 @@ pub(super) async fn start(plan: Plan, reporter: &mut dyn Reporter) -> Result<Eng
     let (to_engine, from_mediators) = mpsc::channel(QUEUE);
     let (to_engine_from_peers, from_peers) = mpsc::unbounded_channel();
     let link = websocket::connect(&own_mediator, None, to_engine.clone())?;
-    let (mailbox, request) = Mailbox::open(connection.clone(), Instant::now(), &mut rng);
+    let (mailbox, request) = match kept {
+        // People have this DID, so it stays as it is.
+        Some(_) => Mailbox::open_routed(connection.clone(), Instant::now(), &mut rng),
+        None => Mailbox::open(connection.clone(), Instant::now(), &mut rng),
+    };
     let identity = Arc::new(identity);
     let desk = Desk::new(asks, is_host, plan.name.clone(), shown_command);
     let member = Member {
@@ -172,12 +190,13 @@ pub(super) async fn start(plan: Plan, reporter: &mut dyn Reporter) -> Result<Eng
         connection: connection.clone(),
         name: plan.name,
         threshold: threshold_of(program.as_ref(), listing.as_ref().map(|(listing, _)| listing))?,
-        nonce: match (&invitation, &listing) {
-            (Some(invitation), _) => nonce::nonce_for(&plan.home, invitation.hash(), &mut rng)?,
-            (None, Some((listing, _))) if !is_host => {
+        nonce: match (&invitation, &listing, &kept) {
+            (Some(invitation), ..) => nonce::nonce_for(&plan.home, invitation.hash(), &mut rng)?,
+            (None, Some((listing, _)), _) if !is_host => {
                 nonce::nonce_for(&plan.home, &listing.list.hash(), &mut rng)?
             }
-            (None, _) => Nonce::random(&mut rng),
+            (None, _, Some(kept)) => kept.nonce.clone(),
+            (None, _, None) => Nonce::random(&mut rng),
         },
         confirm: plan.confirm,
         manifest: program.as_ref().map(|program| program.manifest().clone()),
@@ -188,7 +207,7 @@ pub(super) async fn start(plan: Plan, reporter: &mut dyn Reporter) -> Result<Eng
     let goal = match &role {
         Role::Host { parties, .. } => format!("compute together, {parties} parties"),
         Role::Listed { list, .. } => format!("compute together, {} parties", list.parties().len()),
-        Role::Guest { .. } => String::new(),
+        Role::Guest { .. } | Role::Resume => String::new(),
     };
     // Whoever has nothing to answer types ahead for the program.
     let listens = plan.asks && (plan.confirm.is_some() || matches!(role, Role::Host { .. }));
@@ -208,8 +227,9 @@ pub(super) async fn start(plan: Plan, reporter: &mut dyn Reporter) -> Result<Eng
         unknown: VecDeque::new(),
         room: None,
         room_link: None,
+        keeper,
         seen: Seen::default(),
-        entry: Some(Entry { member, role, invitation, goal }),
+        entry: Some(Entry { member, role, invitation, kept, goal }),
         paths: Paths::default(),
         peers: BTreeMap::new(),
         ended: BTreeSet::new(),

@@ -49,6 +49,9 @@ pub(in crate::core::room) enum Guest {
     Taken,
     /// It belongs to a later phase, or to nobody.
     NotOurs,
+    /// We would not run what the host would. We end for this reason, and the host hears nothing of it, so that the seat stays ours
+    /// (MF-20).
+    Differs(Failure),
 }
 
 /// Who has a seat, as the host says.
@@ -69,8 +72,12 @@ pub(in crate::core::room) struct GuestLobby {
     ask_at: Option<Instant>,
     /// Questions since the host was last heard. They are counted, not minutes, since either machine may sleep.
     unanswered: u32,
-    /// Until when the host's mediator may not know the host.
+    /// Until when the host's mediator may not know the host, and it is asked for each second.
     away_by: Option<Instant>,
+    /// Since when a question waits for its answer, once we have a seat.
+    asked: Option<Instant>,
+    /// People were told that nothing is heard of the host.
+    is_missed: bool,
     /// What the host said last.
     told: Option<Box<Told>>,
     /// Our seat is shown again although nothing has changed: after an outage people want to know.
@@ -91,6 +98,8 @@ impl GuestLobby {
             ask_at: None,
             unanswered: 0,
             away_by: None,
+            asked: None,
+            is_missed: false,
             told: None,
             shows_again: false,
             roster: None,
@@ -113,6 +122,9 @@ impl GuestLobby {
         let pause = if self.answer_by.is_some() { ASK_SOON } else { pause(member) };
         self.ask_at = Some(now.instant + pause);
         self.unanswered += 1;
+        if self.told.is_some() {
+            self.asked.get_or_insert(now.instant);
+        }
         let join = Join {
             name: member.name.clone(),
             link: member.identity.link(&member.connection, now.unix),
@@ -131,21 +143,25 @@ impl GuestLobby {
 
     /// The connection to our mediator is gone: until it is back, no answer can come.
     pub(in crate::core::room) fn mediator_lost(&mut self) {
-        (self.answer_by, self.ask_at, self.away_by) = (None, None, None);
+        (self.answer_by, self.ask_at, self.away_by, self.asked) = (None, None, None, None);
         self.shows_again = true;
     }
 
     /// The host's mediator does not know the host: it was restarted and the host is not back yet, or the host has gone.
     pub(in crate::core::room) fn host_unregistered(&mut self, now: Instant) -> Result<(), Failure> {
         let by = *self.away_by.get_or_insert(now + HOST_AWAY);
+        self.answer_by = None;
         if by <= now {
+            if self.told.is_some() {
+                // Its process has ended, and may be started again. It writes to us then; so we ask each minute (RM-103).
+                return Ok(());
+            }
             return Err(Failure::new(
                 Kind::HostSilent,
                 "the host is not at its mediator: its `didagent invite` has ended",
             )
             .hint("ask the host for a new invitation"));
         }
-        self.answer_by = None;
         self.unanswered = 0;
         self.ask_at = Some(now + ASK_AGAIN);
         Ok(())
@@ -156,9 +172,18 @@ impl GuestLobby {
         self.ask_at.is_some_and(|at| at <= now)
     }
 
-    /// Says whether the host's mediator did not know the host when we last wrote.
-    pub(in crate::core::room) fn host_is_away(&self) -> bool {
-        self.away_by.is_some()
+    /// Says whether the host's mediator did not know the host when we last wrote, and it may be on its way.
+    pub(in crate::core::room) fn host_is_away(&self, now: Instant) -> bool {
+        self.away_by.is_some_and(|by| now < by)
+    }
+
+    /// Notes that the host was heard.
+    fn heard(&mut self, outputs: &mut VecDeque<Output>) {
+        (self.unanswered, self.asked) = (0, None);
+        if std::mem::take(&mut self.is_missed) {
+            self.shows_again = true;
+            outputs.push_back(Output::Event(Event::HostBack));
+        }
     }
 
     /// Says whether a host of known parties is looked for again: it left a question unanswered.
@@ -182,10 +207,18 @@ impl GuestLobby {
         if sender.did != invitation.host() {
             return Ok(Guest::NotOurs);
         }
-        self.unanswered = 0;
+        self.heard(outputs);
         if let Ok(seats) = Seats::try_from(message) {
             self.answered(member, now);
-            self.told(member, seats, outputs)?;
+            if seats.again {
+                self.ask_at = Some(now);
+            }
+            if let Err(failure) = self.told(member, seats, outputs) {
+                return match failure.kind {
+                    Kind::Agreement => Ok(Guest::Differs(failure)),
+                    _ => Err(failure),
+                };
+            }
         } else if let Ok(roster) = RosterMessage::try_from(message) {
             self.answered(member, now);
             self.roster = Some(verify(member, invitation, documents, roster)?);
@@ -289,10 +322,26 @@ impl GuestLobby {
     }
 
     pub(in crate::core::room) fn deadline(&self) -> Option<Instant> {
-        self.answer_by.into_iter().chain(self.ask_at).min()
+        let missed = self.asked.filter(|_| !self.is_missed).map(|asked| asked + ASK_SOON);
+        [self.answer_by, self.ask_at, missed].into_iter().flatten().min()
     }
 
-    pub(in crate::core::room) fn late(&self, now: Now) -> Option<Failure> {
+    /// Does what is due, and says why the guest gives up, if it does.
+    pub(in crate::core::room) fn late(
+        &mut self,
+        now: Now,
+        outputs: &mut VecDeque<Output>,
+    ) -> Option<Failure> {
+        if self.told.is_some() {
+            if !self.is_missed && self.asked.is_some_and(|asked| asked + ASK_SOON <= now.instant) {
+                self.is_missed = true;
+                outputs.push_back(Output::Event(Event::HostAway { patience: MAX_UNANSWERED * ASK_EVERY }));
+            }
+            if self.answer_by.take_if(|by| *by <= now.instant).is_some() {
+                // Whoever has a seat waits for minutes, and they are counted from here (RM-103).
+                self.unanswered = 0;
+            }
+        }
         if self.asks_again(now.instant) && self.unanswered >= MAX_UNANSWERED {
             let minutes = u64::from(MAX_UNANSWERED) * ASK_EVERY.as_secs() / 60;
             let why = "its command has ended, or its machine sleeps";

@@ -55,6 +55,8 @@ pub(in crate::core::room) struct HostLobby {
     pub(super) round: u32,
     /// For whom people were told that the full room waits.
     told: Vec<Waiting>,
+    /// What is kept of the room has changed.
+    pub(super) has_changed: bool,
 }
 
 /// The host itself, the way to its room, and what is known of identities that are a did:web.
@@ -100,7 +102,13 @@ impl HostLobby {
             settle: None,
             round: host.list.as_ref().map_or(0, |listing| listing.round),
             told: Vec::new(),
+            has_changed: false,
         }
+    }
+
+    /// Says whether what is kept of the room has changed since the last time.
+    pub(in crate::core::room) fn take_change(&mut self) -> bool {
+        std::mem::take(&mut self.has_changed)
     }
 
     /// Says whether the room can be closed: every seat is taken by somebody who is there and would run what we would.
@@ -143,13 +151,18 @@ impl HostLobby {
         rng: &mut impl CryptoRng,
         outputs: &mut VecDeque<Output>,
     ) {
-        let is_stale = |occupant: &Occupant| {
-            let Party { link, did, .. } = &occupant.party;
-            link::verify_with(link, did, context.documents).is_err()
-        };
-        while let Some(at) = self.parties.iter().skip(1).position(is_stale) {
-            self.free(at + 1, context, rng, outputs);
+        while let Some(at) = self.stale(context) {
+            self.free(at, context, rng, outputs);
         }
+    }
+
+    fn stale(&self, context: Context<'_>) -> Option<usize> {
+        let is_stale = |at: &usize| {
+            let Party { link, did, .. } = &self.parties[*at].party;
+            // Whoever is away comes with its link, and perhaps its document, again.
+            !self.away.contains_key(did) && link::verify_with(link, did, context.documents).is_err()
+        };
+        (1..self.parties.len()).find(is_stale)
     }
 
     pub(in crate::core::room) fn guests(&self) -> Vec<String> {
@@ -175,7 +188,7 @@ impl HostLobby {
         }
         if let Ok(join) = Join::try_from(message) {
             match self.seat(context, sender, join, now) {
-                Ok(Seated::Again) => self.announce_to(vec![sender.did.clone()], context, rng, outputs),
+                Ok(Seated::Again) => self.announce_to(vec![sender.did.clone()], false, context, rng, outputs),
                 Ok(Seated::Anew(events)) => {
                     outputs.extend(events.into_iter().map(Output::Event));
                     self.announce(context, rng, outputs);
@@ -262,6 +275,7 @@ impl HostLobby {
         let Party { name, did, identity, .. } = self.parties.remove(at).party;
         self.away.remove(&did);
         self.signers.remove(&identity);
+        self.has_changed = true;
         outputs.push_back(Output::Event(Event::Left { name }));
         self.announce(context, rng, outputs);
     }
@@ -287,6 +301,7 @@ impl HostLobby {
     /// Those who are there are all (RM-83). One alone is no room.
     pub(in crate::core::room) fn close_to_others(&mut self) {
         self.seats = self.parties.len().max(2);
+        self.has_changed = true;
     }
 
     pub(super) fn all(&self) -> impl Iterator<Item = &Party> {
@@ -310,17 +325,20 @@ impl HostLobby {
                 occupant.has_ended |= !occupant.found.agrees();
             }
         }
+        self.has_changed = true;
         self.announce(context, rng, outputs);
     }
 
     fn announce(&self, context: Context<'_>, rng: &mut impl CryptoRng, outputs: &mut VecDeque<Output>) {
         let guests = self.guests().into_iter().filter(|did| !self.away.contains_key(did)).collect();
-        self.announce_to(guests, context, rng, outputs);
+        self.announce_to(guests, false, context, rng, outputs);
     }
 
-    fn announce_to(
+    /// Tells them who has a seat; `again` wants to hear that they are there (RM-102).
+    pub(super) fn announce_to(
         &self,
         guests: Vec<String>,
+        again: bool,
         Context { member, invitation, .. }: Context<'_>,
         rng: &mut impl CryptoRng,
         outputs: &mut VecDeque<Output>,
@@ -336,6 +354,7 @@ impl HostLobby {
             names: self.all().map(|party| party.name.clone()).collect(),
             manifest: agreement::tell(member.manifest.as_ref()),
             differs: differs.collect(),
+            again,
         };
         for did in guests {
             let key = self.all().find(|party| party.did == did).map(|party| party.kid.clone());

@@ -5,6 +5,7 @@ mod closed;
 mod guest;
 mod host;
 mod occupant;
+mod resumed;
 mod seating;
 
 pub(super) use asking::Asking;
@@ -13,3 +14,5 @@ pub(super) use closed::{refuse_late_join, send_roster};
 pub(super) use guest::{ASK_EVERY, MAX_UNANSWERED};
 pub(super) use guest::{Guest, GuestLobby};
 pub(super) use host::{Context, HostLobby};
+#[cfg(test)]
+pub(super) use resumed::STILL_THERE;

@@ -150,6 +150,7 @@ impl HostLobby {
         let index = shown_index(context, at, &occupant.party.identity);
         let mut events = occupant.compare(context.member, index, seats);
         let agrees = occupant.found.agrees();
+        self.has_changed |= !is_there;
         if std::mem::replace(&mut occupant.has_ended, !agrees) && agrees {
             events.push(Event::Fits { index, name: occupant.party.name.clone() });
         }
@@ -170,6 +171,7 @@ impl HostLobby {
         occupant.has_ended = !occupant.found.agrees();
         self.signers.insert(occupant.party.identity.clone(), key);
         self.parties.insert(at, occupant);
+        self.has_changed = true;
         events
     }
 
