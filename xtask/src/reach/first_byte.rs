@@ -149,7 +149,8 @@ impl Stage<'_> {
     /// Ends what still runs, and returns the parties' logs, the last guest's last.
     fn end(mut self) -> Result<Vec<String>> {
         let mut logs = Vec::new();
-        for (name, mut child) in std::mem::take(&mut self.running) {
+        // The mediator was the first; whoever says goodbye still needs it.
+        for (name, mut child) in std::mem::take(&mut self.running).into_iter().rev() {
             if name == "mediator" {
                 child.kill().about("end the mediator")?;
                 child.wait().about("wait for the mediator")?;
@@ -162,6 +163,7 @@ impl Stage<'_> {
             }
             logs.push(log);
         }
+        logs.reverse();
         Ok(logs)
     }
 }

@@ -134,6 +134,7 @@ pub(crate) fn run(workshop: &Workshop) -> Result {
 
 /// Measures from the last paste to MPyC's first byte alone, and prints it.
 pub(crate) fn run_first_byte(workshop: &Workshop) -> Result {
+    run_one(workshop, "python")?;
     workshop.run(Line::cargo("build --locked --release --package didagent --bin didagent"))?;
     let measured = FirstByte::measure(&workshop.target.join("release").join("didagent"), workshop)?;
     println!("\n{}", measured.markdown());
