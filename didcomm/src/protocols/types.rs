@@ -242,7 +242,7 @@ mod tests {
     #[test]
     fn our_own_types_are_those_of_the_chapter() {
         let expected = [
-            ("room", &["join", "seats", "roster", "ready", "leave"][..]),
+            ("room", &["join", "seats", "roster", "ready", "confirmed", "leave"][..]),
             ("session", &["propose", "accept", "abort"]),
             ("relay", &["open", "join", "opened", "refused"]),
             ("short-link", &["deposit", "deposited"]),
