@@ -1,6 +1,7 @@
 //! DIDs, DIDComm v2 envelopes and the messages that agent and mediator exchange.
 
 mod base64url;
+pub mod credential;
 pub mod did;
 pub mod envelope;
 pub mod keys;

@@ -23,7 +23,7 @@ pub mod peer4;
 mod public_key;
 mod reader;
 mod seen;
-mod strict_json;
+pub(crate) mod strict_json;
 pub mod web;
 pub mod webvh;
 mod writer;

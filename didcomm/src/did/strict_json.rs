@@ -11,7 +11,7 @@ use serde_json::{Map, Number, Value};
 /// Reads one JSON value and nothing after it, with at most `depth` arrays and objects around any part of it.
 ///
 /// `None` for whatever is wrong with it: nobody repairs a document by what its parser says.
-pub(super) fn parse(bytes: &[u8], depth: usize) -> Option<Value> {
+pub(crate) fn parse(bytes: &[u8], depth: usize) -> Option<Value> {
     let mut reader = serde_json::Deserializer::from_slice(bytes);
     let value = reader.deserialize_any(Within(depth)).ok()?;
     reader.end().ok()?;
