@@ -102,6 +102,11 @@ failures! {
     TranscriptBroken = "E1002", 8, "Something in the transcript does not hold: it was changed after it was signed, or somebody who signed it lied; the message names the first such thing. Nothing in the file can be relied on. Ask its owner for the original, and other parties of the run for theirs.";
     TranscriptUnchecked = "E1003", 8, "A party of the transcript has an identity that has to be looked up, a did:web, and `didagent verify` asks nobody. So nothing is said about the file, good or bad.";
     TranscriptsDiffer = "E1004", 8, "Each of the transcripts holds, but they do not fit together, or not the program that they are compared with; the message has both sides. Somebody who signed one of them lied, or they are of different runs.";
+    CredentialNeeded = "E1101", 3, "The invitation asks everybody for a credential of one of the issuers that it names, and this home holds none that fits: none at all, one of another issuer, one about another identity, one that is not valid yet, or one that has expired. The message says which. Nothing was sent. Ask the issuer for one and put it here with `didagent credential add FILE`.";
+    CredentialRefused = "E1102", 3, "The host refused this party because of its credential; the message has the reason, for example that its issuer has revoked it. Ask the issuer for one that counts, and put it here with `didagent credential add FILE`.";
+    CredentialAbsent = "E1103", 8, "A party of the room has no credential that counts, although the invitation asks everybody for one, and its host admitted it. Everybody checks everybody's, so nothing was started. The message names the party and the reason.";
+    CredentialUnreadable = "E1104", 2, "The text is no credential that this program reads: it was cut or changed on its way, or is of another kind. Read are W3C Verifiable Credentials as a JWT (`vc+jwt`, or the JWT of data model 1.1), signed with EdDSA, ES256 or ES256K.";
+    CredentialUnknown = "E1105", 2, "No credential that this home holds or has issued has this name. `didagent credential list` shows the names.";
 }
 
 impl Kind {

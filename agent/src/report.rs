@@ -71,6 +71,15 @@ pub enum Report {
     },
     /// The host is heard again.
     HostBack,
+    /// Somebody got no seat because of its credential.
+    Refused {
+        /// Its name, as it says.
+        name: String,
+        /// Its identity.
+        identity: String,
+        /// Why.
+        why: String,
+    },
     /// Somebody gave its seat back.
     Left {
         /// Its name.

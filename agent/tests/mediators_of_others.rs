@@ -53,6 +53,7 @@ async fn join(
         manifest: None,
         commitment: Digest32([0; 32]),
         confirm: false,
+        credential: None,
     };
     let message: Message = join.message(id).pthid(invitation.room());
     messenger.carry_as(identity, connection, message, invitation.host()).await;

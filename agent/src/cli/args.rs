@@ -2,6 +2,7 @@
 
 mod asking;
 mod contacts;
+mod credentials;
 mod demo;
 mod dids;
 mod identity;
@@ -22,6 +23,7 @@ use crate::core::invite::DEFAULT_EXPIRY_SECONDS;
 use crate::core::room::roster::MAX_PARTIES;
 pub(super) use asking::{MessageArgs, PingArgs, StatusArgs};
 pub(super) use contacts::{ContactsArgs, ContactsCommand};
+pub(super) use credentials::{CredentialCommand, IssueArgs, RequireArgs};
 pub(super) use demo::DemoArgs;
 pub(super) use dids::{DidCommand, ResolveArgs, WebArgs};
 pub(super) use identity::{IdentityCommand, Method, SiteArgs};
@@ -74,6 +76,8 @@ pub(super) enum Command {
         link: LinkArgs,
         #[command(flatten)]
         resume: ResumeArgs,
+        #[command(flatten)]
+        require: RequireArgs,
         #[command(flatten)]
         room: RoomArgs,
     },
@@ -168,6 +172,15 @@ pub(super) enum Command {
     Identity {
         #[command(subcommand)]
         command: IdentityCommand,
+    },
+    /// Keep the credentials by which an authority vouches for you, or issue them as one
+    #[command(after_help = "Examples:
+  didagent credential add credential.jwt
+  didagent credential issue --to did:key:z6MkhaXgBZDvotDkL5257faiztiGiC2QtKLGpbnnEGta2doK --valid 90d > credential.jwt
+  didagent credential revoke 5c0f1a3e")]
+    Credential {
+        #[command(subcommand)]
+        command: CredentialCommand,
     },
     /// Look up DIDs, the names by which people, mediators and organisations show their keys
     #[command(after_help = "Examples:

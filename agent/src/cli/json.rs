@@ -1,6 +1,7 @@
 //! What a program sees: one JSON object a line on stdout, `{"v":1,"type":"..."}`.
 
 use didagent_bridge::manifest::Difference;
+use didagent_didcomm::credential::Claims;
 use serde_json::{Value, json};
 
 use crate::core::contacts::Acquaintance;
@@ -68,6 +69,13 @@ fn event(report: &Report) -> Value {
             json!({"v": 1, "type": "host.away", "patience_seconds": patience.as_secs()})
         }
         Report::HostBack => json!({"v": 1, "type": "host.back"}),
+        Report::Refused { name, identity, why } => json!({
+            "v": 1,
+            "type": "party.refused",
+            "name": name,
+            "identity": identity,
+            "reason": why,
+        }),
         Report::Left { name } => json!({"v": 1, "type": "party.left", "name": name}),
         Report::Seats { seats, names, differs } => {
             let differs: Vec<_> =
@@ -200,9 +208,15 @@ fn parties(
             "rtt_ms": rtt,
             "program": entry.program,
             "petname": petnames.get(entry.index).and_then(Option::as_ref),
+            "credential": roster.claims(entry.index).map(credential),
         })
     };
     roster.body().parties.iter().map(party).collect()
+}
+
+/// What an authority says of a party.
+pub(super) fn credential(claims: Claims) -> Value {
+    json!({"issuer": claims.issuer, "role": claims.role, "valid_until": claims.valid_until})
 }
 
 fn word(acquaintance: Acquaintance) -> &'static str {

@@ -2,6 +2,7 @@
 
 mod args;
 mod contacts;
+mod credential;
 mod demo;
 mod did;
 mod identity;
@@ -90,12 +91,17 @@ async fn dispatch(cli: Cli) -> u8 {
                 Err((failure, json)) => fail_as(&failure, json),
             }
         }
-        Command::Invite { parties: Some(parties), expires, privacy, link, room, .. } => {
+        Command::Invite { parties: Some(parties), expires, privacy, link, require, room, .. } => {
+            let require_issuer = require.require_issuer;
+            if let Err(failure) = credential::check_issuers(&require_issuer) {
+                return fail_as(&failure, room.json);
+            }
             if let Err(failure) = privacy::check(usize::from(parties), &room, privacy.no_privacy).await {
                 return fail_as(&failure, room.json);
             }
             let (parties, expires_in) = (usize::from(parties), expires.as_secs());
-            take_part(home, Role::Host { parties, expires_in, link: link.form() }, room, link.qr).await
+            let role = Role::Host { parties, expires_in, link: link.form(), require_issuer };
+            take_part(home, role, room, link.qr).await
         }
         Command::Join { link, room } => match read_link(link, room.json).await {
             Ok(link) => take_part(home, Role::Guest { link }, room, false).await,
@@ -120,6 +126,7 @@ async fn dispatch(cli: Cli) -> u8 {
         Command::Room { command } => data(room::run(&home, command).await),
         Command::Wait(args) => data(room::wait(&home, &args).await),
         Command::Identity { command } => data(identity::run(&home, &command)),
+        Command::Credential { command } => data(credential::run(&home, command).await),
         Command::Did { command: DidCommand::Resolve(args) } => data(did::resolve(&home, &args).await),
         Command::Contacts(args) => data(contacts::run(&home, args)),
         Command::Demo(_)

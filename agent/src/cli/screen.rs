@@ -4,6 +4,7 @@ use std::io::Write as _;
 use std::time::Duration;
 
 use didagent_bridge::manifest::{Manifest, ProgramKind, short_digest};
+use didagent_didcomm::credential::Claims;
 use didagent_didcomm::showable;
 
 use super::qr;
@@ -11,7 +12,7 @@ use crate::core::clock::{duration, until};
 use crate::core::contacts::Acquaintance;
 use crate::core::party_list::PartyList;
 use crate::core::room::ThresholdRule;
-use crate::core::room::roster::Roster;
+use crate::core::room::roster::{Roster, RosterBody};
 use crate::core::status::{WHY_RELAY, host_of};
 use crate::core::who::short;
 use crate::io;
@@ -145,6 +146,9 @@ impl Reporter for Screen {
                 duration(patience.as_secs())
             ),
             Report::HostBack => eprintln!("  the host is back"),
+            Report::Refused { name, identity, why } => {
+                eprintln!("  {}  {}  got no seat: {why}", showable(name, 40), short(identity));
+            }
             Report::Left { name } => eprintln!("  {name} left"),
             Report::Seats { seats, names, differs } => {
                 if let Some(rule) = self.threshold.take() {
@@ -319,6 +323,9 @@ fn table(
             arguments(manifest)
         ));
     }
+    lines.extend(
+        credentials(body, |index| roster.claims(index)).into_iter().map(|line| line.trim_start().to_owned()),
+    );
     lines.push(privacy(body.m, body.threshold));
     lines.into_iter().map(|line| format!("  {line}")).collect()
 }
@@ -343,6 +350,16 @@ fn arguments(manifest: &Manifest) -> String {
         Some(words) if words.is_empty() => "none".to_owned(),
         Some(words) => showable(&words.join(" "), 200),
     }
+}
+
+/// Says who vouches for the parties, if somebody must.
+pub(super) fn credentials(body: &RosterBody, claims: impl Fn(usize) -> Option<Claims>) -> Vec<String> {
+    let said = body.parties.iter().filter_map(|party| Some((party, claims(party.index)?)));
+    said.map(|(party, claims)| {
+        let role = claims.role.map(|role| format!(" as {}", showable(&role, 60))).unwrap_or_default();
+        format!("  {} vouches for {}{role}", showable(&claims.issuer, 120), party.name)
+    })
+    .collect()
 }
 
 /// Says what everybody agreed to run, and what could not be compared.

@@ -16,7 +16,7 @@ use crate::core::clock::utc;
 use crate::core::room::describe;
 use crate::core::room::roster::Party;
 use crate::core::transcript::{
-    Misfit, Statement, Traffic, Transcript, TranscriptError, fits_program, together,
+    Checked, Misfit, Shows, Statement, Traffic, Transcript, TranscriptError, fits_program, together,
 };
 use crate::core::who::short;
 use crate::failure::{Failure, Kind};
@@ -75,6 +75,7 @@ fn lines(all: &[Transcript], compared: bool) -> Vec<String> {
         format!("  party {index}  {name:width$}  {}", showable(identity, 200))
     }));
     lines.extend(program(roster));
+    lines.extend(vouched(first));
     if let Some(digest) = digest(first) {
         let compared = if compared { ", that of the file" } else { "" };
         lines.push(format!("  SHA-256 of the program: {digest}{compared}"));
@@ -95,6 +96,30 @@ fn lines(all: &[Transcript], compared: bool) -> Vec<String> {
             format!("  with {}: {up} bytes out, {down} in", describe(roster, *index))
         }));
     }
+    lines
+}
+
+/// Says what was shown of authorities, and what of that can be checked here.
+fn vouched(transcript: &Transcript) -> Vec<String> {
+    let body = transcript.roster().body();
+    if body.require_issuer.is_empty() {
+        return Vec::new();
+    }
+    let issuers: Vec<_> = body.require_issuer.iter().map(|did| showable(did, 120)).collect();
+    let mut lines = vec![format!("  everybody showed a credential of {}:", issuers.join(" or "))];
+    lines.extend(body.parties.iter().zip(transcript.credentials()).map(|(party, shows)| match shows {
+        Shows::Hash => format!("    {}: its hash alone is in the file", party.name),
+        Shows::Text(claims, checked) => {
+            let role =
+                claims.role.as_ref().map(|role| format!(" as {}", showable(role, 60))).unwrap_or_default();
+            let checked = match checked {
+                Checked::Verified => "signed by it",
+                Checked::Elsewhere => "its signature is not checked offline",
+            };
+            format!("    {}{role}, of {}: {checked}", party.name, showable(&claims.issuer, 120))
+        }
+    }));
+    lines.push("    whether one was revoked was asked when the run began, and is not asked here".to_owned());
     lines
 }
 
@@ -122,7 +147,7 @@ fn digest(transcript: &Transcript) -> Option<&str> {
 fn document(all: &[Transcript]) -> Value {
     let Some(first) = all.first() else { return Value::Null };
     let body = first.roster().body();
-    let party = |party: &Party| json!({"index": party.index, "name": party.name, "identity": party.identity, "program": party.program});
+    let party = |party: &Party| json!({"index": party.index, "name": party.name, "identity": party.identity, "program": party.program, "credential": first.credentials().get(party.index).map(shown)});
     json!({
         "v": 1,
         "holds": true,
@@ -131,8 +156,20 @@ fn document(all: &[Transcript]) -> Value {
         "threshold": body.threshold,
         "manifest": body.manifest,
         "parties": body.parties.iter().map(party).collect::<Vec<_>>(),
+        "require_issuer": body.require_issuer,
         "words": first.words(),
         "statements": all.iter().map(Transcript::statement).collect::<Vec<_>>(),
+    })
+}
+
+/// What a party showed, and whether the issuer's signature was checked.
+fn shown(shows: &Shows) -> Value {
+    let Shows::Text(claims, checked) = shows else { return json!({"verified": false}) };
+    json!({
+        "issuer": claims.issuer,
+        "role": claims.role,
+        "valid_until": claims.valid_until,
+        "verified": *checked == Checked::Verified,
     })
 }
 

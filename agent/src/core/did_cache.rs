@@ -5,6 +5,7 @@
 //!
 //! Not its concern: fetching (`io::did_web`), the file (`io::home`), documents that follow from their identifier.
 
+use didagent_didcomm::credential::MAX_STATUS_LIST_BYTES;
 use didagent_didcomm::did::{DidDocument, MAX_DOCUMENT_BYTES};
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +16,10 @@ const DEFAULT_SECONDS: u64 = 300;
 const MAX_SECONDS: u64 = 24 * 3600;
 /// Most documents, the oldest of which is forgotten first: at most 4 MiB, and more than a person looks up in a day.
 const MAX_ENTRIES: usize = 64;
+/// Longest time that a status list is remembered, in seconds: within five minutes everybody sees that somebody was revoked.
+pub const MAX_LIST_SECONDS: u64 = 300;
+/// Most status lists: at most 4 MiB.
+const MAX_LISTS: usize = 16;
 /// Version of the layout of the file.
 const VERSION: u32 = 1;
 
@@ -46,6 +51,11 @@ impl DidCache {
     /// Returns the document of `did`, if it still counts at `now`, in UTC seconds. One that may be of a local network only if
     /// those are allowed, `local`: on another network the same name is somebody else.
     pub fn document(&self, did: &str, local: bool, now: u64) -> Option<DidDocument> {
+        DidDocument::from_json(did, self.text(did, local, now)?.as_bytes()).ok()
+    }
+
+    /// Returns the text at `did`, a DID or the address of a list, under the same conditions.
+    pub fn text(&self, did: &str, local: bool, now: u64) -> Option<&str> {
         let counts = |entry: &&Entry| {
             // One from the future was put in when the clock was wrong.
             entry.did == did
@@ -53,20 +63,36 @@ impl DidCache {
                 && now < entry.until
                 && entry.until - now <= MAX_SECONDS
         };
-        let entry = self.entries.iter().find(counts).filter(|_| self.v == VERSION)?;
-        DidDocument::from_json(did, entry.json.as_bytes()).ok()
+        self.entries.iter().find(counts).filter(|_| self.v == VERSION).map(|entry| entry.json.as_str())
     }
 
     /// Remembers a document for `seconds` from `now`, in UTC seconds, in place of an earlier one. Zero seconds forgets it.
     pub fn put(&mut self, did: &str, local: bool, json: String, seconds: u64, now: u64) {
+        self.put_within((MAX_ENTRIES, MAX_DOCUMENT_BYTES), did, local, json, seconds, now);
+    }
+
+    /// The same for a status list, in a cache of lists.
+    pub fn put_list(&mut self, url: &str, local: bool, list: String, seconds: u64, now: u64) {
+        self.put_within((MAX_LISTS, MAX_STATUS_LIST_BYTES), url, local, list, seconds, now);
+    }
+
+    fn put_within(
+        &mut self,
+        (entries, bytes): (usize, usize),
+        did: &str,
+        local: bool,
+        json: String,
+        seconds: u64,
+        now: u64,
+    ) {
         if self.v != VERSION {
             *self = Self::default();
         }
         self.entries.retain(|entry| entry.did != did && now < entry.until);
-        if seconds == 0 || json.len() > MAX_DOCUMENT_BYTES {
+        if seconds == 0 || json.len() > bytes {
             return;
         }
-        while self.entries.len() >= MAX_ENTRIES {
+        while self.entries.len() >= entries {
             self.entries.remove(0);
         }
         let until = now.saturating_add(seconds.min(MAX_SECONDS));
@@ -153,6 +179,21 @@ mod tests {
         assert!(cache.document(&did(MAX_ENTRIES), false, NOW).is_some());
         cache.put(DID, false, " ".repeat(MAX_DOCUMENT_BYTES + 1), 60, NOW);
         assert_eq!(cache.entries.len(), MAX_ENTRIES);
+    }
+
+    /// Decides CR-25.
+    #[test]
+    fn few_lists_are_kept_and_none_that_is_too_long() {
+        let mut cache = DidCache::default();
+        let url = |n: usize| format!("https://authority.example/{n}");
+        for n in 0..=MAX_LISTS {
+            cache.put_list(&url(n), false, "list".to_owned(), 60, NOW);
+        }
+        assert_eq!(cache.entries.len(), MAX_LISTS);
+        assert_eq!(cache.text(&url(MAX_LISTS), false, NOW + 59), Some("list"));
+        assert_eq!(cache.text(&url(MAX_LISTS), false, NOW + 60), None);
+        cache.put_list(&url(99), false, " ".repeat(MAX_STATUS_LIST_BYTES + 1), 60, NOW);
+        assert_eq!(cache.text(&url(99), false, NOW), None);
     }
 
     /// Decides CN-67.

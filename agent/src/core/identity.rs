@@ -16,6 +16,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use didagent_didcomm::Secrets;
+use didagent_didcomm::credential::{self, Bits, Issue};
 use didagent_didcomm::did::{did_of, key, peer2};
 use didagent_didcomm::keys::{Ed25519Secret, X25519Secret};
 use didagent_didcomm::link;
@@ -163,6 +164,17 @@ impl Identity {
     /// Signs that `connection` belongs to this identity; `now` in UTC seconds.
     pub fn link(&self, connection: &ConnectionDid, now: u64) -> String {
         link::sign_as(&self.signing, &self.kid, &connection.did, now)
+    }
+
+    /// Signs a credential as its issuer; `None` if a time is after the year 9999.
+    pub fn issue(&self, what: &Issue<'_>) -> Option<String> {
+        credential::issue(&self.signing, &self.kid, what)
+    }
+
+    /// Signs the list of revoked credentials that is published at `url`, for the time from `now` to `until`, in UTC seconds; `None` if
+    /// one is after the year 9999.
+    pub fn issue_status_list(&self, url: &str, bits: &Bits, now: u64, until: u64) -> Option<String> {
+        credential::issue_status_list(&self.signing, &self.kid, url, bits, now, until)
     }
 
     /// Signs `message` with the Ed25519 key. The caller has put a label in front of it.

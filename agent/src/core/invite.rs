@@ -43,6 +43,20 @@ impl Invitation {
         expires: u64,
         rng: &mut impl CryptoRng,
     ) -> Result<Self, Failure> {
+        Self::create_requiring(&[], host, goal, (now, expires), rng)
+    }
+
+    /// Like [`Invitation::create`], to a room whose parties all show a credential of one of `issuers`; from `now` until `expires`.
+    ///
+    /// # Errors
+    /// Those of [`Invitation::create`], also for too many issuers.
+    pub fn create_requiring(
+        issuers: &[String],
+        host: &ConnectionDid,
+        goal: &str,
+        (now, expires): (u64, u64),
+        rng: &mut impl CryptoRng,
+    ) -> Result<Self, Failure> {
         let inner = out_of_band::Invitation::new(InvitationParts {
             id: new_id(rng),
             from: host.did.clone(),
@@ -51,6 +65,7 @@ impl Invitation {
             accept: vec![PROFILE_DIDCOMM_V2.to_owned()],
             created_time: Some(now),
             expires_time: Some(expires),
+            require_issuer: issuers.to_vec(),
             attachments: Vec::new(),
         })
         .map_err(|error| Failure::new(Kind::Other, error.to_string()))?;
@@ -114,6 +129,7 @@ impl Invitation {
             created_time: None,
             expires_time: None,
             attachments: Vec::new(),
+            require_issuer: Vec::new(),
         })
         .map_err(|error| Failure::new(Kind::Other, error.to_string()))?;
         Ok(Self { hash, ..Self::of(inner)? })
@@ -155,6 +171,11 @@ impl Invitation {
     /// Returns the DIDs of the host's mediators, the preferred one first.
     pub fn mediators(&self) -> &[String] {
         &self.mediators
+    }
+
+    /// Returns the issuers of one of which every party must show a credential; none if none is needed.
+    pub fn issuers(&self) -> &[String] {
+        &self.inner.parts().require_issuer
     }
 
     /// Returns when the invitation was made, in UTC seconds.

@@ -14,6 +14,7 @@ pub mod clock;
 pub mod connect;
 pub mod contacts;
 pub mod courtesy;
+pub mod credential;
 pub mod did_cache;
 pub mod did_document;
 pub mod features;

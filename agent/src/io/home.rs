@@ -7,6 +7,11 @@
 //! HOME/room.json       0600  of the room that is hosted, while seats are free (`engine::keeper`)
 //! HOME/mediator.json   0600  the mediator in use
 //! HOME/dids.json       0600  documents of DIDs that were fetched, for as long as they count
+//! HOME/lists.json      0600  status lists of issuers that were fetched, the same
+//! HOME/credentials.json 0600 the credentials that this home holds
+//! HOME/credentials.lock 0600 locked while a command changes them
+//! HOME/issued.json     0600  those that it has issued, and which it has revoked
+//! HOME/credential-status.jwt 0600  the list of revoked ones, to publish
 //! HOME/did.json        0600  the document to publish, of a home whose identity was made with a did:web
 //! HOME/engine.lock     0600  locked while an engine runs; says who holds it
 //! HOME/engine.sock     0600  where other commands on the home attach
@@ -25,6 +30,8 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use zeroize::Zeroizing;
 
 use crate::core::contacts::Contacts;
+use crate::core::credential::held::Held;
+use crate::core::credential::issued::{Issued, STATUS_FILE};
 use crate::core::did_cache::DidCache;
 use crate::core::identity::Identity;
 use crate::failure::{Failure, Kind};
@@ -180,6 +187,80 @@ impl Home {
     /// [`Kind::HomeUnusable`] when the file cannot be written.
     pub(crate) fn write_did_cache(&self, cache: &DidCache) -> Result<(), Failure> {
         self.write_json("dids.json", cache)
+    }
+
+    /// Reads the status lists that were fetched, as [`Home::did_cache`].
+    pub(crate) fn list_cache(&self) -> DidCache {
+        self.read_json("lists.json").ok().flatten().unwrap_or_default()
+    }
+
+    /// Writes the status lists that were fetched.
+    ///
+    /// # Errors
+    /// [`Kind::HomeUnusable`] when the file cannot be written.
+    pub(crate) fn write_list_cache(&self, cache: &DidCache) -> Result<(), Failure> {
+        self.write_json("lists.json", cache)
+    }
+
+    /// Waits until no other command changes the credentials of this home; an engine only reads them.
+    ///
+    /// # Errors
+    /// [`Kind::HomeUnusable`] when the file cannot be locked.
+    pub(crate) fn lock_credentials(&self) -> Result<File, Failure> {
+        self.create()?;
+        let path = self.path.join("credentials.lock");
+        let file = os::open_lock_file(&path).map_err(|error| unusable("lock", &path, &error))?;
+        file.lock().map_err(|error| unusable("lock", &path, &error))?;
+        Ok(file)
+    }
+
+    /// Reads the credentials that this home holds; none yet is an empty list.
+    ///
+    /// # Errors
+    /// [`Kind::HomeUnusable`] when the file cannot be read as credentials.
+    pub(crate) fn held(&self) -> Result<Held, Failure> {
+        Ok(self.read_json("credentials.json")?.unwrap_or_default())
+    }
+
+    /// Writes the credentials that this home holds.
+    ///
+    /// # Errors
+    /// [`Kind::HomeUnusable`] when the file cannot be written.
+    pub(crate) fn write_held(&self, held: &Held) -> Result<(), Failure> {
+        self.write_json("credentials.json", held)
+    }
+
+    /// Reads the credentials that this home has issued; none yet is an empty list.
+    ///
+    /// # Errors
+    /// [`Kind::HomeUnusable`] when the file cannot be read as such.
+    pub(crate) fn issued(&self) -> Result<Issued, Failure> {
+        Ok(self.read_json("issued.json")?.unwrap_or_default())
+    }
+
+    /// Writes the credentials that this home has issued.
+    ///
+    /// # Errors
+    /// [`Kind::HomeUnusable`] when the file cannot be written.
+    pub(crate) fn write_issued(&self, issued: &Issued) -> Result<(), Failure> {
+        self.write_json("issued.json", issued)
+    }
+
+    /// Writes the list of revoked credentials to publish, and returns where it is.
+    ///
+    /// # Errors
+    /// [`Kind::HomeUnusable`] when the file cannot be written.
+    pub(crate) fn write_status_list(&self, list: &str) -> Result<PathBuf, Failure> {
+        self.write(STATUS_FILE, format!("{list}\n").as_bytes(), Existing::Replace)?;
+        Ok(self.path.join(STATUS_FILE))
+    }
+
+    /// Reads the document to publish, of a home whose identity was made with a did:web.
+    ///
+    /// # Errors
+    /// [`Kind::HomeUnusable`] when the file cannot be read as JSON.
+    pub(crate) fn did_document(&self) -> Result<Option<serde_json::Value>, Failure> {
+        self.read_json("did.json")
     }
 
     /// Writes the document to publish, and returns where it is.

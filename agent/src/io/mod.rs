@@ -3,6 +3,7 @@
 
 pub(crate) mod alarm;
 mod clock;
+pub(crate) mod credential_file;
 pub(crate) mod demo;
 mod dial;
 pub(crate) mod did;
@@ -27,6 +28,7 @@ mod program;
 mod python_env;
 mod runtime;
 mod standstill;
+mod status_list;
 pub(crate) mod stdout;
 pub(crate) mod supervise;
 pub(crate) mod transcripts;

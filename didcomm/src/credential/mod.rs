@@ -35,9 +35,9 @@ pub use status::{
 use crate::Resolver;
 use jose::Jws;
 
-/// Longest credential that is read, in bytes. One with a few claims takes about 1 KiB; sixteen of this size still travel with a
-/// roster in one message.
-pub const MAX_CREDENTIAL_BYTES: usize = 8 * 1024;
+/// Longest credential that is read, in bytes. One with a few claims takes about 1 KiB. All of a room travel in one message, so a room of
+/// many has a smaller limit of its own.
+pub const MAX_CREDENTIAL_BYTES: usize = 6 * 1024;
 
 /// A credential as received: nothing that it says is known to be true.
 #[derive(Debug, Clone)]

@@ -10,7 +10,8 @@ use super::document::RELATIONSHIPS;
 use super::{DidDocument, DidError, PublicKey, VerificationMethod, strict_json};
 use crate::base64url;
 
-pub(super) const PREFIX: &str = "did:jwk:";
+/// What every did:jwk begins with.
+pub const PREFIX: &str = "did:jwk:";
 /// A JWK is flat; members of one's own may be lists or objects.
 const MAX_DEPTH: usize = 4;
 /// Longest identifier after the prefix, in bytes: a P-521 key takes 360, and a certificate chain has no business in a name.

@@ -7,7 +7,8 @@
 use super::multikey;
 use super::{DidDocument, DidError, PublicKey, VerificationMethod};
 
-pub(super) const PREFIX: &str = "did:key:";
+/// What every did:key begins with.
+pub const PREFIX: &str = "did:key:";
 
 /// Returns the did:key of an Ed25519 public key.
 pub fn encode_ed25519(public: &[u8; 32]) -> String {

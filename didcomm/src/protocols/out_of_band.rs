@@ -21,6 +21,11 @@ use super::{b64url_decode, b64url_encode, types};
 use crate::message::{Attachment, Message};
 use crate::showable::showable;
 
+/// Most issuers that an invitation requires, `spec/credentials.md`, CR-20.
+pub const MAX_ISSUERS: usize = 8;
+/// Longest DID of one, in bytes, as of a did:web.
+const MAX_ISSUER_BYTES: usize = 2048;
+
 /// Longest link and longest decoded invitation that is read or written, in bytes.
 ///
 /// A room invitation takes 500 to 900 bytes. Ten times more leaves room for attachments and long did:peer:2 DIDs; more
@@ -50,6 +55,8 @@ pub struct InvitationParts {
     pub created_time: Option<u64>,
     /// When it ends, UTC seconds.
     pub expires_time: Option<u64>,
+    /// DIDs of the issuers of one of which every party must show a credential; empty if none is needed.
+    pub require_issuer: Vec<String>,
     /// Alternative messages to act on.
     pub attachments: Vec<Attachment>,
 }
@@ -69,6 +76,8 @@ struct InvitationBody {
     goal: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     accept: Option<Vec<String>>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    require_issuer: Vec<String>,
 }
 
 /// Why a text is not an invitation that can be used.
@@ -131,6 +140,7 @@ impl Invitation {
             goal_code: parts.goal_code.clone(),
             goal: parts.goal.clone(),
             accept: (!parts.accept.is_empty()).then(|| parts.accept.clone()),
+            require_issuer: parts.require_issuer,
         };
         let body = serde_json::to_value(body).map_err(|_| InvitationError::NotJson)?;
         let mut message = Message::new(parts.id, types::OOB_INVITATION, body).from(parts.from);
@@ -174,6 +184,11 @@ impl Invitation {
             serde_json::from_value(message.body)
                 .map_err(|_| InvitationError::Incomplete { member: "body" })?
         };
+        // Whoever does not understand what is required must not find out at the door.
+        let is_issuer = |did: &String| did.starts_with("did:") && did.len() <= MAX_ISSUER_BYTES;
+        if body.require_issuer.len() > MAX_ISSUERS || !body.require_issuer.iter().all(is_issuer) {
+            return Err(InvitationError::Incomplete { member: "require_issuer" });
+        }
         let from = message.from.unwrap_or_default();
         if !from.starts_with("did:") {
             return Err(InvitationError::Incomplete { member: "from" });
@@ -186,6 +201,7 @@ impl Invitation {
             accept: body.accept.unwrap_or_default(),
             created_time: message.created_time,
             expires_time: message.expires_time,
+            require_issuer: body.require_issuer,
             attachments: message.attachments,
         };
         Ok(Self { parts, bytes })

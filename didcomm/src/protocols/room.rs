@@ -32,6 +32,8 @@ pub mod refusal {
     pub const UNKNOWN: &str = "e.p.room.unknown";
     /// The host does not want this identity.
     pub const DENIED: &str = "e.p.room.denied";
+    /// No credential that the invitation requires, or none that counts.
+    pub const CREDENTIAL: &str = "e.p.room.credential";
 }
 
 /// Asks the first party of a list whether it has a room for them; `pthid` is the id of the list.
@@ -70,6 +72,9 @@ pub struct Join {
     /// The guest's person wants to compare the words before anything starts.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub confirm: bool,
+    /// The credential that the invitation requires, `spec/credentials.md`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credential: Option<String>,
 }
 body!(Join, types::ROOM_JOIN);
 
@@ -110,6 +115,9 @@ pub struct Roster {
     /// Host's signature over them.
     #[serde(with = "b64url::bytes")]
     pub signature: Vec<u8>,
+    /// The credentials whose hashes the roster has, in order of the index; nothing if none is required.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub credentials: Vec<String>,
 }
 body!(Roster, types::ROOM_ROSTER);
 

@@ -322,9 +322,11 @@ fn room_bodies() {
         manifest: None,
         commitment: Digest32([2; 32]),
         confirm: true,
+        credential: Some("a.b.c".into()),
     };
     requires(&join, &["name", "link", "invitation_hash", "commitment"]);
-    requires(&room::Roster { roster: vec![0, 255], signature: vec![2; 64] }, &["roster", "signature"]);
+    let roster = room::Roster { roster: vec![0, 255], signature: vec![2; 64], credentials: vec!["a".into()] };
+    requires(&roster, &["roster", "signature"]);
     let ready =
         room::Ready { hash: Digest32([3; 32]), index: 1, signature: vec![4; 64], nonce: Digest32([5; 32]) };
     requires(&ready, &["hash", "index", "signature", "nonce"]);

@@ -73,6 +73,9 @@ pub struct KeptGuest {
     pub key: Digest32,
     /// What it would run.
     pub manifest: Option<Manifest>,
+    /// The credential that it showed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credential: Option<String>,
     /// It would have run something else, so it has ended (MF-20).
     pub has_ended: bool,
 }
@@ -221,8 +224,15 @@ pub(in crate::core) mod tests {
             program: didagent_bridge::manifest::ProgramKind::ByHand,
             commitment: Digest32([seed; 32]),
             confirm: false,
+            credential: None,
         };
-        KeptGuest { party, key: Digest32(identity.public()), manifest: None, has_ended: seed == 3 }
+        KeptGuest {
+            party,
+            key: Digest32(identity.public()),
+            manifest: None,
+            credential: None,
+            has_ended: seed == 3,
+        }
     }
 
     fn kept() -> KeptRoom {

@@ -4,6 +4,7 @@
 //!
 //! ```text
 //! join, roster --names a did:web--> Output::Resolve ... Input::Resolved --> the message is read, with the document or without
+//!                 credentials ----> then Output::StatusList ... Input::StatusList --'
 //! ```
 //!
 //! Each message asks again: whoever resolves remembers documents for as long as their sites allow, and no longer.
@@ -20,6 +21,9 @@ use didagent_didcomm::message::Message;
 use didagent_didcomm::protocols::room::{Ask, Join, Roster as RosterMessage};
 
 use crate::core::allowance::{Allowance, Rate};
+use crate::core::credential::{Evidence, Lists};
+use crate::core::room::Now;
+use crate::core::room::credentials;
 use crate::core::room::roster::{MAX_PARTIES, RosterIn};
 use crate::failure::{Failure, Kind};
 
@@ -36,15 +40,33 @@ const MAX_KNOWN: usize = 2 * MAX_PARTIES;
 /// choose.
 const LOOKUPS: Rate = Rate { burst: 32, each: Duration::from_secs(2) };
 
-/// What is known of identities that are a did:web.
+/// Status lists that are kept: those of all parties, and as many of others.
+const MAX_LISTS: usize = 4 * MAX_PARTIES;
+
+/// What is known of identities that are a did:web, and of the credentials that parties show.
 #[derive(Debug)]
 pub(super) struct Lookup {
+    /// Whose credentials the invitation requires.
+    issuers: Vec<String>,
     documents: Documents,
+    lists: Lists,
     /// Why there is no document, until the next attempt.
     failures: HashMap<String, Failure>,
     asked: BTreeSet<String>,
-    waiting: VecDeque<(Authenticated, Message)>,
+    waiting: VecDeque<Waiting>,
     allowance: Option<Allowance>,
+    /// For lists, whose addresses only issuers choose.
+    lists_allowance: Option<Allowance>,
+    lists_to_ask: Vec<String>,
+}
+
+/// A message that waits.
+#[derive(Debug)]
+struct Waiting {
+    sender: Authenticated,
+    message: Message,
+    /// The status lists that it needs; known when the documents are.
+    lists: Option<BTreeSet<String>>,
 }
 
 /// What is to be done with a message.
@@ -58,14 +80,25 @@ pub(super) enum Reading {
 }
 
 impl Lookup {
-    pub(super) fn new() -> Self {
+    /// `issuers` are those whose credentials the invitation requires.
+    pub(super) fn new(issuers: &[String]) -> Self {
         Self {
+            issuers: issuers.to_vec(),
             documents: Documents::new(),
+            lists: Lists::new(),
             failures: HashMap::new(),
             asked: BTreeSet::new(),
             waiting: VecDeque::new(),
             allowance: None,
+            lists_allowance: None,
+            lists_to_ask: Vec::new(),
         }
+    }
+
+    /// What credentials are judged by.
+    pub(super) fn evidence(&self) -> Evidence<'_> {
+        let Self { issuers, documents, lists, failures, .. } = self;
+        Evidence { issuers, documents, lists, failures }
     }
 
     /// The documents that were resolved.
@@ -75,12 +108,12 @@ impl Lookup {
 
     /// Takes a message that has just arrived.
     pub(super) fn arrived(&mut self, sender: &Authenticated, message: &Message, now: Instant) -> Reading {
-        let wanted: BTreeSet<String> = elsewhere(message).into_iter().collect();
-        if wanted.is_empty() {
+        let wanted = self.documents_for(message);
+        if wanted.is_empty() && self.credentials_in(message).is_empty() {
             return Reading::Now;
         }
         // The same again, as guests send it until they have an answer.
-        self.waiting.retain(|(waiting, _)| waiting.did != sender.did);
+        self.waiting.retain(|waiting| waiting.sender.did != sender.did);
         if self.waiting.len() >= MAX_WAITING {
             return Reading::Never;
         }
@@ -88,8 +121,37 @@ impl Lookup {
         let allowance = self.allowance.get_or_insert_with(|| Allowance::full(LOOKUPS, now));
         unasked.retain(|_| allowance.spend(now));
         self.asked.extend(unasked.iter().cloned());
-        self.waiting.push_back((sender.clone(), message.clone()));
+        self.waiting.push_back(Waiting { sender: sender.clone(), message: message.clone(), lists: None });
         Reading::Later(unasked)
+    }
+
+    /// The credentials of a message; none are looked at if none are required.
+    fn credentials_in(&self, message: &Message) -> Vec<String> {
+        if self.issuers.is_empty() { Vec::new() } else { credentials::shown_in(message) }
+    }
+
+    /// The DIDs whose documents a message cannot be read without.
+    fn documents_for(&self, message: &Message) -> BTreeSet<String> {
+        let issuers = credentials::issuers_elsewhere(&self.credentials_in(message), &self.issuers);
+        elsewhere(message).into_iter().chain(issuers).collect()
+    }
+
+    /// Takes what came of asking for a status list. An older one is kept for those who have a seat.
+    pub(super) fn listed(&mut self, url: String, result: Result<String, Failure>) {
+        self.asked.remove(&url);
+        match result {
+            Ok(list) if self.lists.len() < MAX_LISTS || self.lists.contains_key(&url) => {
+                self.failures.remove(&url);
+                self.lists.insert(url, list);
+            }
+            Ok(_) => {}
+            Err(failure) => drop(self.failures.insert(url, failure)),
+        }
+    }
+
+    /// Returns the status lists that are to be asked for.
+    pub(super) fn lists_to_ask(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.lists_to_ask)
     }
 
     /// Takes what came of looking up `did`. What is known of an identity that has a seat stays known until its site says something
@@ -102,10 +164,11 @@ impl Lookup {
     ) {
         self.asked.remove(&did);
         if self.documents.len() >= MAX_KNOWN {
-            self.documents.retain(|did, _| is_seated(did));
+            self.documents.retain(|did, _| is_seated(did) || self.issuers.contains(did));
         }
         if self.failures.len() >= MAX_KNOWN {
-            self.failures.clear();
+            // An issuer's must not be forgotten: what is known of it would count again.
+            self.failures.retain(|key, _| self.issuers.contains(key) || self.lists.contains_key(key));
         }
         match result {
             Ok(document) => {
@@ -113,7 +176,7 @@ impl Lookup {
                 self.documents.insert(did, document);
             }
             Err(failure) => {
-                if !is_seated(&did) {
+                if !is_seated(&did) && !self.issuers.contains(&did) {
                     self.documents.remove(&did);
                 }
                 self.failures.insert(did, failure);
@@ -122,13 +185,39 @@ impl Lookup {
     }
 
     /// Returns the next message for which nothing is looked up any more.
-    pub(super) fn next(&mut self) -> Option<(Authenticated, Message)> {
-        let asked = &self.asked;
-        let is_ready = |(_, message): &(Authenticated, Message)| {
-            elsewhere(message).iter().all(|did| !asked.contains(did))
-        };
-        let at = self.waiting.iter().position(is_ready)?;
-        self.waiting.remove(at)
+    pub(super) fn next(&mut self, now: Now) -> Option<(Authenticated, Message)> {
+        loop {
+            let is_ready = |waiting: &Waiting| {
+                let lists = waiting.lists.iter().flatten();
+                !self.documents_for(&waiting.message).iter().chain(lists).any(|key| self.asked.contains(key))
+            };
+            let at = self.waiting.iter().position(is_ready)?;
+            let waiting = self.waiting.get(at)?;
+            if waiting.lists.is_some() {
+                return self.waiting.remove(at).map(|waiting| (waiting.sender, waiting.message));
+            }
+            let texts = self.credentials_in(&waiting.message);
+            let lists = credentials::lists_of(&texts, &self.evidence(), now.unix);
+            self.ask_for_lists(&lists, now.instant);
+            self.waiting.get_mut(at)?.lists = Some(lists);
+        }
+    }
+
+    /// Each message asks again, within bounds: an issuer may have revoked something meanwhile.
+    fn ask_for_lists(&mut self, lists: &BTreeSet<String>, now: Instant) {
+        let allowance = self.lists_allowance.get_or_insert_with(|| Allowance::full(LOOKUPS, now));
+        for url in lists {
+            if self.asked.contains(url) {
+                continue;
+            }
+            if allowance.spend(now) {
+                self.asked.insert(url.clone());
+                self.lists_to_ask.push(url.clone());
+            } else {
+                let message = "too many status lists were asked for lately";
+                self.failures.insert(url.clone(), Failure::new(Kind::DidUnreachable, message));
+            }
+        }
     }
 
     /// Returns why a roster cannot be read, if the document of an identity in it is not there.

@@ -22,6 +22,7 @@
 
 mod agreement;
 mod confirming;
+pub(crate) mod credentials;
 mod forming;
 pub mod kept;
 pub mod leave;
@@ -146,15 +147,8 @@ impl Room {
 
     fn new(member: Member, invitation: Invitation, phase: Phase) -> Self {
         let relay = invitation.mediator().to_owned();
-        Self {
-            member,
-            invitation,
-            relay,
-            phase,
-            early: VecDeque::new(),
-            lookup: Lookup::new(),
-            outputs: VecDeque::new(),
-        }
+        let lookup = Lookup::new(invitation.issuers());
+        Self { member, invitation, relay, phase, early: VecDeque::new(), lookup, outputs: VecDeque::new() }
     }
 
     /// Takes one input. Drain [`Room::poll`] afterwards.
@@ -165,6 +159,10 @@ impl Room {
                 let phase = &self.phase;
                 let is_seated = |did: &str| matches!(phase, Phase::Host(lobby) if lobby.is_seated(did));
                 self.lookup.resolved(did, result, is_seated);
+                self.read_waiting(now, rng);
+            }
+            Input::StatusList(url, result) => {
+                self.lookup.listed(url, result);
                 self.read_waiting(now, rng);
             }
             Input::SessionUp(peer) => {
@@ -244,11 +242,13 @@ impl Room {
     fn read_waiting(&mut self, now: Now, rng: &mut impl CryptoRng) {
         if let Phase::Host(lobby) = &mut self.phase {
             let context = lobby::Context::of(&self.member, &self.invitation, &self.lookup);
-            lobby.recheck(context, rng, &mut self.outputs);
+            lobby.recheck(context, now, rng, &mut self.outputs);
         }
-        while let Some((sender, message)) = self.lookup.next() {
+        while let Some((sender, message)) = self.lookup.next(now) {
             self.message(&sender, &message, now, rng);
         }
+        let lists = self.lookup.lists_to_ask();
+        self.outputs.extend(lists.into_iter().map(|url| Output::StatusList { url }));
     }
 
     fn message(&mut self, sender: &Authenticated, message: &Message, now: Now, rng: &mut impl CryptoRng) {
@@ -275,8 +275,8 @@ impl Room {
                 if let Some(failure) = self.lookup.failure_of(message) {
                     return self.fail(failure);
                 }
-                let context = (&self.member, &self.invitation, self.lookup.documents());
-                match lobby.message(context, sender, message, now.instant, outputs) {
+                let context = (&self.member, &self.invitation, self.lookup.evidence());
+                match lobby.message(context, sender, message, now, outputs) {
                     Ok(lobby::Guest::Taken) => {}
                     // Another party may have got the roster before us and begun.
                     Ok(lobby::Guest::NotOurs) => {
@@ -336,13 +336,20 @@ impl Room {
 
     /// Moves on when a phase is complete.
     fn advance(&mut self, now: Now, rng: &mut impl CryptoRng) {
+        if let Phase::Host(lobby) = &mut self.phase
+            && lobby.is_complete(now.instant)
+        {
+            // What counted when a seat was given may have ended.
+            let context = lobby::Context::of(&self.member, &self.invitation, &self.lookup);
+            lobby.recheck(context, now, rng, &mut self.outputs);
+        }
         if let Phase::Host(lobby) = &mut self.phase {
             self.outputs.extend(lobby.newly_waiting().map(|waiting| Output::Event(Event::Waiting(waiting))));
         }
         let roster = match &mut self.phase {
             Phase::Host(lobby) if lobby.is_complete(now.instant) => {
                 let context = lobby::Context::of(&self.member, &self.invitation, &self.lookup);
-                match lobby.close(context, &self.relay) {
+                match lobby.close(context, &self.relay, now.unix) {
                     Ok(roster) => Some((roster, true)),
                     Err(failure) => return self.fail(failure),
                 }

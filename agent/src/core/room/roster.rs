@@ -7,6 +7,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use didagent_bridge::manifest::{Manifest, ProgramKind};
+use didagent_didcomm::credential::{Claims, CredentialIn};
 use didagent_didcomm::did::{self, web};
 use didagent_didcomm::link::{self, LinkError};
 use didagent_didcomm::protocols::Digest32;
@@ -51,6 +52,9 @@ pub struct RosterBody {
     pub relay: String,
     /// What the host runs, and with it everybody whose program can be compared; `None` if its person starts it.
     pub manifest: Option<Manifest>,
+    /// The issuers of one of which every party shows a credential; empty if none is needed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub require_issuer: Vec<String>,
     /// The parties in order of their index.
     pub parties: Vec<Party>,
 }
@@ -77,6 +81,9 @@ pub struct Party {
     /// Its person wants to compare the words before anything starts.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub confirm: bool,
+    /// SHA-256 of its credential.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub credential: Option<Digest32>,
 }
 
 /// A roster as received: nothing about it is known to be true.
@@ -93,6 +100,8 @@ pub struct Roster {
     hash: [u8; 32],
     /// The Ed25519 key of each party's identity.
     signers: Vec<[u8; 32]>,
+    /// The credential of each party, if they are required.
+    credentials: Vec<String>,
 }
 
 /// What this party already knows and a roster must agree with.
@@ -187,6 +196,24 @@ impl Roster {
     /// Returns the SHA-256 of the bytes, which every stream of the round carries.
     pub fn hash(&self) -> [u8; 32] {
         self.hash
+    }
+
+    /// Adds the credentials whose hashes it has, in order of the index.
+    #[must_use]
+    pub(super) fn with_credentials(mut self, credentials: Vec<String>) -> Self {
+        self.credentials = credentials;
+        self
+    }
+
+    /// Returns the credential of each party, in order of the index; none if none are required.
+    pub fn credentials(&self) -> &[String] {
+        &self.credentials
+    }
+
+    /// Returns what the credential of party `index` says, if they are required; it was checked with the roster.
+    pub fn claims(&self, index: usize) -> Option<Claims> {
+        let credential = CredentialIn::read(self.credentials.get(index)?).ok()?;
+        Some(credential.claims().clone())
     }
 
     /// Returns the party with this index.
@@ -347,7 +374,7 @@ impl RosterIn {
             signers.push(signer);
         }
         let hash = Sha256::digest(&self.bytes).into();
-        Ok(Roster { body, bytes: self.bytes, hash, signers })
+        Ok(Roster { body, bytes: self.bytes, hash, signers, credentials: Vec::new() })
     }
 }
 

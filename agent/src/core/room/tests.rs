@@ -2,6 +2,7 @@
 
 mod anew;
 mod confirm;
+mod credentials;
 mod keys;
 mod listed;
 mod manifests;
@@ -64,6 +65,7 @@ fn member(seed: u8, threshold: Option<ThresholdRule>) -> Member {
         name: format!("party {seed}"),
         threshold,
         manifest: None,
+        credential: None,
         nonce,
         confirm: None,
         suites,
@@ -131,7 +133,9 @@ impl Table {
                 Output::Send { to, message } | Output::Refuse { to, message } => {
                     self.mail.push_back((at, to, *message));
                 }
-                Output::Resolve { did } => self.lookups.push_back((at, did)),
+                Output::Resolve { did } | Output::StatusList { url: did } => {
+                    self.lookups.push_back((at, did));
+                }
                 Output::Event(event) => seat.events.push(event),
                 Output::Keep => assert!(seat.room.kept().is_some()),
                 Output::Connect { peer, .. } => drop(seat.connected.insert(peer)),
@@ -317,7 +321,7 @@ fn a_roster_from_a_stranger_moves_nothing() {
     table.carry();
     let stranger = table.sit(Room::host(member(9, None), table.seats[0].room.invitation.clone(), 2));
     let to = table.seats[bob].room.member().connection.did.clone();
-    let body = RosterMessage { roster: b"{}".to_vec(), signature: vec![0; 64] };
+    let body = RosterMessage { roster: b"{}".to_vec(), signature: vec![0; 64], credentials: Vec::new() };
     let room = table.seats[0].room.invitation.room().to_owned();
     table.deliver(stranger, &to, body.message("x").pthid(room));
     assert!(table.seats[bob].failed.is_none() && table.seats[bob].ready.is_none());

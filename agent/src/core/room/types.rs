@@ -41,6 +41,8 @@ pub struct Member {
     pub threshold: Option<ThresholdRule>,
     /// What our program is; `None` if our person starts it.
     pub manifest: Option<Manifest>,
+    /// The credential that we show, if the room requires one.
+    pub credential: Option<String>,
     /// Our part of the words that people compare; for this room only.
     pub nonce: Nonce,
     /// Our person wants to compare the words before anything starts, and takes at most so long for it.
@@ -94,6 +96,8 @@ pub enum Input<'a> {
     SessionLost(usize, String),
     /// What came of an [`Output::Resolve`].
     Resolved(String, Result<DidDocument, Failure>),
+    /// What came of an [`Output::StatusList`]: the text.
+    StatusList(String, Result<String, Failure>),
     /// The connection to our own mediator broke; only a lobby survives that.
     MediatorLost,
     /// The connection to our own mediator stands again.
@@ -147,6 +151,11 @@ pub enum Output {
     Resolve {
         /// A did:web.
         did: String,
+    },
+    /// Ask for this status list of an issuer, then report [`Input::StatusList`].
+    StatusList {
+        /// Its address, https.
+        url: String,
     },
     /// Everybody is ready; the words are to be confirmed before anything starts.
     Agreed {
@@ -209,6 +218,15 @@ pub enum Event {
     },
     /// The host is heard again.
     HostBack,
+    /// The host gave somebody no seat because of its credential.
+    Refused {
+        /// Its name, as it says.
+        name: String,
+        /// Its identity.
+        identity: String,
+        /// Why, a sentence of ours.
+        why: String,
+    },
     /// Somebody with a seat left before the room was full.
     Left {
         /// Its name.

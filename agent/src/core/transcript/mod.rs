@@ -10,6 +10,7 @@
 //!
 //! Not its concern: where files are kept (`io::transcripts`), what people are shown of them (`cli::verify`).
 
+mod credentials;
 mod together;
 
 use didagent_didcomm::keys;
@@ -22,11 +23,12 @@ use crate::core::room::Assent;
 use crate::core::room::lookup::Documents;
 use crate::core::room::roster::{Roster, RosterError, RosterIn};
 use crate::core::room::words;
+pub use credentials::{Checked, Shows};
 pub use together::{Misfit, fits_program, together};
 
-/// Most bytes of a file (TR-20): a roster of 64 KiB is 87,382 characters in base64url, sixteen parties' assents and a statement a
-/// few KB.
-pub const MAX_BYTES: usize = 128 * 1024;
+/// Most bytes of a file (TR-20): a roster of 64 KiB is 87,382 characters in base64url, all credentials are 48 KiB, their
+/// assents and a statement a few KB.
+pub const MAX_BYTES: usize = 256 * 1024;
 
 /// Signed in front of a statement's hash, `spec/0-names.md` section 0.2.
 const LABEL: &[u8] = b"didagent-transcript/1";
@@ -43,6 +45,9 @@ struct Document {
     v: u32,
     roster: String,
     ready: Vec<Shown>,
+    /// The credentials whose hashes the roster has; `None` for one that was taken out.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    credentials: Vec<Option<String>>,
     statement: String,
     signature: String,
 }
@@ -125,6 +130,7 @@ pub struct Transcript {
     roster: Roster,
     words: Vec<&'static str>,
     statement: Statement,
+    credentials: Vec<Shows>,
 }
 
 /// Why a file is no transcript, or none that holds.
@@ -169,6 +175,14 @@ pub enum TranscriptError {
     /// The statement contradicts the roster or itself.
     #[error("the statement's {0} cannot be")]
     Statement(&'static str),
+    /// A party's credential is not what the roster needs, or is not there to be looked at in the right place.
+    #[error("the credential of party {index} does not hold: {why}")]
+    Credential {
+        /// Whose.
+        index: usize,
+        /// Why.
+        why: &'static str,
+    },
 }
 
 impl Record {
@@ -195,6 +209,7 @@ impl Record {
             v: 1,
             roster: b64url_encode(self.roster.bytes()),
             ready: self.assents.iter().map(shown).collect(),
+            credentials: self.roster.credentials().iter().cloned().map(Some).collect(),
             signature: b64url_encode(identity.sign(&signed_bytes(&statement))),
             statement: b64url_encode(statement),
         };
@@ -223,7 +238,8 @@ impl Transcript {
         let roster = read_roster(&document.roster)?;
         let words = check_assents(&roster, &document.ready)?;
         let statement = read_statement(&roster, &document.statement, &document.signature)?;
-        Ok(Self { roster, words, statement })
+        let credentials = credentials::check(roster.body(), document.credentials, statement.began)?;
+        Ok(Self { roster, words, statement, credentials })
     }
 
     /// Returns what everybody signed.
@@ -234,6 +250,11 @@ impl Transcript {
     /// Returns the words that people compared.
     pub fn words(&self) -> &[&'static str] {
         &self.words
+    }
+
+    /// Returns what each party showed of an authority, in order of the index; nothing if that was not required.
+    pub fn credentials(&self) -> &[Shows] {
+        &self.credentials
     }
 
     /// Returns what the party whose file it is says.

@@ -25,6 +25,7 @@ fn round(room: &str) -> Round {
         ..party(index, identity, "somebody")
     };
     let body = RosterBody {
+        require_issuer: Vec::new(),
         v: 1,
         room: room.to_owned(),
         invitation: b64url_encode([7; 32]),

@@ -30,10 +30,15 @@ impl Engine {
         let now = now();
         let (invitation, kept) = (entry.invitation.take(), entry.kept.take());
         let mut room = match (entry.role.clone(), invitation, kept) {
-            (Role::Host { parties, expires_in, link }, ..) => {
+            (Role::Host { parties, expires_in, link, require_issuer }, ..) => {
                 let expires = now.unix.saturating_add(expires_in);
-                let invitation =
-                    Invitation::create(&self.connection, &entry.goal, now.unix, expires, &mut self.rng)?;
+                let invitation = Invitation::create_requiring(
+                    &require_issuer,
+                    &self.connection,
+                    &entry.goal,
+                    (now.unix, expires),
+                    &mut self.rng,
+                )?;
                 let sharing = Sharing::new(link, &invitation, &self.link_base()?, &mut self.rng)?;
                 let facts = RoomFacts::of(&entry.member, &invitation);
                 self.room_link = Some(RoomLink { sharing, parties, expires_in, facts });

@@ -15,6 +15,7 @@ use crate::failure::{Failure, Kind};
 use crate::io::did::{Asking, resolve};
 use crate::io::did_web::Hosts;
 use crate::io::home::Home;
+use crate::io::status_list;
 
 /// As whom we take part, and who may be asked about others.
 #[derive(Debug, Clone, Default)]
@@ -25,15 +26,22 @@ pub struct Web {
     pub allow_private_hosts: bool,
 }
 
-type Found = (String, Result<DidDocument, Failure>);
+/// What came of a lookup.
+#[derive(Debug)]
+pub(super) enum Found {
+    /// The document of a DID.
+    Document(String, Result<DidDocument, Failure>),
+    /// The status list at an address.
+    List(String, Result<String, Failure>),
+}
 
 /// Lookups that are under way.
 #[derive(Debug)]
 pub(super) struct Lookups {
-    home: Home,
-    asking: Asking,
-    /// Our own document, if we are a did:web.
-    own: Option<DidDocument>,
+    pub(super) home: Home,
+    pub(super) asking: Asking,
+    /// Our own document, if we are a did:web; as a host also what our own credential was judged by.
+    pub(super) own: Vec<Found>,
     to_engine: mpsc::UnboundedSender<Found>,
     pub(super) found: mpsc::UnboundedReceiver<Found>,
 }
@@ -51,13 +59,13 @@ impl Lookups {
         let hosts = if web.allow_private_hosts { Hosts::Any } else { Hosts::Public };
         let asking = Asking { hosts, fresh: false };
         let (identity, own) = match &web.did {
-            None => (identity, None),
+            None => (identity, Vec::new()),
             Some(did) => {
                 web::url(did).map_err(|error| did_document::failure(did, &error))?;
                 // Whoever has just uploaded a document must not be told what was there before.
                 let document = resolve(home, did, Asking { hosts, fresh: true }).await?;
                 let kid = listed_key(&document, &identity)?;
-                (identity.named(kid), Some(document))
+                (identity.named(kid), vec![Found::Document(document.id.clone(), Ok(document.clone()))])
             }
         };
         let (to_engine, found) = mpsc::unbounded_channel();
@@ -73,7 +81,19 @@ impl Lookups {
                 tracing::info!(code = failure.kind.code(), "the document of an identity was not found");
             }
             // An engine that has ended wants no answer.
-            let _ = to_engine.send((did, result));
+            let _ = to_engine.send(Found::Document(did, result));
+        });
+    }
+
+    /// Asks for a status list; what comes of it arrives in `found`.
+    pub(super) fn ask_list(&self, url: String) {
+        let (home, asking, to_engine) = (self.home.clone(), self.asking, self.to_engine.clone());
+        tokio::spawn(async move {
+            let result = status_list::fetch(&home, &url, asking).await;
+            if let Err(failure) = &result {
+                tracing::info!(code = failure.kind.code(), "a status list was not had");
+            }
+            let _ = to_engine.send(Found::List(url, result));
         });
     }
 }
@@ -92,18 +112,22 @@ fn listed_key<'a>(document: &'a DidDocument, identity: &Identity) -> Result<&'a 
 }
 
 impl Engine {
-    pub(super) fn looked_up(&mut self, (did, result): Found) -> Result<Option<End>, Failure> {
+    pub(super) fn looked_up(&mut self, found: Found) -> Result<Option<End>, Failure> {
         if let Some(room) = &mut self.room {
-            room.handle(Input::Resolved(did, result), now(), &mut self.rng);
+            let input = match found {
+                Found::Document(did, result) => Input::Resolved(did, result),
+                Found::List(url, result) => Input::StatusList(url, result),
+            };
+            room.handle(input, now(), &mut self.rng);
         }
         Ok(None)
     }
 
-    /// Tells a new room of our own document.
+    /// Tells a new room what was looked up about ourselves.
     pub(super) fn show_own_document(&mut self) {
-        if let Some(document) = self.lookups.own.take() {
+        for found in std::mem::take(&mut self.lookups.own) {
             // It cannot fail: the answer is ours.
-            let _ = self.looked_up((document.id.clone(), Ok(document)));
+            let _ = self.looked_up(found);
         }
     }
 }

@@ -10,6 +10,7 @@
 
 mod confirming;
 mod connections;
+mod credentials;
 mod desk;
 mod entry;
 mod explanation;
@@ -335,6 +336,7 @@ impl Engine {
                 Output::Refuse { to, message } => self.refuse_stranger(*message, &to),
                 Output::Resolve { did } => self.lookups.ask(did),
                 Output::Keep => self.keep_room(reporter),
+                Output::StatusList { url } => self.lookups.ask_list(url),
                 Output::Event(event) => {
                     if let Some(end) = self.room_event(event, reporter)? {
                         return Ok(Drained::End(end));

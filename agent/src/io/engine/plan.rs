@@ -47,6 +47,8 @@ pub enum Role {
         expires_in: u64,
         /// What link people get.
         link: LinkForm,
+        /// The issuers of one of which everybody must show a credential.
+        require_issuer: Vec<String>,
     },
     /// Joins a room.
     Guest {

@@ -32,6 +32,10 @@ impl Engine {
             }
             room::Event::HostAway { patience } => reporter.report(&Report::HostAway { patience }),
             room::Event::HostBack => reporter.report(&Report::HostBack),
+            room::Event::Refused { name, identity, why } => {
+                tracing::info!(why, "somebody was refused because of a credential");
+                reporter.report(&Report::Refused { name, identity, why });
+            }
             room::Event::Left { name } => reporter.report(&Report::Left { name }),
             room::Event::Seats { seats, names, differs } => {
                 reporter.report(&Report::Seats { seats, names, differs });

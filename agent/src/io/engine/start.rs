@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, watch};
 
+use super::credentials;
 use super::desk::{Desk, command_shown};
 use super::keeper::{self, Keeper};
 use super::links::DIALS;
@@ -117,7 +118,7 @@ pub(super) async fn start(plan: Plan, reporter: &mut dyn Reporter) -> Result<Eng
         Role::Guest { .. } => false,
         Role::Listed { .. } => listing.as_ref().is_some_and(|(_, ours)| *ours == 0),
     };
-    let (lookups, identity) = Lookups::begin(&plan.home, identity, &web).await?;
+    let (mut lookups, identity) = Lookups::begin(&plan.home, identity, &web).await?;
     let contacts = plan.home.contacts()?;
     let host_at = listing.as_ref().and_then(|(listing, _)| listing.list.host_at());
     // Guests look for a host where the list says.
@@ -127,6 +128,22 @@ pub(super) async fn start(plan: Plan, reporter: &mut dyn Reporter) -> Result<Eng
         Role::Resume => (Some(keeper::kept_room_of(&plan.home, &identity)?), Keeper::of_kept_room()),
         Role::Host { .. } => (None, Keeper::of_new_room(&plan.home, reporter)),
         Role::Guest { .. } | Role::Listed { .. } => (None, Keeper::default()),
+    };
+    let credential = match (&role, &invitation) {
+        (Role::Host { require_issuer, parties, .. }, _) => {
+            let own = credentials::fitting(&plan.home, require_issuer, identity.did())?;
+            lookups.judge_own((require_issuer, *parties), own.as_deref(), identity.did()).await?;
+            own
+        }
+        (Role::Guest { .. }, Some(invitation)) => {
+            credentials::fitting(&plan.home, invitation.issuers(), identity.did())?
+        }
+        // Others look at it again, so it is not judged here (RM-101).
+        (Role::Resume, _) => match &kept {
+            Some((kept, _)) => credentials::fitting(&plan.home, kept.invitation.issuers(), identity.did())?,
+            None => None,
+        },
+        _ => None,
     };
     let mediators = match (given, chosen, &invitation) {
         // The link leads there, whatever this home uses by now.
@@ -200,6 +217,7 @@ pub(super) async fn start(plan: Plan, reporter: &mut dyn Reporter) -> Result<Eng
         },
         confirm: plan.confirm,
         manifest: program.as_ref().map(|program| program.manifest().clone()),
+        credential,
         suites: Policy::of_machine(has_aes_instructions()),
         capabilities: contacts.capabilities(),
         list: listing.map(|(listing, _)| listing),

@@ -3,7 +3,9 @@
 use proptest::prelude::*;
 use sha2::{Digest as _, Sha256};
 
-use crate::protocols::out_of_band::{Invitation, InvitationError, InvitationParts, MAX_INVITATION};
+use crate::protocols::out_of_band::{
+    Invitation, InvitationError, InvitationParts, MAX_INVITATION, MAX_ISSUERS,
+};
 use crate::protocols::{b64url_encode, types};
 
 /// The example of the DIDComm specification, "Example Out-of-Band Message Encoding".
@@ -18,6 +20,7 @@ fn sample() -> Invitation {
         accept: vec![types::PROFILE_DIDCOMM_V2.into()],
         created_time: Some(1_000),
         expires_time: Some(2_000),
+        require_issuer: vec!["did:web:authority.example".into()],
         attachments: vec![],
     })
     .unwrap()
@@ -172,4 +175,28 @@ proptest! {
         let _ = Invitation::from_url(&text);
         let _ = Invitation::from_bytes(text.into_bytes());
     }
+}
+
+/// Decides CR-20.
+#[test]
+fn the_issuers_that_are_required_are_few_and_dids() {
+    let body = |issuers: serde_json::Value| {
+        let body = serde_json::json!({"goal_code": types::GOAL_ROOM, "require_issuer": issuers});
+        let message = serde_json::json!({
+            "type": types::OOB_INVITATION, "id": "1", "from": "did:example:alice", "body": body,
+        });
+        let read = Invitation::from_bytes(serde_json::to_vec(&message).unwrap());
+        read.map(|invitation| invitation.parts().require_issuer.clone())
+    };
+    let dids = |count: usize| (0..count).map(|n| format!("did:web:{n}.example")).collect::<Vec<_>>();
+    for count in [0, 1, MAX_ISSUERS] {
+        assert_eq!(body(serde_json::json!(dids(count))), Ok(dids(count)));
+    }
+    let refused = Err(InvitationError::Incomplete { member: "require_issuer" });
+    assert_eq!(body(serde_json::json!(dids(MAX_ISSUERS + 1))), refused);
+    assert_eq!(body(serde_json::json!(["https://authority.example"])), refused);
+    assert_eq!(body(serde_json::json!([format!("did:web:{}", "a".repeat(2048))])), refused);
+    let malformed = Err(InvitationError::Incomplete { member: "body" });
+    assert_eq!(body(serde_json::json!("did:web:authority.example")), malformed);
+    assert_eq!(sample().parts().require_issuer, ["did:web:authority.example"]);
 }

@@ -21,8 +21,11 @@ pub(in crate::core::room) fn send_roster(
     rng: &mut impl CryptoRng,
     outputs: &mut VecDeque<Output>,
 ) {
-    let body =
-        RosterMessage { roster: roster.bytes().to_vec(), signature: roster.sign(&host.identity).to_vec() };
+    let body = RosterMessage {
+        roster: roster.bytes().to_vec(),
+        signature: roster.sign(&host.identity).to_vec(),
+        credentials: roster.credentials().to_vec(),
+    };
     for party in roster.body().parties.iter().skip(1) {
         let message = body.message(new_id(rng)).pthid(room);
         outputs.push_back(Output::send(party.kid.clone(), message));

@@ -7,17 +7,18 @@ use didagent_bridge::manifest::Manifest;
 use didagent_didcomm::envelope::Authenticated;
 use didagent_didcomm::message::Message;
 use didagent_didcomm::protocols::report_problem::ProblemReport;
-use didagent_didcomm::protocols::room::{Join, Leave, Roster as RosterMessage, Seats};
+use didagent_didcomm::protocols::room::{Join, Leave, Roster as RosterMessage, Seats, refusal};
 use didagent_didcomm::protocols::{Body as _, Digest32};
 use rand_core::CryptoRng;
 
 use super::asking::too_late;
 use crate::core::connect::showable;
+use crate::core::credential::{Evidence, Rule};
 use crate::core::invite::{Invitation, new_id};
-use crate::core::room::lookup::Documents;
 use crate::core::room::roster::{Expected, MAX_PARTIES, Roster, RosterError, RosterIn};
 use crate::core::room::{
-    Event, HOST_ANSWER, Listing, Member, Now, Output, Seat, Waiting, Why, agreement, describe_leave, leave,
+    Event, HOST_ANSWER, Listing, Member, Now, Output, Seat, Waiting, Why, agreement, credentials,
+    describe_leave, leave,
 };
 use crate::failure::{Failure, Kind};
 
@@ -132,6 +133,7 @@ impl GuestLobby {
             manifest: agreement::tell(member.manifest.as_ref()),
             commitment: member.nonce.commitment(),
             confirm: member.confirm.is_some(),
+            credential: member.credential.clone().filter(|_| !invitation.issuers().is_empty()),
         };
         join.message(self.thid.clone()).pthid(invitation.room())
     }
@@ -198,10 +200,10 @@ impl GuestLobby {
 
     pub(in crate::core::room) fn message(
         &mut self,
-        (member, invitation, documents): (&Member, &Invitation, &Documents),
+        (member, invitation, evidence): (&Member, &Invitation, Evidence<'_>),
         sender: &Authenticated,
         message: &Message,
-        now: Instant,
+        now: Now,
         outputs: &mut VecDeque<Output>,
     ) -> Result<Guest, Failure> {
         if sender.did != invitation.host() {
@@ -209,9 +211,9 @@ impl GuestLobby {
         }
         self.heard(outputs);
         if let Ok(seats) = Seats::try_from(message) {
-            self.answered(member, now);
+            self.answered(member, now.instant);
             if seats.again {
-                self.ask_at = Some(now);
+                self.ask_at = Some(now.instant);
             }
             if let Err(failure) = self.told(member, seats, outputs) {
                 return match failure.kind {
@@ -220,11 +222,18 @@ impl GuestLobby {
                 };
             }
         } else if let Ok(roster) = RosterMessage::try_from(message) {
-            self.answered(member, now);
-            self.roster = Some(verify(member, invitation, documents, roster)?);
+            self.answered(member, now.instant);
+            self.roster = Some(verify(member, invitation, evidence, roster, now.unix)?);
         } else if let Ok(report) = ProblemReport::try_from(message) {
             if self.is_refused_by(message) && report.is_error() {
                 let comment = showable(&report.text());
+                if report.code.as_str() == refusal::CREDENTIAL {
+                    return Err(Failure::new(
+                        Kind::CredentialRefused,
+                        format!("the host refused: {comment}"),
+                    )
+                    .hint("didagent credential list, and ask the issuer for one that counts"));
+                }
                 return Err(Failure::new(Kind::RoomRefused, format!("the host refused: {comment}"))
                     .hint("ask the host for a new invitation"));
             }
@@ -363,8 +372,9 @@ fn pause(member: &Member) -> Duration {
 fn verify(
     member: &Member,
     invitation: &Invitation,
-    documents: &Documents,
+    evidence: Evidence<'_>,
     message: RosterMessage,
+    now: u64,
 ) -> Result<Roster, Failure> {
     let refused = |why: &dyn std::fmt::Display| {
         Failure::new(Kind::RosterRefused, format!("the host's roster is refused: {why}"))
@@ -385,9 +395,9 @@ fn verify(
         commitment: member.nonce.commitment(),
         list: member.list.as_ref().map(|listing| (&listing.list, listing.round)),
         confirm: member.confirm.is_some(),
-        documents,
+        documents: evidence.documents,
     };
-    roster.verify(&expected, &signature).map_err(|error| match error {
+    let roster = roster.verify(&expected, &signature).map_err(|error| match error {
         RosterError::Threshold { host, ours } => Failure::new(
             Kind::Agreement,
             format!("threshold differs: party 0 (the host) runs with {host}, this party with {ours}"),
@@ -395,5 +405,6 @@ fn verify(
         .hint("give the same -T to the program at every party"),
         RosterError::Manifest(failure) => failure,
         error => refused(&error),
-    })
+    })?;
+    credentials::admit(roster, message.credentials, &evidence, now, Rule::Now)
 }

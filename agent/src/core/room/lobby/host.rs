@@ -17,11 +17,12 @@ use super::asking::too_late;
 use super::closed::refuse;
 use super::occupant::Occupant;
 use super::seating::{Seated, shown_index};
+use crate::core::credential::{Evidence, Rule};
 use crate::core::invite::{Invitation, new_id};
 use crate::core::room::lookup::{Documents, Lookup};
 use crate::core::room::roster::{Party, Roster, RosterBody};
 use crate::core::room::{
-    Event, Listing, Member, Now, Output, Seat, ThresholdRule, Waiting, Why, agreement, leave,
+    Event, Listing, Member, Now, Output, Seat, ThresholdRule, Waiting, Why, agreement, credentials, leave,
 };
 use crate::failure::{Failure, Kind};
 
@@ -49,6 +50,8 @@ pub(in crate::core::room) struct HostLobby {
     pub(super) away: BTreeMap<String, Instant>,
     /// How often each identity has come with another DID than before.
     pub(super) moves: BTreeMap<String, u32>,
+    /// Whose refusal our person was told, and why.
+    refused: BTreeSet<(String, &'static str)>,
     /// Until then the room is not closed.
     settle: Option<Instant>,
     /// The last round of these parties, as far as any of them knows.
@@ -65,6 +68,7 @@ pub(in crate::core::room) struct Context<'a> {
     pub(in crate::core::room) member: &'a Member,
     pub(in crate::core::room) invitation: &'a Invitation,
     pub(in crate::core::room) documents: &'a Documents,
+    pub(in crate::core::room) evidence: Evidence<'a>,
 }
 
 impl<'a> Context<'a> {
@@ -73,7 +77,7 @@ impl<'a> Context<'a> {
         invitation: &'a Invitation,
         lookup: &'a Lookup,
     ) -> Self {
-        Self { member, invitation, documents: lookup.documents() }
+        Self { member, invitation, documents: lookup.documents(), evidence: lookup.evidence() }
     }
 }
 
@@ -89,9 +93,11 @@ impl HostLobby {
             program: agreement::kind(host.manifest.as_ref()),
             commitment: host.nonce.commitment(),
             confirm: host.confirm.is_some(),
+            credential: None,
         };
         let signers = BTreeMap::from([(party.identity.clone(), host.identity.public())]);
-        let occupant = Occupant { party, manifest: None, found: Comparison::default(), has_ended: false };
+        let (credential, found) = (host.credential.clone(), Comparison::default());
+        let occupant = Occupant { party, credential, manifest: None, found, has_ended: false };
         Self {
             seats,
             parties: vec![occupant],
@@ -99,6 +105,7 @@ impl HostLobby {
             unwanted: BTreeSet::new(),
             away: BTreeMap::new(),
             moves: BTreeMap::new(),
+            refused: BTreeSet::new(),
             settle: None,
             round: host.list.as_ref().map_or(0, |listing| listing.round),
             told: Vec::new(),
@@ -144,23 +151,29 @@ impl HostLobby {
         self.all().any(|party| party.identity == identity)
     }
 
-    /// Frees the seats of guests whose document does not list their key any more: nobody would take the roster.
+    /// Frees the seats of guests whose document does not list their key any more, or whose credential does not count any more: nobody
+    /// would take the roster.
     pub(in crate::core::room) fn recheck(
         &mut self,
         context: Context<'_>,
+        now: Now,
         rng: &mut impl CryptoRng,
         outputs: &mut VecDeque<Output>,
     ) {
-        while let Some(at) = self.stale(context) {
+        while let Some(at) = self.stale(context, now) {
             self.free(at, context, rng, outputs);
         }
     }
 
-    fn stale(&self, context: Context<'_>) -> Option<usize> {
+    fn stale(&self, context: Context<'_>, now: Now) -> Option<usize> {
         let is_stale = |at: &usize| {
-            let Party { link, did, .. } = &self.parties[*at].party;
+            let occupant = &self.parties[*at];
+            let Party { link, did, identity, .. } = &occupant.party;
+            let credential = occupant.credential.as_deref();
             // Whoever is away comes with its link, and perhaps its document, again.
-            !self.away.contains_key(did) && link::verify_with(link, did, context.documents).is_err()
+            !self.away.contains_key(did)
+                && (link::verify_with(link, did, context.documents).is_err()
+                    || context.evidence.check(credential, identity, now.unix, Rule::Seated).is_err())
         };
         (1..self.parties.len()).find(is_stale)
     }
@@ -193,7 +206,14 @@ impl HostLobby {
                     outputs.extend(events.into_iter().map(Output::Event));
                     self.announce(context, rng, outputs);
                 }
-                Err((code, comment)) => outputs.push_back(refuse(sender, message, code, comment, rng)),
+                Err((code, comment)) => {
+                    let event =
+                        credentials::refusal_event(sender, message, (code, comment), &context.evidence);
+                    let is_new =
+                        self.refused.len() < MAX_MOVERS && self.refused.insert((sender.did.clone(), comment));
+                    outputs.extend(event.filter(|_| is_new).map(Output::Event));
+                    outputs.push_back(refuse(sender, message, code, comment, rng));
+                }
             }
         } else if Leave::try_from(message).is_ok()
             && let Some(at) = self.position(&sender.did)
@@ -366,13 +386,16 @@ impl HostLobby {
     /// Writes the roster of the full room, whose circuits meet at the mediator `relay`.
     pub(in crate::core::room) fn close(
         &mut self,
-        Context { member: host, invitation, documents }: Context<'_>,
+        Context { member: host, invitation, documents, evidence }: Context<'_>,
         relay: &str,
+        now: u64,
     ) -> Result<Roster, Failure> {
-        let parties = std::mem::take(&mut self.parties);
-        let mut parties: Vec<_> = parties.into_iter().map(|occupant| occupant.party).collect();
-        for (index, party) in parties.iter_mut().enumerate() {
-            party.index = index;
+        let occupants = std::mem::take(&mut self.parties);
+        let (mut parties, mut texts) = (Vec::new(), Vec::new());
+        for (index, Occupant { party, credential, .. }) in occupants.into_iter().enumerate() {
+            let credential = credential.filter(|_| !evidence.issuers.is_empty());
+            parties.push(Party { index, credential: credentials::named(credential.as_deref()), ..party });
+            texts.push(credential.unwrap_or_default());
         }
         if let Some(party) = parties.first_mut() {
             party.link = host.identity.link(&host.connection, invitation.created().unwrap_or(0));
@@ -387,10 +410,12 @@ impl HostLobby {
             threshold,
             manifest: host.manifest.clone(),
             relay: relay.to_owned(),
+            require_issuer: invitation.issuers().to_vec(),
             parties,
         };
-        Roster::write(body, documents)
-            .map_err(|error| Failure::new(Kind::Other, format!("no roster can be written: {error}")))
+        let roster = Roster::write(body, documents)
+            .map_err(|error| Failure::new(Kind::Other, format!("no roster can be written: {error}")))?;
+        credentials::admit(roster, texts, &evidence, now, Rule::Seated)
     }
 
     pub(in crate::core::room) fn expired(&self, host: &Member) -> Failure {

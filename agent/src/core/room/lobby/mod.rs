@@ -16,3 +16,4 @@ pub(super) use guest::{Guest, GuestLobby};
 pub(super) use host::{Context, HostLobby};
 #[cfg(test)]
 pub(super) use resumed::STILL_THERE;
+pub(super) use seating::Refusal;

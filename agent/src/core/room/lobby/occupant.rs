@@ -11,6 +11,8 @@ use crate::core::room::{Event, Member};
 #[derive(Debug)]
 pub(super) struct Occupant {
     pub(super) party: Party,
+    /// The credential that it showed.
+    pub(super) credential: Option<String>,
     /// What it would run, and how that differs from what we would.
     pub(super) manifest: Option<Manifest>,
     pub(super) found: Comparison,

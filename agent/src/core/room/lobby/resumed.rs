@@ -26,6 +26,7 @@ impl HostLobby {
             party: occupant.party.clone(),
             key: Digest32(self.signers.get(&occupant.party.identity).copied().unwrap_or_default()),
             manifest: occupant.manifest.clone(),
+            credential: occupant.credential.clone(),
             has_ended: occupant.has_ended,
         };
         KeptLobby {
@@ -40,10 +41,11 @@ impl HostLobby {
     pub(in crate::core::room) fn restore(host: &Member, kept: KeptLobby, now: Instant) -> Self {
         let mut lobby = Self::new(host, kept.seats);
         (lobby.unwanted, lobby.moves) = (kept.unwanted, kept.moves);
-        for KeptGuest { party, key, manifest, has_ended } in kept.guests {
+        for KeptGuest { party, key, manifest, credential, has_ended } in kept.guests {
             lobby.signers.insert(party.identity.clone(), key.0);
             lobby.away.insert(party.did.clone(), now + STILL_THERE);
-            lobby.parties.push(Occupant { party, manifest, found: Comparison::default(), has_ended });
+            let found = Comparison::default();
+            lobby.parties.push(Occupant { party, credential, manifest, found, has_ended });
         }
         lobby
     }

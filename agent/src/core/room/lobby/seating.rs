@@ -10,9 +10,10 @@ use didagent_didcomm::protocols::room::{Join, refusal};
 
 use super::host::{Context, HostLobby, MAX_MOVERS};
 use super::occupant::Occupant;
+use crate::core::credential::{Rule, check_length};
 use crate::core::post;
 use crate::core::room::roster::{Party, is_showable};
-use crate::core::room::{Event, Listing, Now, agreement};
+use crate::core::room::{Event, Listing, Now, agreement, credentials};
 
 /// How often somebody may come back with another DID, which means another mediator: each time one more is dialled.
 const MAX_MOVES: u32 = 8;
@@ -26,11 +27,12 @@ pub(super) enum Seated {
 }
 
 /// The code of a refusal (RM-13), and what it means.
-pub(super) type Refusal = (&'static str, &'static str);
+pub(in crate::core::room) type Refusal = (&'static str, &'static str);
 
 /// Somebody who asks, and whose request is in order.
 struct Applicant {
     party: Party,
+    credential: Option<String>,
     manifest: Option<Manifest>,
     /// The key of its identity.
     key: [u8; 32],
@@ -39,7 +41,7 @@ struct Applicant {
 impl Applicant {
     /// Reads a request, without a look at who has a seat.
     fn read(
-        Context { invitation, documents, .. }: Context<'_>,
+        Context { invitation, documents, evidence, .. }: Context<'_>,
         sender: &Authenticated,
         join: Join,
         now: Now,
@@ -80,8 +82,10 @@ impl Applicant {
             program: agreement::kind(manifest.as_ref()),
             commitment: join.commitment,
             confirm: join.confirm,
+            credential: None,
         };
-        Ok(Self { party, manifest, key: verified.key })
+        let credential = join.credential.filter(|_| !evidence.issuers.is_empty());
+        Ok(Self { party, credential, manifest, key: verified.key })
     }
 }
 
@@ -99,6 +103,11 @@ impl HostLobby {
         if self.unwanted.contains(&party.identity) {
             return Err((refusal::DENIED, "the host does not want this party in this room"));
         }
+        let rule = if self.is_seated(&party.identity) { Rule::Seated } else { Rule::Now };
+        let credential = applicant.credential.as_deref();
+        let judged = context.evidence.check(credential, &party.identity, now.unix, rule);
+        let judged = judged.and_then(|_| check_length(credential, self.seats));
+        judged.map_err(|fault| credentials::refused(&fault))?;
         // Somebody's did:key and did:web are one key, and one party.
         let taken = self.signers.iter().find(|(_, key)| **key == applicant.key);
         if taken.is_some_and(|(identity, _)| *identity != party.identity) {
@@ -124,7 +133,7 @@ impl HostLobby {
     fn seat_again(
         &mut self,
         at: usize,
-        Applicant { party, manifest, key }: Applicant,
+        Applicant { party, credential, manifest, key }: Applicant,
         context: Context<'_>,
     ) -> Result<Seated, Refusal> {
         let seats = self.seats;
@@ -145,6 +154,7 @@ impl HostLobby {
         let is_there = shown(seat) == shown(&party) && occupant.manifest == manifest;
         self.signers.insert(party.identity.clone(), key);
         *seat = party;
+        occupant.credential = credential;
         occupant.manifest = manifest;
         let is_there = is_there && !occupant.has_ended;
         let index = shown_index(context, at, &occupant.party.identity);
@@ -159,14 +169,15 @@ impl HostLobby {
 
     fn seat_anew(
         &mut self,
-        Applicant { party, manifest, key }: Applicant,
+        Applicant { party, credential, manifest, key }: Applicant,
         context: Context<'_>,
     ) -> Vec<Event> {
         let at = self.place_of(context, &party.identity);
         let index = shown_index(context, at, &party.identity);
         let (name, identity) = (party.name.clone(), party.identity.clone());
         let mut events = vec![Event::Joined { index, name, identity }];
-        let mut occupant = Occupant { party, manifest, found: Comparison::default(), has_ended: false };
+        let found = Comparison::default();
+        let mut occupant = Occupant { party, credential, manifest, found, has_ended: false };
         events.extend(occupant.compare(context.member, index, self.seats));
         occupant.has_ended = !occupant.found.agrees();
         self.signers.insert(occupant.party.identity.clone(), key);

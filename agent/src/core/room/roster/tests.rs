@@ -16,6 +16,7 @@ pub(crate) fn party(index: usize, identity: &Identity, name: &str) -> Party {
         program: ProgramKind::ByHand,
         commitment: Digest32([u8::try_from(index).unwrap(); 32]),
         confirm: false,
+        credential: None,
     }
 }
 
@@ -32,6 +33,7 @@ fn three() -> (Vec<Identity>, RosterBody) {
         threshold: 1,
         relay: "did:peer:2.Ez6LSmediator".to_owned(),
         manifest: None,
+        require_issuer: Vec::new(),
         parties,
     };
     (identities, body)

@@ -134,8 +134,8 @@ fn a_roster_of_another_program_is_refused() {
         }
         let forged = Roster::write(body, &lookup::Documents::new()).unwrap();
         let signature = forged.sign(&table.seats[0].room.member.identity).to_vec();
-        message.body =
-            serde_json::to_value(RosterMessage { roster: forged.bytes().to_vec(), signature }).unwrap();
+        let sent = RosterMessage { roster: forged.bytes().to_vec(), signature, credentials: Vec::new() };
+        message.body = serde_json::to_value(sent).unwrap();
         table.deliver(from, &to, message);
         assert_eq!(table.seats[1].failed.as_ref().unwrap().kind, kind, "{what}");
         assert!(table.seats[1].ready.is_none());
