@@ -6,7 +6,7 @@
 //! ```text
 //! session-protocol   hello, frames, a hostile peer's frames, records, resumptions, messages 1 and 2,
 //!                    whole conversations
-//! didcomm            envelopes, DIDs, links, invitations, short links, message bodies, relay frames
+//! didcomm            envelopes, DIDs, links, credentials, status lists, invitations, short links, message bodies, relay frames
 //! agent, mediator    rosters, identity files, HTTP requests
 //! ```
 //!
@@ -17,6 +17,7 @@
 mod agent;
 mod bodies;
 mod conversation;
+mod credentials;
 mod didcomm;
 mod hostile;
 mod invitations;
@@ -51,7 +52,7 @@ impl Outcome {
 pub type Target = fn(&[u8]) -> Outcome;
 
 /// Every target by the name of its binary and of its corpus.
-pub const TARGETS: [(&str, Target); 34] = [
+pub const TARGETS: [(&str, Target); 38] = [
     ("session_hello", session::hello),
     ("session_frames", session::frames),
     ("session_record", session::record),
@@ -72,6 +73,10 @@ pub const TARGETS: [(&str, Target); 34] = [
     ("did_web_url", didcomm::web_url),
     ("link_verify", didcomm::link),
     ("link_contents", didcomm::link_contents),
+    ("credential_text", credentials::text),
+    ("credential_contents", credentials::contents),
+    ("status_list", credentials::status_list),
+    ("status_bits", credentials::status_bits),
     ("invitation_url", invitations::url),
     ("invitation_bytes", invitations::bytes),
     ("short_link_text", short_links::text),

@@ -4,6 +4,7 @@
 //! contains. `cargo run --bin seeds` writes them.
 
 mod agent;
+mod credentials;
 mod didcomm;
 mod messages;
 mod session;
@@ -27,6 +28,7 @@ pub fn all() -> Vec<Seed> {
     let mut seeds = Seeds(Vec::new());
     session::add(&mut seeds);
     didcomm::add(&mut seeds);
+    credentials::add(&mut seeds);
     messages::add(&mut seeds);
     agent::add(&mut seeds);
     short_links::add(&mut seeds);

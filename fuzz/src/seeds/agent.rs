@@ -55,6 +55,7 @@ fn party(index: u8) -> Party {
         program: ProgramKind::ByHand,
         commitment: commitment(&nonce(index)),
         confirm: false,
+        credential: None,
     }
 }
 
@@ -69,6 +70,7 @@ fn rosters(seeds: &mut Seeds) {
         threshold: 1,
         relay: MEDIATOR.into(),
         manifest: None,
+        require_issuer: Vec::new(),
         parties: (0..3).map(party).collect(),
     };
     let valid = Roster::write(body.clone(), &HashMap::new()).expect("a roster");
@@ -129,7 +131,7 @@ fn kept_rooms(seeds: &mut Seeds) {
     let guest = |index: u8| {
         let identity = member(index);
         let key = Digest32(identity.public());
-        KeptGuest { party: party(index), key, manifest: None, has_ended: index == 2 }
+        KeptGuest { party: party(index), key, manifest: None, credential: None, has_ended: index == 2 }
     };
     let host = member(0).connection(MEDIATOR);
     let invitation = Invitation::create(&host, "MPyC", 1_700_000_000, 1_700_007_200, &mut rng);

@@ -392,6 +392,7 @@ fn invitations(seeds: &mut Seeds) {
         accept: vec![types::PROFILE_DIDCOMM_V2.into()],
         created_time: Some(NOW),
         expires_time: Some(NOW + 3600),
+        require_issuer: vec!["did:web:authority.example".into()],
         attachments: Vec::new(),
     })
     .expect("an invitation");

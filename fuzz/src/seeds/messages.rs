@@ -196,6 +196,7 @@ fn messages() -> Vec<Message> {
             manifest: None,
             commitment: digest,
             confirm: true,
+            credential: Some("a.b.c".into()),
         }
         .message("1"),
         room::Seats {
@@ -206,7 +207,8 @@ fn messages() -> Vec<Message> {
             differs: vec![room::Differs { index: 1, items: vec!["program".into()] }],
         }
         .message("1"),
-        room::Roster { roster: vec![1, 2], signature: vec![3; 64] }.message("1"),
+        room::Roster { roster: vec![1, 2], signature: vec![3; 64], credentials: vec!["a.b.c".into()] }
+            .message("1"),
         room::Confirmed { hash: digest }.message("1"),
         room::Ready { hash: digest, index: 1, signature: vec![4; 64], nonce: digest }.message("1"),
         room::Leave { code: "done".into(), comment: None, exit_code: Some(0) }.message("1"),
