@@ -61,8 +61,12 @@ impl Identity {
             type_: Some(LINK.to_owned()),
             ..Header::default()
         };
-        let payload = json!({"iss": self.did, "sub": did, "iat": now}).to_string();
-        ssi_jws::encode_sign_custom_header(&payload, &self.key, &header).map_err(Problem::broken)
+        self.encode(&json!({"iss": self.did, "sub": did, "iat": now}).to_string(), &header)
+    }
+
+    /// Signs a payload as a compact JWS.
+    pub(crate) fn encode(&self, payload: &str, header: &Header) -> Result<String> {
+        ssi_jws::encode_sign_custom_header(payload, &self.key, header).map_err(Problem::broken)
     }
 }
 
@@ -100,7 +104,7 @@ pub async fn verify(identity: &str, bytes: &[u8], signature: &[u8]) -> Result<()
 }
 
 /// Resolves a did:key with an Ed25519 key.
-async fn key_of(identity: &str) -> Result<JWK> {
+pub(crate) async fn key_of(identity: &str) -> Result<JWK> {
     let did = DIDBuf::from_string(identity.to_owned()).map_err(|_| Problem::broken("no DID"))?;
     let format = Some("JsonWebKey2020".to_owned());
     let parameters = Parameters { public_key_format: format, ..Parameters::default() };

@@ -23,6 +23,7 @@
 //! takes no second circuit when the first one ends. Its errors are for a test.
 
 mod carry;
+pub mod credential;
 pub mod documents;
 pub mod handshake;
 pub mod identity;

@@ -4,6 +4,7 @@ use rand_core::Rng as _;
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
+use crate::credential;
 use crate::documents::{endpoints, x25519};
 use crate::identity::{Identity, identity_of, verify};
 use crate::mediator::{Mailbox, is_problem, refusal};
@@ -30,6 +31,8 @@ pub struct Invitation {
     pub host: String,
     /// The DIDs of the host's mediators, at least one.
     pub mediators: Vec<String>,
+    /// Everybody shows a credential of one of these (CR-20).
+    pub issuers: Vec<String>,
 }
 
 impl Invitation {
@@ -48,7 +51,9 @@ impl Invitation {
         if mediators.is_empty() {
             return Err(Problem::broken("the host names no mediator"));
         }
-        Ok(Self { room: text(&invitation, "id")?, hash: Sha256::digest(&bytes).into(), host, mediators })
+        let issuers = texts(&invitation["body"]["require_issuer"]);
+        let hash = Sha256::digest(&bytes).into();
+        Ok(Self { room: text(&invitation, "id")?, hash, host, mediators, issuers })
     }
 }
 
@@ -77,6 +82,12 @@ fn message_of_link(link: &str, goal: &str) -> Result<(Vec<u8>, Value)> {
     Ok((bytes, message))
 }
 
+/// The texts in a list that may be absent.
+fn texts(list: &Value) -> Vec<String> {
+    let list = list.as_array().map(Vec::as_slice).unwrap_or_default();
+    list.iter().filter_map(Value::as_str).map(str::to_owned).collect()
+}
+
 fn text(value: &Value, name: &str) -> Result<String> {
     let text = value.get(name).and_then(Value::as_str).map(str::to_owned);
     text.ok_or_else(|| Problem::broken(format!("there is no {name}")))
@@ -93,6 +104,8 @@ pub struct Guest {
     pub link: String,
     /// Its part of the words that people compare (RM-44).
     pub nonce: [u8; 32],
+    /// What an authority says of it.
+    pub credential: Option<String>,
 }
 
 impl Guest {
@@ -100,7 +113,7 @@ impl Guest {
     pub fn new(identity: Identity, name: &str, link: String) -> Self {
         let mut nonce = [0; 32];
         rng().fill_bytes(&mut nonce);
-        Self { identity, name: name.to_owned(), link, nonce }
+        Self { identity, name: name.to_owned(), link, nonce, credential: None }
     }
 }
 
@@ -147,12 +160,15 @@ pub fn commitment(nonce: &[u8]) -> String {
 /// # Errors
 /// [`Problem::Refused`] if the host refuses, another one if the roster must be refused (RM-22).
 pub async fn join(mailbox: &mut Mailbox, guest: &Guest, invitation: &Invitation) -> Result<Roster> {
-    let body = json!({
+    let mut body = json!({
         "name": guest.name,
         "link": guest.link,
         "invitation_hash": b64url(invitation.hash),
         "commitment": commitment(&guest.nonce),
     });
+    if let Some(credential) = guest.credential.as_ref().filter(|_| !invitation.issuers.is_empty()) {
+        body["credential"] = json!(credential);
+    }
     let kid = key_of(&invitation.host)?;
     let threads = Threads { pthid: Some(invitation.room.clone()), ..Threads::default() };
     let id = mailbox.write(&kid, &format!("{BASE}/room/1.0/join"), body, threads).await?;
@@ -168,9 +184,30 @@ pub async fn join(mailbox: &mut Mailbox, guest: &Guest, invitation: &Invitation)
         if is_of(&mail, "roster", invitation) {
             let bytes = from_b64url(mail.text("roster")?)?;
             let signature = from_b64url(mail.text("signature")?)?;
+            credentials(&bytes, &texts(&mail.message.body["credentials"]), invitation).await?;
             return roster(&bytes, &signature, &mailbox.own.did, guest, invitation).await;
         }
     }
+}
+
+/// Checks what everybody shows: CR-24.
+async fn credentials(bytes: &[u8], shown: &[String], invitation: &Invitation) -> Result<()> {
+    let json: Value = serde_json::from_slice(bytes).map_err(Problem::broken)?;
+    if texts(&json["require_issuer"]) != invitation.issuers {
+        return Err(Problem::broken("the roster requires credentials of others"));
+    }
+    let entries = json["parties"].as_array().map(Vec::as_slice).unwrap_or_default();
+    if invitation.issuers.is_empty() {
+        return Ok(());
+    }
+    if shown.len() != entries.len() {
+        return Err(Problem::broken("not as many credentials as parties"));
+    }
+    for (entry, text) in entries.iter().zip(shown) {
+        let identity = entry["identity"].as_str().unwrap_or_default();
+        credential::check(text, &entry["credential"], &invitation.issuers, identity).await?;
+    }
+    Ok(())
 }
 
 /// Says whether this is a message of the room of this name.

@@ -142,3 +142,43 @@ async fn a_foreign_party_that_breaks_a_rule_is_refused_and_told_why() {
     let error = lines.iter().find(|line| line.contains("another roster")).expect("no reason");
     assert!(error.contains("foreigner"), "{error}");
 }
+
+/// Decides CR-01, CR-22, CR-24. The issuer, too, is other people's software, and each side checks what the other one shows.
+#[tokio::test]
+async fn a_foreign_authority_vouches_for_a_foreign_party_and_for_ours() {
+    const UNTIL: &str = "2100-01-01T00:00:00Z";
+    let stage = Stage::new().await;
+    let authority = Identity::generate().unwrap();
+    let ours = stage.said("host", &["identity", "show"]).await;
+    let file = stage.file("host.jwt", &authority.issue(&ours, UNTIL).unwrap());
+    stage.said("host", &["credential", "add", &file]).await;
+    let (mut host, link) = stage.host_requiring(authority.did(), 6).await;
+    let invitation = Invitation::read(&link).unwrap();
+    assert_eq!(invitation.issuers, [authority.did()]);
+    let (mut mailbox, mut guest) = arrive(&invitation.mediators[0], 7).await;
+    let theirs = guest.identity.did().to_owned();
+    for (credential, why) in [
+        (None, "there is no credential, and the invitation requires one"),
+        (Some(authority.issue(&ours, UNTIL).unwrap()), "the credential is about somebody else"),
+        (Some(authority.issue(&theirs, "2026-01-02T00:00:00Z").unwrap()), "the credential has expired"),
+        (
+            Some(guest.identity.issue(&theirs, UNTIL).unwrap()),
+            "the credential is of an issuer that the invitation does not name",
+        ),
+    ] {
+        guest.credential = credential;
+        let refused = join(&mut mailbox, &guest, &invitation).await.unwrap_err();
+        assert_eq!(refused_with(&refused), "e.p.room.credential");
+        assert_eq!(host.event("party.refused").await["reason"], why);
+    }
+    guest.credential = Some(authority.issue(&theirs, UNTIL).unwrap());
+    let mut run = meet(mailbox, &guest, &invitation).await.unwrap();
+    run.ready(&guest, run.round()).await.unwrap();
+    let finished = run.program(&program(7)).await.unwrap();
+    run.leave().await.unwrap();
+    assert!(finished.status.success(), "{}", String::from_utf8_lossy(&finished.stderr));
+    let (code, lines) = host.end().await;
+    assert_eq!(code, Some(0), "{lines:#?}");
+    let ready = lines.iter().find(|line| line.contains("room.ready")).unwrap();
+    assert!(ready.matches(authority.did()).count() == 2, "{ready}");
+}

@@ -104,6 +104,31 @@ impl Stage {
         self.host_at(&[&self.link], parties, number).await
     }
 
+    /// The host of a room for two who both show a credential of `issuer`.
+    pub async fn host_requiring(&self, issuer: &str, number: u32) -> (Process, String) {
+        let words = ["invite", "--parties", "2", "--full", "--no-privacy", "--mediator", &self.link];
+        let words = [&words[..], &["--require-issuer", issuer]].concat();
+        let mut host = self.party("host", &words, number);
+        let link = host.event("room.invitation").await["link"].as_str().unwrap().to_owned();
+        (host, link)
+    }
+
+    /// Runs a command in a home until it ends; returns what it prints.
+    pub async fn said(&self, home: &str, words: &[&str]) -> String {
+        let mut command = agent();
+        command.arg("--home").arg(self.folder.path().join(home)).args(words);
+        let output = command.output().await.unwrap();
+        assert!(output.status.success(), "{words:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap().trim().to_owned()
+    }
+
+    /// Writes a file, and returns where it is.
+    pub fn file(&self, name: &str, text: &str) -> String {
+        let path = self.folder.path().join(name);
+        fs::write(&path, text).unwrap();
+        path.into_os_string().into_string().unwrap()
+    }
+
     /// The same for a host that has mailboxes at several mediators.
     pub async fn host_at(&self, mediators: &[&str], parties: usize, number: u32) -> (Process, String) {
         let parties = parties.to_string();
