@@ -59,6 +59,36 @@ pub enum Report {
         /// Seats that are still free.
         missing: usize,
     },
+    /// Somebody asks for a seat, and the person here decides.
+    Asks {
+        /// Its name.
+        name: String,
+        /// Its identity.
+        identity: String,
+        /// What this home knows of it.
+        acquaintance: Acquaintance,
+        /// How many wait, this one included.
+        waiting: usize,
+    },
+    /// A question at the terminal: whether this one gets a seat.
+    Decide {
+        /// Its name.
+        name: String,
+        /// Its identity.
+        identity: String,
+    },
+    /// Somebody who asked for a seat is gone.
+    Withdrew {
+        /// Its name.
+        name: String,
+        /// Its identity.
+        identity: String,
+    },
+    /// We asked for a seat, and the host's person decides.
+    Pending {
+        /// Our identity, by which the host can let us in.
+        identity: String,
+    },
     /// A room goes on. Those who have a seat are asked whether they are still there.
     Resumed {
         /// Name, identity and what this home knows of each guest, in order of their index, which begins with 1.

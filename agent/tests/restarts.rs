@@ -197,7 +197,12 @@ fn a_mediator_that_is_lost_while_a_room_forms_ends_it_for_everybody() {
     support::until("the room is full", || proxy.captured().frames.len() >= 6);
     stage.kill_mediator();
     for party in finish(parties) {
-        party.assert_error(5, "E0302");
+        let message = party.assert_error(5, "E0302");
+        assert!(message.contains("it is over for everybody"), "{message}");
+        // The link leads nowhere, and nobody is told to try it again.
+        let hint = text(party.event("error"), "hint");
+        let who = if party.name == "alice" { "didagent invite" } else { "ask the host for a new invitation" };
+        assert!(hint.contains(who) && !hint.contains("--resume"), "{hint}");
         assert!(party.events("run.started").is_empty(), "{party:#?}");
     }
 }

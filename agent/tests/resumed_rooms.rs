@@ -8,9 +8,11 @@ use std::ffi::OsString;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 
+use serde_json::Value;
 use support::lasting::Lasting;
-use support::party::{Agent, Party, bare, text, words};
+use support::party::{Party, bare, text, words};
 use support::process::run;
+use support::schema::Schema;
 use support::stage::{Stage, finish};
 use support::{average, didagent, python_command, until};
 
@@ -26,8 +28,20 @@ fn kept(stage: &Stage) -> PathBuf {
     stage.home("alice").join("room.json")
 }
 
-fn resume(stage: &Stage) -> Agent {
-    Agent::new(didagent(), stage.home("alice"), "alice", &["invite", "--resume"])
+/// What `room ls` prints.
+fn listed(stage: &Stage, home: &str, words: &[&str]) -> String {
+    let mut command = bare(&didagent());
+    command.arg("--home").arg(stage.home(home)).args(["room", "ls"]).args(words);
+    let listed = run("room ls", &mut command);
+    assert_eq!((listed.code, listed.stderr.as_str()), (0, ""), "{listed:?}");
+    listed.lines.join("\n")
+}
+
+/// The document of `room ls --json`, which fits its schema.
+fn rooms_of(stage: &Stage, home: &str) -> Value {
+    let document = serde_json::from_str(&listed(stage, home, &["--json"])).unwrap();
+    Schema::read("rooms.schema.json").assert_valid(&document);
+    document
 }
 
 /// A room for four with bob and carol in it, and its link.
@@ -68,17 +82,41 @@ fn a_killed_host_goes_on_with_its_guests_and_the_same_link() {
     let (host, link, bob, carol) = two_guests(&stage);
     let mode = std::fs::metadata(kept(&stage)).unwrap().permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
+    let rooms = rooms_of(&stage, "alice");
+    assert_eq!((text(&rooms["open"], "role"), &rooms["open"]["missing"]), ("host", &1.into()), "{rooms:#}");
+    assert!(rooms["resumable"].is_null(), "it is open: {rooms:#}");
+    assert_eq!(text(&rooms_of(&stage, "bob")["open"], "role"), "guest");
     host.process.signal("KILL");
     host.finish();
-    let mut host = resume(&stage).program(averaging("1")).start();
+    let rooms = rooms_of(&stage, "alice");
+    assert!(rooms["open"].is_null());
+    assert_eq!(
+        (words(&rooms["resumable"]["guests"]), &rooms["resumable"]["seats"]),
+        (vec!["bob".to_owned(), "carol".to_owned()], &4.into())
+    );
+    let shown = listed(&stage, "alice", &[]);
+    assert!(shown.starts_with("can go on  4 seats: alice, bob, carol; the link ends in "), "{shown}");
+    let mut host = stage.resume("alice").program(averaging("1")).start();
     let resumed = host.wait_for("room.resumed");
     let guests: Vec<_> = resumed["guests"].as_array().unwrap().iter().map(|one| text(one, "name")).collect();
     assert_eq!(guests, ["bob", "carol"]);
     assert_eq!(link_of(&mut host), link);
     // One home, one engine: the same room does not go on twice.
-    resume(&stage).run().assert_error(1, "E0701");
+    stage.resume("alice").run().assert_error(1, "E0701");
     fill(&stage, host, &link, bob, carol);
-    resume(&stage).run().assert_error(1, "E0805");
+    stage.resume("alice").run().assert_error(1, "E0805");
+    let rooms = rooms_of(&stage, "bob");
+    let [past] = rooms["past"].as_array().unwrap().as_slice() else { panic!("{rooms:#}") };
+    assert_eq!((&past["index"], text(past, "program"), &past["exit"]), (&1.into(), "average.py", &0.into()));
+    let shown = listed(&stage, "bob", &[]);
+    assert!(shown.contains("average.py with alice, carol, dave: done in "), "{shown}");
+    // One that was changed is said to be, and hides nothing.
+    let path = PathBuf::from(text(past, "transcript"));
+    std::fs::write(path.with_file_name("20000101T000000Z-00000000.json"), "{}").unwrap();
+    let rooms = rooms_of(&stage, "bob");
+    let holds: Vec<_> = rooms["past"].as_array().unwrap().iter().map(|one| one["holds"] == true).collect();
+    assert_eq!(holds, [true, false], "{rooms:#}");
+    assert_eq!(listed(&stage, "nobody", &[]), "this home has had no room yet");
 }
 
 /// Decides RM-101, RM-103.
@@ -94,7 +132,7 @@ fn host_killed_and_mediator_restarted_the_room_goes_on() {
         guest.wait_for("mediator.back");
         assert_eq!(guest.wait_for("host.away")["patience_seconds"], 300);
     }
-    let mut host = resume(&lasting.stage).program(averaging("1")).start();
+    let mut host = lasting.stage.resume("alice").program(averaging("1")).start();
     assert_eq!(link_of(&mut host), link);
     for guest in [&mut bob, &mut carol] {
         guest.wait_for("host.back");
@@ -122,7 +160,7 @@ fn a_new_room_leaves_the_old_one_until_somebody_sits_in_it() {
     assert_eq!(screen.matches("didagent invite --resume -- CMD").count(), 1, "{screen}");
     new.process.signal("INT");
     assert_eq!(new.finish().code, 130);
-    let mut first = resume(&stage).for_people().start();
+    let mut first = stage.resume("alice").for_people().start();
     assert_eq!(first.process.next_line().unwrap(), link);
     first.process.wait_for_stderr("the room goes on; asking those who have a seat");
     first.process.wait_for_stderr("waiting for 1 more");
@@ -134,7 +172,7 @@ fn a_new_room_leaves_the_old_one_until_somebody_sits_in_it() {
     second.wait_for("party.joined");
     second.process.signal("KILL");
     second.finish();
-    let mut second = resume(&stage).start();
+    let mut second = stage.resume("alice").start();
     assert_eq!(text(&second.wait_for("room.resumed")["guests"][0], "name"), "dave");
     // In order: people are told, and there is nothing to go on with.
     second.process.signal("INT");
@@ -148,7 +186,7 @@ fn a_new_room_leaves_the_old_one_until_somebody_sits_in_it() {
 fn what_cannot_be_read_opens_no_room_and_says_why() {
     let stage = Stage::new();
     let refused = |exit, code: &str, said: &str| {
-        let ended = resume(&stage).run();
+        let ended = stage.resume("alice").run();
         let message = ended.assert_error(exit, code);
         assert!(message.contains(said), "{message}");
         assert!(text(ended.event("error"), "hint").contains("didagent invite"), "{ended:#?}");
@@ -174,7 +212,7 @@ fn what_cannot_be_read_opens_no_room_and_says_why() {
     std::fs::remove_file(&identity).unwrap();
     refused(1, "E0805", "the room was opened as did:key:");
     std::fs::write(&identity, own).unwrap();
-    let mut host = resume(&stage).start();
+    let mut host = stage.resume("alice").start();
     link_of(&mut host);
     let mut command = bare(&didagent());
     let both = ["invite", "--resume", "--parties", "3"];

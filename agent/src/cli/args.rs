@@ -29,7 +29,7 @@ pub(super) use dids::{DidCommand, ResolveArgs, WebArgs};
 pub(super) use identity::{IdentityCommand, Method, SiteArgs};
 use known::PrivacyArgs;
 pub(super) use known::{AgainArgs, RunArgs};
-pub(super) use rooms::{ResumeArgs, RoomCommand, WaitArgs};
+pub(super) use rooms::{ApproveArgs, ResumeArgs, RoomCommand, WaitArgs};
 use taking_part::PatienceArgs;
 pub(super) use taking_part::{LinkArgs, RoomArgs};
 pub(super) use times::{Expiry, Pause};
@@ -60,6 +60,7 @@ pub(super) enum Command {
   didagent invite --parties 3 --mediator 'http://...' -- python vote.py 42
   didagent invite --parties 2 --name alice -- python3 -m millionaires
   didagent invite --parties 2 --single-use --qr -- python vote.py 42
+  didagent invite --parties 3 --approve -- python vote.py 42      you decide who gets a seat
   didagent invite --resume -- python vote.py 42   the room of before, after its process was killed
   didagent invite --parties 3          without a program: start MPyC by hand, see `didagent ports`")]
     Invite {
@@ -78,6 +79,8 @@ pub(super) enum Command {
         resume: ResumeArgs,
         #[command(flatten)]
         require: RequireArgs,
+        #[command(flatten)]
+        approve: ApproveArgs,
         #[command(flatten)]
         room: RoomArgs,
     },
@@ -142,7 +145,7 @@ pub(super) enum Command {
   didagent ping bob --count 10 --interval 200ms
   didagent ping ..gJ8XqZ2k --json   by the end of an identity, where two have one name")]
     Ping(PingArgs),
-    /// Decide about the room that this home hosts, from another terminal
+    /// Look at this home's rooms, and decide about the one that it hosts, from another terminal
     #[command(after_help = "Examples:
   didagent room show
   didagent room kick bob

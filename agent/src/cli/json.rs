@@ -25,7 +25,10 @@ impl JsonLines {
 
 impl Reporter for JsonLines {
     fn report(&mut self, report: &Report) {
-        write_line(&event(report));
+        match event(report) {
+            Value::Null => {}
+            event => write_line(&event),
+        }
     }
 }
 
@@ -55,6 +58,20 @@ fn event(report: &Report) -> Value {
             "acquaintance": word(*acquaintance),
             "missing": missing,
         }),
+        Report::Asks { name, identity, acquaintance, waiting } => json!({
+            "v": 1,
+            "type": "party.asks",
+            "name": name,
+            "identity": identity,
+            "acquaintance": word(*acquaintance),
+            "waiting": waiting,
+        }),
+        Report::Withdrew { name, identity } => {
+            json!({"v": 1, "type": "party.withdrew", "name": name, "identity": identity})
+        }
+        Report::Pending { identity } => json!({"v": 1, "type": "room.pending", "identity": identity}),
+        // Nobody is asked at a terminal where events are read.
+        Report::Decide { .. } => Value::Null,
         Report::Resumed { guests } => {
             let guest = |(index, (name, identity, acquaintance)): (
                 usize,

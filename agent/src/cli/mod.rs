@@ -12,6 +12,7 @@ mod ping;
 mod privacy;
 mod qr;
 mod room;
+mod rooms;
 mod screen;
 mod status;
 mod verify;
@@ -91,7 +92,9 @@ async fn dispatch(cli: Cli) -> u8 {
                 Err((failure, json)) => fail_as(&failure, json),
             }
         }
-        Command::Invite { parties: Some(parties), expires, privacy, link, require, room, .. } => {
+        Command::Invite {
+            parties: Some(parties), expires, privacy, link, approve, require, room, ..
+        } => {
             let require_issuer = require.require_issuer;
             if let Err(failure) = credential::check_issuers(&require_issuer) {
                 return fail_as(&failure, room.json);
@@ -100,7 +103,8 @@ async fn dispatch(cli: Cli) -> u8 {
                 return fail_as(&failure, room.json);
             }
             let (parties, expires_in) = (usize::from(parties), expires.as_secs());
-            let role = Role::Host { parties, expires_in, link: link.form(), require_issuer };
+            let approval = approve.approval();
+            let role = Role::Host { parties, expires_in, link: link.form(), approval, require_issuer };
             take_part(home, role, room, link.qr).await
         }
         Command::Join { link, room } => match read_link(link, room.json).await {

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::args::{RoomCommand, WaitArgs};
-use super::status;
+use super::{rooms, status};
 use crate::core::status::Phase;
 use crate::failure::{Failure, Kind};
 use crate::io;
@@ -17,11 +17,14 @@ use crate::io::local_api::{self, Order};
 pub(super) async fn run(home: &Home, command: RoomCommand) -> Result<String, Failure> {
     let (order, name) = match command {
         RoomCommand::Show(args) => return status::run(home, &args).await,
+        RoomCommand::Ls { json } => return rooms::run(home, json).await,
         RoomCommand::Start => (Order::Start, None),
         RoomCommand::Kick { name } => (Order::Kick, Some(name)),
         RoomCommand::Confirm { no: true, .. } => (Order::Refuse, None),
         RoomCommand::Confirm { words, .. } if words.is_empty() => (Order::Confirm, None),
         RoomCommand::Confirm { words, .. } => (Order::Confirm, Some(words.join(" "))),
+        RoomCommand::Approve { name } => (Order::Approve, Some(name)),
+        RoomCommand::Refuse { name } => (Order::TurnAway, Some(name)),
         RoomCommand::Close => (Order::Close, None),
     };
     local_api::order(home, order, name).await.map(|()| String::new())

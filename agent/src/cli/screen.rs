@@ -133,6 +133,22 @@ impl Reporter for Screen {
                 let (id, known) = (short(identity), known(*acquaintance));
                 eprintln!("  party {index}  {name}  {id} ({known})  joined; {rest}");
             }
+            Report::Asks { name, identity, acquaintance, .. } => {
+                let (id, known) = (short(identity), known(*acquaintance));
+                eprintln!("  {name}  {id} ({known})  asks for a seat: didagent room approve {id}, or refuse");
+            }
+            Report::Decide { name, identity } => {
+                eprint!("  let {name} {} in? y or n, Enter decides later: ", short(identity));
+            }
+            Report::Withdrew { name, identity } => {
+                eprintln!("  {name}  {}  asks for a seat no more", short(identity));
+            }
+            Report::Pending { identity } => {
+                eprintln!(
+                    "  the host decides who gets a seat; waiting. To be recognised, tell the host in the chat:"
+                );
+                eprintln!("  {identity}");
+            }
             Report::Resumed { guests } => {
                 eprintln!(
                     "  the room goes on; asking those who have a seat whether they are still there ..."

@@ -52,6 +52,10 @@ fn lines(status: &Status) -> Vec<String> {
     if !status.parties.is_empty() {
         lines.extend(table(&status.parties));
     }
+    lines.extend(status.applicants.iter().map(|one| {
+        let known = if one.is_known { "known" } else { "new to you" };
+        format!("{}  {} ({known})  asks for a seat", one.name, short(&one.identity))
+    }));
     let away = status.parties.iter().filter(|party| party.session == Some(SessionState::Reconnecting));
     lines.extend(away.map(|party| {
         let seconds = party.last_contact_ms.unwrap_or(0) / 1000;
@@ -68,7 +72,7 @@ fn lines(status: &Status) -> Vec<String> {
     lines
 }
 
-fn phase(status: &Status) -> String {
+pub(super) fn phase(status: &Status) -> String {
     let role = match status.role {
         Role::Host => "host",
         Role::Guest => "guest",
@@ -122,7 +126,7 @@ fn table(parties: &[PartyStatus]) -> Vec<String> {
     super::screen::columns(&rows)
 }
 
-fn duration(seconds: u64) -> String {
+pub(super) fn duration(seconds: u64) -> String {
     match seconds {
         0..120 => format!("{seconds} s"),
         120..7200 => format!("{} min", seconds / 60),

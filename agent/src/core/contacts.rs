@@ -173,6 +173,11 @@ impl Contacts {
         self.contacts.iter().find(|contact| contact.connections.iter().any(|did| did == connection))
     }
 
+    /// Returns the identities of all.
+    pub fn identities(&self) -> std::collections::BTreeSet<String> {
+        self.contacts.iter().map(|contact| contact.identity.clone()).collect()
+    }
+
     /// Returns the contact with this identity.
     pub fn find(&self, identity: &str) -> Option<&Contact> {
         self.contacts.iter().find(|contact| contact.identity == identity)

@@ -137,7 +137,9 @@ impl Sharing {
 
     /// Returns the link that people have, once they have one.
     pub fn kept(&self) -> Option<KeptLink> {
-        let text = self.shown.clone()?;
+        // That of before counts until the mediator has answered.
+        let link_of_before = || self.sealed.as_ref().map_or(self.full.clone(), |sealed| sealed.link.text());
+        let text = self.shown.clone().or_else(|| self.again.then(link_of_before))?;
         let sealed = self.sealed.as_ref().filter(|sealed| sealed.link.text() == text);
         let content = sealed.map(|sealed| URL_SAFE_NO_PAD.encode(&sealed.content));
         Some(KeptLink { text, content, single_use: self.is_single_use() })
@@ -327,6 +329,7 @@ mod tests {
             let shown = before.answered(&kept).unwrap().unwrap();
             let kept = before.kept().unwrap();
             let again = || Sharing::again(&kept, &invitation, BASE).unwrap();
+            assert_eq!(again().kept(), Some(kept.clone()), "also before the mediator has answered");
             let request = connected(&mut again(), 1).unwrap();
             assert_eq!(Deposit::try_from(&request).unwrap(), deposit, "the same is deposited");
             // With a guest in the room, one for one use was used.

@@ -57,6 +57,9 @@ pub struct Status {
     pub room: Option<RoomStatus>,
     /// The parties as far as they are known, in order of their index.
     pub parties: Vec<PartyStatus>,
+    /// Who asks for a seat and was not decided about, in the order in which they came.
+    #[serde(default)]
+    pub applicants: Vec<ApplicantStatus>,
     /// MPyC's arguments, once everybody is ready.
     pub ports: Option<Vec<String>>,
     /// The program, if there is one.
@@ -67,6 +70,18 @@ pub struct Status {
     /// The last of them, oldest first, at most [`MAX_TEXTS`].
     #[serde(default)]
     pub messages: Vec<TextStatus>,
+}
+
+/// Somebody who asks for a seat of a host that decides.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ApplicantStatus {
+    /// Its name.
+    pub name: String,
+    /// Its identity.
+    pub identity: String,
+    /// Whether this home has met it.
+    #[serde(rename = "known")]
+    pub is_known: bool,
 }
 
 /// A text that somebody wrote to the person.

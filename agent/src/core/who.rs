@@ -44,6 +44,16 @@ impl Named for crate::core::room::Seat {
     }
 }
 
+impl Named for crate::core::room::Applying {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn identity(&self) -> Option<&str> {
+        Some(&self.identity)
+    }
+}
+
 /// Shortens an identity to what people can compare: `..` and its last eight characters. A did:web stays whole, but for its prefix:
 /// anybody can have a site whose name ends, or begins, like another one's.
 pub fn short(identity: &str) -> String {

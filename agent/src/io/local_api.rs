@@ -85,6 +85,10 @@ pub(crate) enum Order {
     Close,
     /// The words are the same, those that came along if there are any.
     Confirm,
+    /// Let somebody in who asks.
+    Approve,
+    /// Do not let somebody in.
+    TurnAway,
     /// The words are not the same.
     Refuse,
 }

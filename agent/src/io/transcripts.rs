@@ -114,6 +114,29 @@ fn remove_oldest(folder: &Path) -> io::Result<()> {
     ours.iter().take(too_many).try_for_each(std::fs::remove_file)
 }
 
+/// Returns where the home's transcripts are, the newest first.
+///
+/// # Errors
+/// [`Kind::HomeUnusable`] when the folder is there and cannot be read.
+pub(crate) fn list(home: &Home) -> Result<Vec<PathBuf>, Failure> {
+    let folder = home.path().join(FOLDER);
+    let unreadable = |error: io::Error| {
+        Failure::new(Kind::HomeUnusable, format!("cannot read {}: {error}", folder.display()))
+    };
+    let entries = match std::fs::read_dir(&folder) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(unreadable(error)),
+    };
+    let paths = entries.map(|entry| entry.map(|entry| entry.path()).map_err(unreadable));
+    let mut paths: Vec<PathBuf> = paths.collect::<Result<_, _>>()?;
+    paths.retain(|path| path.extension().is_some_and(|extension| extension == "json"));
+    paths.sort_unstable_by(|one, other| other.cmp(one));
+    // What is too much was not written by us.
+    paths.truncate(KEPT);
+    Ok(paths)
+}
+
 /// Reads a file that may be a transcript.
 ///
 /// # Errors

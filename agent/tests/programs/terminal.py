@@ -2,7 +2,8 @@
 
     python3 terminal.py COMMAND ...
 
-What the command shows goes to stdout; what comes on stdin is typed. SIGUSR1 types Ctrl-C, SIGUSR2 closes the terminal. Ends with the command's exit code as
+What the command shows goes to stdout; what comes on stdin is typed. SIGUSR1 types Ctrl-C, SIGUSR2 closes the terminal. Each line
+`SHOWN=>TYPED` of the variable TERMINAL_TYPES types a line once the command has shown something, one after the other. Ends with the command's exit code as
 a shell gives it, after `modes kept` or `modes changed` on stderr.
 """
 
@@ -40,12 +41,28 @@ process = subprocess.Popen(sys.argv[1:], stdin=slave, stdout=slave, stderr=slave
                            preexec_fn=own_the_terminal)
 
 
+answers = [line.split('=>', 1) for line in os.environ.pop('TERMINAL_TYPES', '').splitlines()]
+shown = b''
+
+
+def answer(new):
+    """Types what fits to what was shown."""
+    global shown
+    shown += new
+    while answers and answers[0][0].encode() in shown:
+        before_it, typed = answers.pop(0)
+        shown = shown.split(before_it.encode(), 1)[1]
+        os.write(master, typed.encode() + b'\n')
+
+
 def show(wait):
     """Hands on what the terminal shows; says whether there was any."""
     try:
         if not is_open or not select.select([master], [], [], wait)[0]:
             return False
-        os.write(1, os.read(master, 65536))
+        new = os.read(master, 65536)
+        os.write(1, new)
+        answer(new)
         return True
     except OSError:
         return False

@@ -93,6 +93,11 @@ impl Stage {
         Agent::new(self.binary.clone(), self.home(name), name, &words)
     }
 
+    /// `invite --resume`: the room of before goes on.
+    pub fn resume(&self, name: &str) -> Agent {
+        Agent::new(self.binary.clone(), self.home(name), name, &["invite", "--resume"])
+    }
+
     /// `join` of the room that `link` leads to.
     pub fn join(&self, name: &str, link: &str) -> Agent {
         Agent::new(self.binary.clone(), self.home(name), name, &["join", link])

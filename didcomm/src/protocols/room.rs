@@ -94,6 +94,9 @@ pub struct Seats {
     /// The host was started again and wants to hear who is still there: whoever reads this sends its `join` again.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub again: bool,
+    /// Whoever reads this has no seat yet: the host's person decides. Nobody is named then.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub pending: bool,
 }
 body!(Seats, types::ROOM_SEATS);
 

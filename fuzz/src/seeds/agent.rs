@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use didagent::core::invite::Invitation;
 use didagent::core::room::kept::{KeptGuest, KeptLobby, KeptRoom};
 use didagent::core::room::roster::{Party, Roster, RosterBody};
-use didagent::core::room::{Assent, Nonce};
+use didagent::core::room::{Approval, Assent, Nonce};
 use didagent::core::transcript::{Outcome, Record, Traffic};
 use didagent_bridge::manifest::ProgramKind;
 use didagent_didcomm::protocols::{Digest32, b64url_encode};
@@ -148,6 +148,8 @@ fn kept_rooms(seeds: &mut Seeds) {
             guests: vec![guest(1), guest(2)],
             unwanted: [member(3).did().to_owned()].into(),
             moves: [(member(1).did().to_owned(), 2)].into(),
+            approval: Some(Approval::Strangers),
+            admitted: [member(2).did().to_owned()].into(),
         },
     };
     let file = kept.to_file();

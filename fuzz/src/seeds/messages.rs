@@ -201,6 +201,7 @@ fn messages() -> Vec<Message> {
         .message("1"),
         room::Seats {
             again: true,
+            pending: false,
             seats: 3,
             names: vec!["alice".into(), "bob".into()],
             manifest: Some(serde_json::json!({"v": 1, "program": {"name": "vote.py", "sha256": null}})),

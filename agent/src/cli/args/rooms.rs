@@ -1,8 +1,9 @@
 //! The words about a room that another terminal holds open.
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 
 use super::{Expiry, MAX_PARTIES_ARG};
+use crate::core::room::Approval;
 
 #[derive(Debug, Subcommand)]
 pub(in crate::cli) enum RoomCommand {
@@ -12,6 +13,16 @@ pub(in crate::cli) enum RoomCommand {
   didagent room show --json
   didagent --home ~/.alice room show --link")]
     Show(super::StatusArgs),
+    /// List the rooms of this home: the one that is open, one that can go on, and what runs left, the newest first
+    #[command(after_help = "Examples:
+  didagent room ls
+  didagent room ls --json
+  didagent --home ~/.alice room ls")]
+    Ls {
+        /// Write one JSON document
+        #[arg(long)]
+        json: bool,
+    },
     /// Begin with those who have a seat, though others were expected; the host only
     #[command(after_help = "Examples:
   didagent room start
@@ -39,6 +50,24 @@ pub(in crate::cli) enum RoomCommand {
         /// The words that somebody else sees
         words: Vec<String>,
     },
+    /// Let somebody in who asks for a seat, in a room that was opened with --approve; seats are given in this order
+    #[command(after_help = "Examples:
+  didagent room approve bob
+  didagent room approve ..gJ8XqZ2k     by the end of an identity, where two have one name
+  didagent room approve did:key:z6MkhaXgBZDvotDkL5257faiztiGiC2QtKLGpbnnEGta2doK     before it asks")]
+    Approve {
+        /// A name, an identity, or the last eight or more characters of one; an identity in full may be one that has not asked yet
+        name: String,
+    },
+    /// Refuse somebody who asks for a seat, and from then on, in a room that was opened with --approve
+    #[command(after_help = "Examples:
+  didagent room refuse mallory
+  didagent room refuse ..gJ8XqZ2k     by the end of an identity, where two have one name
+  didagent --home ~/.alice room refuse mallory")]
+    Refuse {
+        /// A name, an identity, or the last eight or more characters of one
+        name: String,
+    },
     /// End the room for everybody; the host only
     #[command(after_help = "Examples:
   didagent room close
@@ -52,8 +81,35 @@ pub(in crate::cli) enum RoomCommand {
 pub(in crate::cli) struct ResumeArgs {
     /// Go on with the room of this home whose process was killed, or whose mediator was away: the same link, the same seats, the
     /// same mediators. Guests wait about five minutes for their host
-    #[arg(long, conflicts_with_all = ["parties", "expires", "full", "oobid", "single_use"])]
+    #[arg(long, conflicts_with_all = ["parties", "expires", "full", "oobid", "single_use", "who"])]
     pub(in crate::cli) resume: bool,
+}
+
+/// Whether the host's person decides about each guest.
+#[derive(Debug, Args)]
+pub(in crate::cli) struct ApproveArgs {
+    /// Give nobody a seat before you say yes: at a question here, or with `didagent room approve`. `--approve=strangers` lets those
+    /// in by themselves whom this home has met
+    #[arg(long = "approve", value_name = "WHO", value_enum, num_args = 0..=1, require_equals = true, default_missing_value = "all")]
+    who: Option<Who>,
+}
+
+/// About whom the person is asked.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Who {
+    /// Everybody.
+    All,
+    /// Those whom this home has not met.
+    Strangers,
+}
+
+impl ApproveArgs {
+    pub(in crate::cli) fn approval(&self) -> Option<Approval> {
+        self.who.map(|who| match who {
+            Who::All => Approval::All,
+            Who::Strangers => Approval::Strangers,
+        })
+    }
 }
 
 /// For what is waited, and how long.

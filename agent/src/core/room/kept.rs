@@ -21,8 +21,8 @@ use zeroize::{Zeroize as _, Zeroizing};
 
 use crate::core::identity::{ConnectionDid, Identity};
 use crate::core::invite::Invitation;
-use crate::core::room::Nonce;
 use crate::core::room::roster::{MAX_PARTIES, Party, is_showable};
+use crate::core::room::{Approval, Nonce};
 use crate::core::share::KeptLink;
 
 /// Version of the file's layout.
@@ -62,6 +62,12 @@ pub struct KeptLobby {
     pub unwanted: BTreeSet<String>,
     /// How often each identity has come with another DID than before.
     pub moves: BTreeMap<String, u32>,
+    /// About whom our person is asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub approval: Option<Approval>,
+    /// Identities that our person let in.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub admitted: BTreeSet<String>,
 }
 
 /// Somebody who has a seat.
@@ -223,7 +229,7 @@ pub(in crate::core) mod tests {
             link: identity.link(&connection, NOW),
             program: didagent_bridge::manifest::ProgramKind::ByHand,
             commitment: Digest32([seed; 32]),
-            confirm: false,
+            confirm: seed == 2,
             credential: None,
         };
         KeptGuest {
@@ -250,6 +256,8 @@ pub(in crate::core) mod tests {
                 guests: vec![guest(2), guest(3)],
                 unwanted: BTreeSet::from(["did:key:zMallory".to_owned()]),
                 moves: BTreeMap::from([("did:key:zBob".to_owned(), 2)]),
+                approval: Some(Approval::Strangers),
+                admitted: BTreeSet::from(["did:key:zCarol".to_owned()]),
             },
         }
     }

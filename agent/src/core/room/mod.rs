@@ -24,6 +24,7 @@ mod agreement;
 mod confirming;
 pub(crate) mod credentials;
 mod forming;
+mod hosting;
 pub mod kept;
 pub mod leave;
 mod lobby;
@@ -53,13 +54,13 @@ use crate::failure::{Failure, Kind};
 pub use agreement::sentence;
 use confirming::Confirming;
 use forming::Forming;
-use kept::KeptLobby;
 pub use leave::describe_leave;
+pub use lobby::Approval;
 use lobby::{Asking, GuestLobby, HostLobby};
 use lookup::{Lookup, Reading};
 pub use name::room_name;
 use roster::Roster;
-pub use types::{Assent, Event, Input, Listing, Member, Now, Output, Seat, ThresholdRule};
+pub use types::{Applying, Assent, Event, Input, Listing, Member, Now, Output, Seat, ThresholdRule};
 pub use waiting::{Waiting, Why};
 pub use words::{Nonce, is_answer};
 
@@ -88,7 +89,7 @@ pub struct Room {
 
 #[derive(Debug)]
 enum Phase {
-    Host(HostLobby),
+    Host(Box<HostLobby>),
     Guest(Box<GuestLobby>),
     /// The parties are known beforehand, and the host's room is not found yet.
     Asking(Asking),
@@ -102,7 +103,7 @@ impl Room {
     /// Opens a room for `parties` parties, of which we are the first.
     pub fn host(member: Member, invitation: Invitation, parties: usize) -> Self {
         let lobby = HostLobby::new(&member, parties);
-        Self::new(member, invitation, Phase::Host(lobby))
+        Self::new(member, invitation, Phase::Host(Box::new(lobby)))
     }
 
     /// Asks for a seat in the room that `invitation` leads to.
@@ -126,23 +127,6 @@ impl Room {
         let mut room = Self::new(member, expected, Phase::Asking(Asking::begin(now.instant, None)));
         room.check_deadlines(now, rng);
         Ok(room)
-    }
-
-    /// Goes on with a room that we hosted (RM-101).
-    pub fn resume(
-        member: Member,
-        invitation: Invitation,
-        kept: KeptLobby,
-        now: Now,
-        rng: &mut impl CryptoRng,
-    ) -> Self {
-        let lobby = HostLobby::restore(&member, kept, now.instant);
-        let mut room = Self::new(member, invitation, Phase::Host(lobby));
-        if let Phase::Host(lobby) = &mut room.phase {
-            let context = lobby::Context::of(&room.member, &room.invitation, &room.lookup);
-            lobby.begin_again(context, rng, &mut room.outputs);
-        }
-        room
     }
 
     fn new(member: Member, invitation: Invitation, phase: Phase) -> Self {
@@ -182,26 +166,13 @@ impl Room {
             }
             Input::MediatorBack => self.mediator_back(now, rng),
             Input::Unregistered(did) => self.unregistered(did, now, rng),
-            Input::Manifest(manifest) => {
-                self.member.manifest = Some(*manifest);
-                if let Phase::Host(lobby) = &mut self.phase {
-                    let context = lobby::Context::of(&self.member, &self.invitation, &self.lookup);
-                    lobby.compare_again(context, rng, &mut self.outputs);
-                }
-            }
+            Input::Manifest(manifest) => self.compare_again(*manifest, rng),
             Input::Timeout => self.check_deadlines(now, rng),
-            Input::Kick(index) => {
-                if let Phase::Host(lobby) = &mut self.phase {
-                    let context = lobby::Context::of(&self.member, &self.invitation, &self.lookup);
-                    lobby.kick(index, context, rng, &mut self.outputs);
-                }
-            }
-            Input::Start => {
-                if let Phase::Host(lobby) = &mut self.phase {
-                    lobby.close_to_others();
-                }
-            }
+            Input::Kick(index) => self.kick(index, rng),
+            Input::Start => self.close_to_others(),
             Input::Compared(same) => self.compared(same, rng),
+            Input::Admit(identity) => self.admit(&identity, rng),
+            Input::Refuse(identity) => self.turn_away(&identity, rng),
             Input::Leave(body) => self.leave(&body, rng),
         }
         self.advance(now, rng);
@@ -350,7 +321,10 @@ impl Room {
             Phase::Host(lobby) if lobby.is_complete(now.instant) => {
                 let context = lobby::Context::of(&self.member, &self.invitation, &self.lookup);
                 match lobby.close(context, &self.relay, now.unix) {
-                    Ok(roster) => Some((roster, true)),
+                    Ok(roster) => {
+                        lobby.turn_all_away(rng, &mut self.outputs);
+                        Some((roster, true))
+                    }
                     Err(failure) => return self.fail(failure),
                 }
             }
@@ -467,7 +441,8 @@ impl Room {
             }
             Phase::Host(lobby) if self.invitation.is_expired(now.unix) => Some(lobby.expired(&self.member)),
             Phase::Guest(lobby) => {
-                lobby.too_late(&self.member, now.instant).or_else(|| lobby.late(now, &mut self.outputs))
+                let too_late = lobby.too_late(&self.member, now.instant);
+                too_late.or_else(|| lobby.late(&self.invitation, now, &mut self.outputs))
             }
             Phase::Asking(asking) => asking.late(&self.member, now.instant),
             Phase::Forming(forming) if forming.is_late(now.instant) => Some(forming.late()),
@@ -527,6 +502,7 @@ impl Room {
             Phase::Forming(forming) => keys_of_others(forming.roster(), &self.member.connection.did),
             Phase::Confirming(confirming) => keys_of_others(confirming.roster(), &self.member.connection.did),
             Phase::Running(roster) => keys_of_others(roster, &self.member.connection.did),
+            Phase::Host(lobby) => [lobby.guests(), lobby.outside()].concat(),
             _ => self.dids(),
         };
         for to in to_all {

@@ -3,7 +3,6 @@
 use didagent_didcomm::message::Message;
 use didagent_didcomm::protocols::room::Ask;
 
-use super::kept::KeptLobby;
 use super::{Listing, Member, Phase, Room, Seat, others};
 use crate::core::invite::Invitation;
 
@@ -88,14 +87,6 @@ impl Room {
     pub fn confirming(&self) -> Option<(&[&'static str], Vec<usize>)> {
         match &self.phase {
             Phase::Confirming(confirming) => Some((confirming.words(), confirming.waiting())),
-            _ => None,
-        }
-    }
-
-    /// Returns what a host needs to go on with the room later; `None` once the roster is written, or for a guest.
-    pub fn kept(&self) -> Option<KeptLobby> {
-        match &self.phase {
-            Phase::Host(lobby) => Some(lobby.keep()),
             _ => None,
         }
     }

@@ -3,6 +3,7 @@
 mod anew;
 mod confirm;
 mod credentials;
+mod door;
 mod keys;
 mod listed;
 mod manifests;

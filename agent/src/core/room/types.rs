@@ -114,6 +114,10 @@ pub enum Input<'a> {
     Start,
     /// Our person has compared the words, and says whether they are the same.
     Compared(bool),
+    /// Our person lets this identity in; only a host that decides can.
+    Admit(String),
+    /// Our person does not want this identity; only a host that decides can.
+    Refuse(String),
     /// We leave; the others are told.
     Leave(Leave),
 }
@@ -136,7 +140,7 @@ pub enum Output {
         /// The message.
         message: Box<Message>,
     },
-    /// Keep what [`Room::kept`] returns before anything else is sent: a room that goes on needs it.
+    /// Keep what [`Room::kept`](super::Room::kept) returns before anything else is sent: a room that goes on needs it.
     Keep,
     /// Show this.
     Event(Event),
@@ -206,6 +210,12 @@ pub enum Event {
         /// Its identity.
         identity: String,
     },
+    /// Somebody asks for a seat, and our person decides.
+    Asks(Applying),
+    /// Somebody who asked is gone.
+    Withdrew(Applying),
+    /// We asked for a seat, and the host's person decides.
+    Pending,
     /// The room that we host goes on. Those who have a seat are asked whether they are still there.
     Resumed {
         /// Name and identity of each guest, in order of their index, which begins with 1.
@@ -290,6 +300,15 @@ pub enum Event {
         /// Its index.
         index: usize,
     },
+}
+
+/// Somebody who asks for a seat of a host that decides.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Applying {
+    /// Its name.
+    pub name: String,
+    /// Its identity.
+    pub identity: String,
 }
 
 /// A seat that is taken, as far as one party knows before the roster.

@@ -97,6 +97,8 @@ impl Engine {
             }
         } else if line.eq_ignore_ascii_case("q") {
             reporter.show_code();
+        } else {
+            self.answer_typed(line, reporter);
         }
         None
     }

@@ -173,6 +173,7 @@ impl Engine {
                 link: None,
             }),
             parties: self.parties(),
+            applicants: self.applicants(),
             ports: self.shown.borrow().ports.clone(),
             program: self
                 .desk
@@ -243,7 +244,7 @@ impl Engine {
     }
 
     /// Does what a command asks for, and says whether that ends everything.
-    pub(super) async fn ask(&mut self, ask: Ask) -> Option<End> {
+    pub(super) async fn ask(&mut self, ask: Ask, reporter: &mut dyn Reporter) -> Option<End> {
         match ask {
             Ask::Ping { did, answer } => {
                 self.ask_party(did, answer).await;
@@ -251,6 +252,7 @@ impl Engine {
             }
             Ask::Room { order, name, answer } => {
                 let done = self.order(order, name.as_deref());
+                self.ask_person(reporter);
                 let is_end = order == Order::Close && done.is_ok();
                 let _ = answer.send(done);
                 is_end.then_some(End::Interrupted)
@@ -264,7 +266,7 @@ impl Engine {
         match order {
             Order::Confirm => return self.answer_for_us(true, name),
             Order::Refuse => return self.answer_for_us(false, None),
-            Order::Kick | Order::Start | Order::Close => {}
+            Order::Kick | Order::Start | Order::Close | Order::Approve | Order::TurnAway => {}
         }
         let room = self.room.as_mut().ok_or_else(|| not_now("no room is open yet"))?;
         if self.desk.role != status::Role::Host {
@@ -279,6 +281,9 @@ impl Engine {
                 not_now("the room is full, and its seats are not given again").hint("didagent room close")
             );
         }
+        if matches!(order, Order::Approve | Order::TurnAway) {
+            return self.decide(order, name.unwrap_or_default());
+        }
         let seats = room.seats();
         let input = match order {
             Order::Kick => {
@@ -292,7 +297,12 @@ impl Engine {
                 return Err(not_now("who takes part is known beforehand, and some are missing"));
             }
             Order::Start if seats.len() < 2 => return Err(not_now("nobody else is there yet")),
-            Order::Start | Order::Close | Order::Confirm | Order::Refuse => Input::Start,
+            Order::Start
+            | Order::Close
+            | Order::Confirm
+            | Order::Refuse
+            | Order::Approve
+            | Order::TurnAway => Input::Start,
         };
         room.handle(input, now(), &mut self.rng);
         Ok(())

@@ -17,7 +17,7 @@ pub(super) struct Entry {
     pub(super) role: Role,
     /// The invitation that a guest read.
     pub(super) invitation: Option<Invitation>,
-    /// The room that a host goes on with.
+    /// The room that goes on.
     pub(super) kept: Option<KeptRoom>,
     /// What a host's invitation says that it is for.
     pub(super) goal: String,
@@ -29,8 +29,12 @@ impl Engine {
         let Some(mut entry) = self.entry.take() else { return Ok(()) };
         let now = now();
         let (invitation, kept) = (entry.invitation.take(), entry.kept.take());
+        let approval = match entry.role {
+            Role::Host { approval, .. } => approval,
+            _ => None,
+        };
         let mut room = match (entry.role.clone(), invitation, kept) {
-            (Role::Host { parties, expires_in, link, require_issuer }, ..) => {
+            (Role::Host { parties, expires_in, link, require_issuer, .. }, ..) => {
                 let expires = now.unix.saturating_add(expires_in);
                 let invitation = Invitation::create_requiring(
                     &require_issuer,
@@ -52,7 +56,6 @@ impl Engine {
                 reporter.report(&Report::Joining { room: RoomFacts::of(&entry.member, &invitation) });
                 Room::guest(entry.member, invitation, now, &mut self.rng)
             }
-            (Role::Resume, _, Some(kept)) => self.resume_room(entry, kept)?,
             (Role::Listed { list, wait }, ..) => {
                 let ours = list.index_of(self.identity.did()).unwrap_or_default();
                 let parties = list.parties().len();
@@ -70,6 +73,7 @@ impl Engine {
                     Room::of_list(entry.member, now, &mut self.rng)?
                 }
             }
+            (Role::Resume, _, Some(kept)) => self.resume_room(entry, kept)?,
             (Role::Guest { .. } | Role::Resume, ..) => {
                 return Err(Failure::new(Kind::Other, "there is no invitation to the room"));
             }
@@ -79,6 +83,7 @@ impl Engine {
         let id = room.invitation().room();
         tracing::Span::current().record("id", id.get(..8).unwrap_or_default());
         self.room = Some(room);
+        self.keep_the_door(approval);
         self.show_own_document();
         Ok(())
     }

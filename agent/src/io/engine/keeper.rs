@@ -13,8 +13,9 @@
 
 use didagent_didcomm::did::web;
 
+use super::entry::Entry;
 use super::share::RoomLink;
-use super::{Engine, Entry, now};
+use super::{Engine, now};
 use crate::core::clock::{duration, utc};
 use crate::core::identity::{ConnectionDid, Identity};
 use crate::core::room::Room;

@@ -8,6 +8,7 @@
 //! One loop owns everything that decides; tasks only carry bytes. Not its concern: what people see (`report`), how a command
 //! line becomes [`Plan`] (`cli`).
 
+mod applicants;
 mod confirming;
 mod connections;
 mod credentials;
@@ -137,6 +138,7 @@ struct Engine {
     room: Option<Room>,
     room_link: Option<share::RoomLink>,
     keeper: keeper::Keeper,
+    asking: applicants::Asking,
     /// Messages that were read already.
     seen: Seen,
     /// The room to enter once the mailbox is live.
@@ -273,7 +275,7 @@ impl Engine {
                 Some(event) = self.from_peers.recv() => self.on_peer(event, reporter).await,
                 Some(found) = self.lookups.found.recv() => self.looked_up(found),
                 Some(event) = self.from_mediators.recv() => self.on_mediator(event, reporter).await,
-                Some(ask) = self.desk.asks.recv() => Ok(self.ask(ask).await),
+                Some(ask) = self.desk.asks.recv() => Ok(self.ask(ask, reporter).await),
                 line = self.typed.next() => Ok(self.typed(&line, reporter)),
                 looked = self.looked.next() => {
                     self.looked_again(looked);

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::{Comparing, Keeping, Web};
 use crate::core::party_list::PartyList;
+use crate::core::room::Approval;
 use crate::core::share::LinkForm;
 use crate::io::home::Home;
 
@@ -49,6 +50,8 @@ pub enum Role {
         link: LinkForm,
         /// The issuers of one of which everybody must show a credential.
         require_issuer: Vec<String>,
+        /// About whom the person is asked before it gets a seat.
+        approval: Option<Approval>,
     },
     /// Joins a room.
     Guest {

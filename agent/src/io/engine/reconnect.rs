@@ -39,9 +39,7 @@ impl Engine {
         }
         let is_lobby = self.room.as_ref().is_some_and(Room::is_lobby);
         if !is_lobby && !self.began {
-            return Err(
-                lost(why).hint("check that the mediator runs; then the host runs `didagent invite` again")
-            );
+            return Err(self.lost_while_forming(why));
         }
         let now = now();
         let limit = match (is_lobby, self.relay() == Some(mediator)) {
@@ -165,6 +163,21 @@ impl Engine {
         if let Some(room) = self.room.as_mut().filter(|_| mediator == self.own_mediator) {
             room.handle(Input::MediatorBack, now, &mut self.rng);
         }
+    }
+
+    /// A room that is full and not ready yet ends with its mediator, and its link with it. What helps depends on who one is.
+    fn lost_while_forming(&self, why: &str) -> Failure {
+        if self.roster.is_none() {
+            return lost(why).hint("check that the mediator runs, then the same command again");
+        }
+        let failure =
+            lost(&format!("{why}; the room was full and not ready yet, so it is over for everybody"));
+        failure.hint(match self.room.as_ref().is_some_and(|room| room.invitation().host() == self.connection.did) {
+            true => {
+                "once the mediator runs again, `didagent invite` with a new link; --mediator twice: a second one takes over"
+            }
+            false => "ask the host for a new invitation: this link leads nowhere any more",
+        })
     }
 
     fn relay_outage(&self) -> Option<&Outage> {

@@ -22,6 +22,18 @@ impl Engine {
                 tracing::info!(party = index, missing, "somebody joined");
                 let acquaintance = self.contacts.acquaintance(&identity, &name);
                 reporter.report(&Report::Joined { index, name, identity, acquaintance, missing });
+                self.ask_person(reporter);
+            }
+            room::Event::Asks(one) => {
+                self.somebody_asks(one, reporter);
+                self.ask_person(reporter);
+            }
+            room::Event::Withdrew(room::Applying { name, identity }) => {
+                reporter.report(&Report::Withdrew { name, identity });
+                self.ask_person(reporter);
+            }
+            room::Event::Pending => {
+                reporter.report(&Report::Pending { identity: self.identity.did().to_owned() });
             }
             room::Event::Resumed { guests } => {
                 let known = |(name, identity): (String, String)| {

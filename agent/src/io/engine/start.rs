@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::{mpsc, watch};
 
+use super::applicants::Asking;
 use super::credentials;
 use super::desk::{Desk, command_shown};
 use super::keeper::{self, Keeper};
@@ -123,7 +124,6 @@ pub(super) async fn start(plan: Plan, reporter: &mut dyn Reporter) -> Result<Eng
     let host_at = listing.as_ref().and_then(|(listing, _)| listing.list.host_at());
     // Guests look for a host where the list says.
     let of_list = host_at.and_then(|at| mediators_of(at).ok()).unwrap_or_default();
-    let chosen = plan.home.mediator()?.filter(|_| !is_host || of_list.is_empty());
     let (kept, keeper) = match role {
         Role::Resume => (Some(keeper::kept_room_of(&plan.home, &identity)?), Keeper::of_kept_room()),
         Role::Host { .. } => (None, Keeper::of_new_room(&plan.home, reporter)),
@@ -145,6 +145,7 @@ pub(super) async fn start(plan: Plan, reporter: &mut dyn Reporter) -> Result<Eng
         },
         _ => None,
     };
+    let chosen = plan.home.mediator()?.filter(|_| !is_host || of_list.is_empty());
     let mediators = match (given, chosen, &invitation) {
         // The link leads there, whatever this home uses by now.
         _ if kept.is_some() => kept.iter().flat_map(|(kept, _)| kept.mediators.clone()).collect(),
@@ -177,7 +178,6 @@ pub(super) async fn start(plan: Plan, reporter: &mut dyn Reporter) -> Result<Eng
             (None, connection, of_did)
         }
     };
-    let spare = ours.into_iter().find(|mediator| *mediator != own_mediator);
     if let Some(at) = host_at.filter(|at| is_host && *at != connection.did) {
         let message = format!(
             "the list says that its first party, this home, is written to at another address: {}",
@@ -187,6 +187,7 @@ pub(super) async fn start(plan: Plan, reporter: &mut dyn Reporter) -> Result<Eng
             "didagent identity show --address    (prints what belongs into the file, or into the document of the did:web)",
         ));
     }
+    let spare = ours.into_iter().find(|mediator| *mediator != own_mediator);
     let (sender, shown) = watch::channel(Shown::default());
     let (to_desk, asks) = mpsc::channel(ASKS);
     let serving = local_api::serve(&plan.home, shown, to_desk)?;
@@ -228,7 +229,7 @@ pub(super) async fn start(plan: Plan, reporter: &mut dyn Reporter) -> Result<Eng
         Role::Guest { .. } | Role::Resume => String::new(),
     };
     // Whoever has nothing to answer types ahead for the program.
-    let listens = plan.asks && (plan.confirm.is_some() || matches!(role, Role::Host { .. }));
+    let listens = plan.asks && (plan.confirm.is_some() || matches!(role, Role::Host { .. } | Role::Resume));
     let mut engine = Engine {
         home: plan.home,
         identity,
@@ -246,6 +247,7 @@ pub(super) async fn start(plan: Plan, reporter: &mut dyn Reporter) -> Result<Eng
         room: None,
         room_link: None,
         keeper,
+        asking: Asking::of(plan.asks),
         seen: Seen::default(),
         entry: Some(Entry { member, role, invitation, kept, goal }),
         paths: Paths::default(),

@@ -191,7 +191,7 @@ impl HostLobby {
             Ok(_) => None,
         };
         if let Some((code, comment)) = refused {
-            outputs.push_back(refuse(sender, message, code, comment, rng));
+            outputs.push_back(refuse(&sender.did, message, code, comment, rng));
             return true;
         }
         // A host that has lost its memory goes on counting where the others are.

@@ -43,18 +43,18 @@ pub(in crate::core::room) fn refuse_late_join(
 ) -> bool {
     let is_join = Join::try_from(message).is_ok();
     if is_join && roster.party_of(&sender.did).is_none() {
-        outputs.push_back(refuse(sender, message, refusal::FULL, "the room is full", rng));
+        outputs.push_back(refuse(&sender.did, message, refusal::FULL, "the room is full", rng));
     }
     is_join
 }
 
 pub(super) fn refuse(
-    sender: &Authenticated,
+    to: &str,
     message: &Message,
     code: &str,
     comment: &str,
     rng: &mut impl CryptoRng,
 ) -> Output {
     let report = ProblemReport::new(code, comment).report(new_id(rng), message);
-    Output::Refuse { to: sender.did.clone(), message: Box::new(report) }
+    Output::Refuse { to: to.to_owned(), message: Box::new(report) }
 }

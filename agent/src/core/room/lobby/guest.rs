@@ -81,6 +81,10 @@ pub(in crate::core::room) struct GuestLobby {
     is_missed: bool,
     /// What the host said last.
     told: Option<Box<Told>>,
+    /// The host's person decides whether we get a seat.
+    is_pending: bool,
+    /// The parties are known beforehand.
+    is_listed: bool,
     /// Our seat is shown again although nothing has changed: after an outage people want to know.
     shows_again: bool,
     roster: Option<Roster>,
@@ -102,6 +106,8 @@ impl GuestLobby {
             asked: None,
             is_missed: false,
             told: None,
+            is_pending: false,
+            is_listed: member.list.is_some(),
             shows_again: false,
             roster: None,
         };
@@ -123,7 +129,7 @@ impl GuestLobby {
         let pause = if self.answer_by.is_some() { ASK_SOON } else { pause(member) };
         self.ask_at = Some(now.instant + pause);
         self.unanswered += 1;
-        if self.told.is_some() {
+        if self.is_awaited() {
             self.asked.get_or_insert(now.instant);
         }
         let join = Join {
@@ -154,7 +160,7 @@ impl GuestLobby {
         let by = *self.away_by.get_or_insert(now + HOST_AWAY);
         self.answer_by = None;
         if by <= now {
-            if self.told.is_some() {
+            if self.is_awaited() {
                 // Its process has ended, and may be started again. It writes to us then; so we ask each minute (RM-103).
                 return Ok(());
             }
@@ -177,6 +183,12 @@ impl GuestLobby {
     /// Says whether the host's mediator did not know the host when we last wrote, and it may be on its way.
     pub(in crate::core::room) fn host_is_away(&self, now: Instant) -> bool {
         self.away_by.is_some_and(|by| now < by)
+    }
+
+    /// Says whether the host has answered: we have a seat, or wait for one. Such a guest has patience (RM-103).
+    fn is_awaited(&self) -> bool {
+        // One of known parties looks for its host instead.
+        !self.is_listed && (self.told.is_some() || self.is_pending)
     }
 
     /// Notes that the host was heard.
@@ -212,6 +224,14 @@ impl GuestLobby {
         self.heard(outputs);
         if let Ok(seats) = Seats::try_from(message) {
             self.answered(member, now.instant);
+            if seats.pending {
+                self.told = None;
+                if !std::mem::replace(&mut self.is_pending, true) || std::mem::take(&mut self.shows_again) {
+                    outputs.push_back(Output::Event(Event::Pending));
+                }
+                return Ok(Guest::Taken);
+            }
+            self.is_pending = false;
             if seats.again {
                 self.ask_at = Some(now.instant);
             }
@@ -338,16 +358,21 @@ impl GuestLobby {
     /// Does what is due, and says why the guest gives up, if it does.
     pub(in crate::core::room) fn late(
         &mut self,
+        invitation: &Invitation,
         now: Now,
         outputs: &mut VecDeque<Output>,
     ) -> Option<Failure> {
-        if self.told.is_some() {
+        if self.is_pending && invitation.is_expired(now.unix) {
+            let message = "the invitation expired before the host decided who gets a seat";
+            return Some(Failure::new(Kind::LinkExpired, message).hint("ask the host for a new invitation"));
+        }
+        if self.is_awaited() {
             if !self.is_missed && self.asked.is_some_and(|asked| asked + ASK_SOON <= now.instant) {
                 self.is_missed = true;
                 outputs.push_back(Output::Event(Event::HostAway { patience: MAX_UNANSWERED * ASK_EVERY }));
             }
             if self.answer_by.take_if(|by| *by <= now.instant).is_some() {
-                // Whoever has a seat waits for minutes, and they are counted from here (RM-103).
+                // Whoever has an answer waits for minutes, and they are counted from here (RM-103).
                 self.unanswered = 0;
             }
         }

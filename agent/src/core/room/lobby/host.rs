@@ -15,6 +15,7 @@ use rand_core::CryptoRng;
 
 use super::asking::too_late;
 use super::closed::refuse;
+use super::door::Door;
 use super::occupant::Occupant;
 use super::seating::{Seated, shown_index};
 use crate::core::credential::{Evidence, Rule};
@@ -60,6 +61,8 @@ pub(in crate::core::room) struct HostLobby {
     told: Vec<Waiting>,
     /// What is kept of the room has changed.
     pub(super) has_changed: bool,
+    /// Who gets a seat only if our person says so.
+    pub(in crate::core::room) door: Door,
 }
 
 /// The host itself, the way to its room, and what is known of identities that are a did:web.
@@ -110,6 +113,7 @@ impl HostLobby {
             round: host.list.as_ref().map_or(0, |listing| listing.round),
             told: Vec::new(),
             has_changed: false,
+            door: Door::default(),
         }
     }
 
@@ -200,25 +204,31 @@ impl HostLobby {
             return;
         }
         if let Ok(join) = Join::try_from(message) {
-            match self.seat(context, sender, join, now) {
+            match self.seat(context, sender, (message, join), now) {
                 Ok(Seated::Again) => self.announce_to(vec![sender.did.clone()], false, context, rng, outputs),
                 Ok(Seated::Anew(events)) => {
                     outputs.extend(events.into_iter().map(Output::Event));
                     self.announce(context, rng, outputs);
                 }
+                Ok(Seated::Applies(applying)) => {
+                    outputs.push_back(Output::Event(Event::Asks(applying)));
+                    self.let_wait(&sender.did, true, context, rng, outputs);
+                }
+                Ok(Seated::Waits { is_kept }) => self.let_wait(&sender.did, is_kept, context, rng, outputs),
                 Err((code, comment)) => {
                     let event =
                         credentials::refusal_event(sender, message, (code, comment), &context.evidence);
                     let is_new =
                         self.refused.len() < MAX_MOVERS && self.refused.insert((sender.did.clone(), comment));
                     outputs.extend(event.filter(|_| is_new).map(Output::Event));
-                    outputs.push_back(refuse(sender, message, code, comment, rng));
+                    outputs.push_back(refuse(&sender.did, message, code, comment, rng));
                 }
             }
-        } else if Leave::try_from(message).is_ok()
-            && let Some(at) = self.position(&sender.did)
-        {
-            self.free(at, context, rng, outputs);
+        } else if Leave::try_from(message).is_ok() {
+            match self.position(&sender.did) {
+                Some(at) => self.free(at, context, rng, outputs),
+                None => outputs.extend(self.door.leaves(&sender.did).map(Event::Withdrew).map(Output::Event)),
+            }
         }
     }
 
@@ -265,7 +275,7 @@ impl HostLobby {
     }
 
     pub(in crate::core::room) fn deadline(&self) -> Option<Instant> {
-        self.away.values().copied().chain(self.settle).min()
+        self.away.values().copied().chain(self.settle).chain(self.door.deadline()).min()
     }
 
     /// Frees the seats of guests that did not come back.
@@ -277,6 +287,9 @@ impl HostLobby {
         outputs: &mut VecDeque<Output>,
     ) {
         self.settle.take_if(|until| *until <= now);
+        while let Some(applying) = self.door.forget_silent(now) {
+            outputs.push_back(Output::Event(Event::Withdrew(applying)));
+        }
         while let Some(did) = self.away.iter().find(|(_, until)| **until <= now).map(|(did, _)| did.clone()) {
             self.away.remove(&did);
             if let Some(at) = self.position(&did) {
@@ -312,6 +325,7 @@ impl HostLobby {
         let words = Leave { code: leave::KICKED.to_owned(), comment: None, exit_code: None };
         let message = words.message(new_id(rng)).pthid(context.invitation.room());
         outputs.push_back(Output::send(party.kid, message));
+        drop(self.door.turn_away(&party.identity));
         if self.unwanted.len() < MAX_MOVERS {
             self.unwanted.insert(party.identity);
         }
@@ -349,7 +363,12 @@ impl HostLobby {
         self.announce(context, rng, outputs);
     }
 
-    fn announce(&self, context: Context<'_>, rng: &mut impl CryptoRng, outputs: &mut VecDeque<Output>) {
+    pub(super) fn announce(
+        &self,
+        context: Context<'_>,
+        rng: &mut impl CryptoRng,
+        outputs: &mut VecDeque<Output>,
+    ) {
         let guests = self.guests().into_iter().filter(|did| !self.away.contains_key(did)).collect();
         self.announce_to(guests, false, context, rng, outputs);
     }
@@ -375,6 +394,7 @@ impl HostLobby {
             manifest: agreement::tell(member.manifest.as_ref()),
             differs: differs.collect(),
             again,
+            pending: false,
         };
         for did in guests {
             let key = self.all().find(|party| party.did == did).map(|party| party.kid.clone());

@@ -2,6 +2,8 @@
 
 mod asking;
 mod closed;
+mod deciding;
+mod door;
 mod guest;
 mod host;
 mod occupant;
@@ -10,6 +12,9 @@ mod seating;
 
 pub(super) use asking::Asking;
 pub(super) use closed::{refuse_late_join, send_roster};
+pub use door::Approval;
+#[cfg(test)]
+pub(super) use door::{MAX_APPLICANTS, SILENT};
 #[cfg(test)]
 pub(super) use guest::{ASK_EVERY, MAX_UNANSWERED};
 pub(super) use guest::{Guest, GuestLobby};

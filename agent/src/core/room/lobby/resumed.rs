@@ -10,6 +10,7 @@ use didagent_bridge::manifest::Comparison;
 use didagent_didcomm::protocols::Digest32;
 use rand_core::CryptoRng;
 
+use super::door::Door;
 use super::host::{Context, HostLobby};
 use super::occupant::Occupant;
 use crate::core::room::kept::{KeptGuest, KeptLobby};
@@ -34,6 +35,8 @@ impl HostLobby {
             guests: self.parties.iter().skip(1).map(guest).collect(),
             unwanted: self.unwanted.clone(),
             moves: self.moves.clone(),
+            approval: self.door.approval(),
+            admitted: self.door.admitted().clone(),
         }
     }
 
@@ -41,6 +44,7 @@ impl HostLobby {
     pub(in crate::core::room) fn restore(host: &Member, kept: KeptLobby, now: Instant) -> Self {
         let mut lobby = Self::new(host, kept.seats);
         (lobby.unwanted, lobby.moves) = (kept.unwanted, kept.moves);
+        lobby.door = Door::again(kept.approval, kept.admitted);
         for KeptGuest { party, key, manifest, credential, has_ended } in kept.guests {
             lobby.signers.insert(party.identity.clone(), key.0);
             lobby.away.insert(party.did.clone(), now + STILL_THERE);

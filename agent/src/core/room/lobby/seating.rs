@@ -5,15 +5,17 @@
 use didagent_bridge::manifest::{Comparison, Manifest};
 use didagent_didcomm::envelope::Authenticated;
 use didagent_didcomm::link::{self, LinkError};
+use didagent_didcomm::message::Message;
 use didagent_didcomm::protocols::Digest32;
 use didagent_didcomm::protocols::room::{Join, refusal};
 
+use super::door::Answer;
 use super::host::{Context, HostLobby, MAX_MOVERS};
 use super::occupant::Occupant;
 use crate::core::credential::{Rule, check_length};
 use crate::core::post;
 use crate::core::room::roster::{Party, is_showable};
-use crate::core::room::{Event, Listing, Now, agreement, credentials};
+use crate::core::room::{Applying, Event, Listing, Now, agreement, credentials};
 
 /// How often somebody may come back with another DID, which means another mediator: each time one more is dialled.
 const MAX_MOVES: u32 = 8;
@@ -24,18 +26,23 @@ pub(super) enum Seated {
     Again,
     /// Who sits where has changed.
     Anew(Vec<Event>),
+    /// The host's person decides, and is told of it for the first time.
+    Applies(Applying),
+    /// The host's person decides; whether it is among those who are shown.
+    Waits { is_kept: bool },
 }
 
 /// The code of a refusal (RM-13), and what it means.
 pub(in crate::core::room) type Refusal = (&'static str, &'static str);
 
 /// Somebody who asks, and whose request is in order.
-struct Applicant {
-    party: Party,
+#[derive(Debug)]
+pub(super) struct Applicant {
+    pub(super) party: Party,
     credential: Option<String>,
     manifest: Option<Manifest>,
     /// The key of its identity.
-    key: [u8; 32],
+    pub(super) key: [u8; 32],
 }
 
 impl Applicant {
@@ -95,7 +102,7 @@ impl HostLobby {
         &mut self,
         context: Context<'_>,
         sender: &Authenticated,
-        join: Join,
+        (message, join): (&Message, Join),
         now: Now,
     ) -> Result<Seated, Refusal> {
         let applicant = Applicant::read(context, sender, join, now)?;
@@ -125,7 +132,15 @@ impl HostLobby {
             Some(0) => Err((refusal::DUPLICATE, "this identity already has a seat")),
             Some(at) => self.seat_again(at, applicant, context),
             None if self.is_full() => Err((refusal::FULL, "the room is full")),
-            None => Ok(Seated::Anew(self.seat_anew(applicant, context))),
+            None => {
+                let applying = Applying { name: party.name.clone(), identity: party.identity.clone() };
+                Ok(match self.door.knock(applicant, message, now.instant) {
+                    Answer::Open(applicant) => Seated::Anew(self.seat_anew(*applicant, context)),
+                    Answer::Waits { is_news: true } => Seated::Applies(applying),
+                    Answer::Waits { is_news: false } => Seated::Waits { is_kept: true },
+                    Answer::Unseen => Seated::Waits { is_kept: false },
+                })
+            }
         }
     }
 
@@ -167,7 +182,7 @@ impl HostLobby {
         Ok(if is_there { Seated::Again } else { Seated::Anew(events) })
     }
 
-    fn seat_anew(
+    pub(super) fn seat_anew(
         &mut self,
         Applicant { party, credential, manifest, key }: Applicant,
         context: Context<'_>,
