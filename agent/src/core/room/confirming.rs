@@ -24,7 +24,7 @@ use rand_core::CryptoRng;
 
 use super::forming::{Forming, LAST_WORDS, ready_of};
 use super::roster::{Party, Roster};
-use super::{Assent, Event, Member, Output, describe, keys_of_others, leave};
+use super::{Assent, Event, Member, Output, Phase, Room, describe, keys_of_others, leave};
 use crate::core::invite::new_id;
 use crate::failure::{Failure, Kind};
 
@@ -204,6 +204,18 @@ impl Confirming {
             }
         }
         Ok(())
+    }
+}
+
+impl Room {
+    /// Our person has compared the words.
+    pub(super) fn compared(&mut self, same: bool, rng: &mut impl CryptoRng) {
+        if let Phase::Confirming(confirming) = &mut self.phase {
+            let context = (&self.member, self.invitation.room());
+            if let Err(failure) = confirming.answer(same, context, rng, &mut self.outputs) {
+                self.fail(failure);
+            }
+        }
     }
 }
 

@@ -1,8 +1,12 @@
 //! Leaving: the codes of `leave` (`spec/room.md`, section 6), and the sentence that others read.
 
+use didagent_didcomm::protocols::Body as _;
 use didagent_didcomm::protocols::room::Leave;
+use rand_core::CryptoRng;
 
+use super::{Output, Phase, Room, keys_of_others};
 use crate::core::connect::showable;
+use crate::core::invite::new_id;
 use crate::failure::{Failure, Kind};
 
 /// The program ended well.
@@ -55,5 +59,23 @@ pub fn describe_leave(who: &str, body: &Leave) -> String {
         (PEER_LOST, None) => format!("{who} stopped because it lost another party"),
         (_, Some(comment)) => format!("{who} stopped: {comment}"),
         (_, None) => format!("{who} stopped because something failed there"),
+    }
+}
+
+impl Room {
+    /// We leave, and tell the others.
+    pub(super) fn leave(&mut self, body: &Leave, rng: &mut impl CryptoRng) {
+        let to_all = match &self.phase {
+            Phase::Forming(forming) => keys_of_others(forming.roster(), &self.member.connection.did),
+            Phase::Confirming(confirming) => keys_of_others(confirming.roster(), &self.member.connection.did),
+            Phase::Running(roster) => keys_of_others(roster, &self.member.connection.did),
+            Phase::Host(lobby) => [lobby.guests(), lobby.outside()].concat(),
+            _ => self.dids(),
+        };
+        for to in to_all {
+            let message = body.message(new_id(rng)).pthid(self.invitation.room());
+            self.outputs.push_back(Output::send(to, message));
+        }
+        self.phase = Phase::Over;
     }
 }

@@ -23,6 +23,7 @@
 mod agreement;
 mod confirming;
 pub(crate) mod credentials;
+mod deadlines;
 mod forming;
 mod hosting;
 pub mod kept;
@@ -40,16 +41,15 @@ pub(crate) mod words;
 mod tests;
 
 use std::collections::VecDeque;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use didagent_didcomm::envelope::Authenticated;
 use didagent_didcomm::message::Message;
-use didagent_didcomm::protocols::Body as _;
 use didagent_didcomm::protocols::room::{Ask, Leave};
 use didagent_didcomm::protocols::session::Propose;
 use rand_core::CryptoRng;
 
-use crate::core::invite::{Invitation, new_id};
+use crate::core::invite::Invitation;
 use crate::failure::{Failure, Kind};
 pub use agreement::sentence;
 use confirming::Confirming;
@@ -423,93 +423,6 @@ impl Room {
             }
             _ => {}
         }
-    }
-
-    fn check_deadlines(&mut self, now: Now, rng: &mut impl CryptoRng) {
-        if let Phase::Host(lobby) = &mut self.phase {
-            let context = lobby::Context::of(&self.member, &self.invitation, &self.lookup);
-            lobby.check_deadlines(context, now.instant, rng, &mut self.outputs);
-        }
-        if let Phase::Forming(forming) = &mut self.phase
-            && forming.is_slow(now.instant)
-        {
-            self.outputs.push_back(Output::Event(Event::Waiting(forming.waiting())));
-        }
-        let failure = match &mut self.phase {
-            Phase::Confirming(confirming) => {
-                confirming.due(self.invitation.room(), now.instant, rng, &mut self.outputs).err()
-            }
-            Phase::Host(lobby) if self.invitation.is_expired(now.unix) => Some(lobby.expired(&self.member)),
-            Phase::Guest(lobby) => {
-                let too_late = lobby.too_late(&self.member, now.instant);
-                too_late.or_else(|| lobby.late(&self.invitation, now, &mut self.outputs))
-            }
-            Phase::Asking(asking) => asking.late(&self.member, now.instant),
-            Phase::Forming(forming) if forming.is_late(now.instant) => Some(forming.late()),
-            _ => None,
-        };
-        if let Some(failure) = failure {
-            if !self.looks_again((failure.kind, &failure.message), now, rng) {
-                self.fail(failure);
-            }
-            return;
-        }
-        if let Phase::Asking(asking) = &mut self.phase {
-            asking.ask(&self.member, now, rng, &mut self.outputs);
-        }
-        if let Phase::Guest(lobby) = &mut self.phase
-            && lobby.asks_again(now.instant)
-        {
-            if lobby.misses_host(&self.member)
-                && self.looks_again((Kind::HostSilent, "nothing is heard of it"), now, rng)
-            {
-                return;
-            }
-            let Phase::Guest(lobby) = &mut self.phase else { return };
-            if lobby.host_is_away(now.instant) {
-                lobby.expect_answer(now.instant);
-            }
-            self.ask_host(now, rng);
-        }
-    }
-
-    fn deadline(&self) -> Option<Instant> {
-        match &self.phase {
-            Phase::Host(lobby) => lobby.deadline(),
-            Phase::Guest(lobby) => {
-                let until = self.member.list.as_ref().map(|listing| listing.until);
-                lobby.deadline().into_iter().chain(until).min()
-            }
-            Phase::Asking(asking) => asking.deadline(&self.member),
-            Phase::Forming(forming) => Some(forming.deadline()),
-            Phase::Confirming(confirming) => Some(confirming.deadline()),
-            _ => None,
-        }
-    }
-
-    /// Our person has compared the words.
-    fn compared(&mut self, same: bool, rng: &mut impl CryptoRng) {
-        if let Phase::Confirming(confirming) = &mut self.phase {
-            let context = (&self.member, self.invitation.room());
-            if let Err(failure) = confirming.answer(same, context, rng, &mut self.outputs) {
-                self.fail(failure);
-            }
-        }
-    }
-
-    fn leave(&mut self, body: &Leave, rng: &mut impl CryptoRng) {
-        let to_all = match &self.phase {
-            Phase::Forming(forming) => keys_of_others(forming.roster(), &self.member.connection.did),
-            Phase::Confirming(confirming) => keys_of_others(confirming.roster(), &self.member.connection.did),
-            Phase::Running(roster) => keys_of_others(roster, &self.member.connection.did),
-            Phase::Host(lobby) => [lobby.guests(), lobby.outside()].concat(),
-            _ => self.dids(),
-        };
-        for to in to_all {
-            let message = body.message(new_id(rng)).pthid(self.invitation.room());
-            self.outputs.push_back(Output::send(to, message));
-        }
-        self.phase = Phase::Over;
     }
 
     fn fail(&mut self, failure: Failure) {

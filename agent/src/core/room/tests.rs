@@ -14,17 +14,19 @@ mod web;
 mod words;
 
 use std::collections::{BTreeSet, VecDeque};
+use std::time::Instant;
 
 use didagent_didcomm::did::{self, OfflineResolver};
 use didagent_didcomm::envelope;
 use didagent_didcomm::protocols::room::{Confirmed, Join, Ready, Roster as RosterMessage};
-use didagent_didcomm::protocols::{Digest32, types};
+use didagent_didcomm::protocols::{Body as _, Digest32, types};
 
 use std::sync::Arc;
 
 use super::*;
 use crate::core::identity::ConnectionSecrets;
 use crate::core::identity::Identity;
+use crate::core::invite::new_id;
 use crate::core::pairing::{Capabilities, Policy};
 use crate::core::post::Post;
 use crate::core::test_rng;
