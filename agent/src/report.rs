@@ -41,6 +41,15 @@ pub enum Report {
         /// What people should know of the room.
         room: RoomFacts,
     },
+    /// This party takes part under DIDs that were made for this room.
+    OneUse {
+        /// The name that others see.
+        name: String,
+        /// The identity that others see.
+        identity: String,
+        /// It was made before, by a command that was ended while it waited.
+        again: bool,
+    },
     /// The request to join is on its way.
     Joining {
         /// What people should know of the room.

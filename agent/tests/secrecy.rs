@@ -14,6 +14,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 use support::proxy::Captured;
 use support::stage::{Stage, finish};
+use support::traces::encodings;
 use support::{didagent, null_cipher_didagent, program, python_command};
 
 /// Length of the pieces that are searched for, in bytes.
@@ -192,15 +193,4 @@ fn the_search_finds_pieces_in_base64_wherever_an_encoder_began() {
         let recording = Recording { streams: BTreeMap::from([("x".to_owned(), secret.clone())]), captured };
         assert!(!recording.captured_of(&recording.windows()).is_empty(), "{before} bytes before");
     }
-}
-
-/// A text as it is, and the part of its base64 that does not depend on its neighbours, for each place in an encoder's groups
-/// of three bytes.
-fn encodings(text: &str) -> Vec<String> {
-    let encoded = (0..3).map(|before| {
-        let padded = [&vec![0; before], text.as_bytes()].concat();
-        let encoded = URL_SAFE_NO_PAD.encode(&padded);
-        encoded[(before * 4).div_ceil(3)..padded.len() * 4 / 3].to_owned()
-    });
-    encoded.chain([text.to_owned()]).collect()
 }

@@ -7,6 +7,7 @@ mod demo;
 mod dids;
 mod identity;
 mod known;
+mod lobby;
 mod rooms;
 mod taking_part;
 #[cfg(test)]
@@ -29,6 +30,7 @@ pub(super) use dids::{DidCommand, ResolveArgs, WebArgs};
 pub(super) use identity::{IdentityCommand, Method, SiteArgs};
 use known::PrivacyArgs;
 pub(super) use known::{AgainArgs, RunArgs};
+pub(super) use lobby::NewDidArgs;
 pub(super) use rooms::{ApproveArgs, ResumeArgs, RoomCommand, WaitArgs};
 use taking_part::PatienceArgs;
 pub(super) use taking_part::{LinkArgs, RoomArgs};

@@ -47,6 +47,13 @@ fn event(report: &Report) -> Value {
             "parties": parties,
             "expires_in_seconds": expires_in,
         }),
+        Report::OneUse { name, identity, again } => json!({
+            "v": 1,
+            "type": "identity.one-use",
+            "name": name,
+            "identity": identity,
+            "again": again,
+        }),
         Report::Listed { list, ours, wait, room } => listed(list, *ours, *wait, room),
         Report::Joining { room } => json!({"v": 1, "type": "room.joining", "room_name": room.name}),
         Report::Joined { index, name, identity, acquaintance, missing } => json!({

@@ -175,13 +175,9 @@ async fn go_on(home: &Home, mut room: RoomArgs, no_privacy: bool) -> Result<Room
 }
 
 async fn take_part(home: Home, role: Role, room: RoomArgs, qr: bool) -> u8 {
-    let name = match room.name {
-        Some(name) => name,
-        None => io::user_name(),
-    };
     let plan = Plan {
         home,
-        name,
+        name: room.name,
         role,
         mediators: room.mediator,
         patience: room.patience.duration(),
@@ -192,10 +188,13 @@ async fn take_part(home: Home, role: Role, room: RoomArgs, qr: bool) -> u8 {
         capture: room.json,
         asks: !room.json && io::can_ask(),
         web: room.web.into_web(),
+        strangers: room.new_did.into(),
     };
     let mut reporter: Box<dyn Reporter> = match room.json {
         true => Box::new(json::JsonLines::new()),
-        false => Box::new(screen::Screen::new(plan.name.clone(), qr, plan.asks)),
+        false => {
+            Box::new(screen::Screen::new(plan.name.clone().unwrap_or_else(io::user_name), qr, plan.asks))
+        }
     };
     engine::run(plan, reporter.as_mut()).await
 }

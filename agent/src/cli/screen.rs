@@ -125,6 +125,11 @@ impl Reporter for Screen {
                 self.seats = (*ours == 0).then_some(list.parties().len());
                 listed(list, *ours, *wait, room).iter().for_each(|line| eprintln!("{line}"));
             }
+            Report::OneUse { name, identity, again } => {
+                self.name.clone_from(name);
+                let which = if *again { "the DID of before" } else { "a DID that is made for it" };
+                eprintln!("  this room sees you as {name}, under {which}: {}", short(identity));
+            }
             Report::Joined { index, name, identity, acquaintance, missing } => {
                 let rest = match missing {
                     0 => "every seat is taken".to_owned(),

@@ -20,6 +20,7 @@ pub mod did_document;
 pub mod features;
 pub mod identity;
 pub mod invite;
+pub mod one_use;
 pub mod pairing;
 pub mod party_list;
 pub mod pasted;

@@ -5,6 +5,7 @@
 //! HOME/contacts.json   0600  who was met
 //! HOME/nonce.json      0600  of the room that is waited in (`nonce`)
 //! HOME/room.json       0600  of the room that is hosted, while seats are free (`engine::keeper`)
+//! HOME/one-use.json    0600  keys that were made for that room alone (`one_use`)
 //! HOME/mediator.json   0600  the mediator in use
 //! HOME/dids.json       0600  documents of DIDs that were fetched, for as long as they count
 //! HOME/lists.json      0600  status lists of issuers that were fetched, the same
@@ -115,7 +116,19 @@ impl Home {
     /// [`Kind::IdentityBroken`] when the file is not an identity or others may read it, [`Kind::HomeUnusable`] when it
     /// cannot be read.
     pub fn identity(&self) -> Result<Option<Identity>, Failure> {
-        let path = self.path.join("identity.json");
+        let Some(bytes) = self.read_secret("identity.json")? else { return Ok(None) };
+        Identity::from_file(&bytes).map(Some).map_err(|error| {
+            let path = self.path.join("identity.json");
+            Failure::new(Kind::IdentityBroken, format!("{} is not an identity file: {error}", path.display()))
+        })
+    }
+
+    /// Reads a file with keys, unless others may read it too.
+    ///
+    /// # Errors
+    /// [`Kind::IdentityBroken`] when others may, [`Kind::HomeUnusable`] when it cannot be read.
+    pub(crate) fn read_secret(&self, name: &str) -> Result<Option<Zeroizing<Vec<u8>>>, Failure> {
+        let path = self.path.join(name);
         let Some(bytes) = read_file(&path)? else { return Ok(None) };
         if os::others_may_read(&path).map_err(|error| unusable("read", &path, &error))? {
             let shown = path.display();
@@ -125,9 +138,15 @@ impl Home {
             )
             .hint(format!("chmod 600 '{shown}'")));
         }
-        Identity::from_file(&bytes).map(Some).map_err(|error| {
-            Failure::new(Kind::IdentityBroken, format!("{} is not an identity file: {error}", path.display()))
-        })
+        Ok(Some(bytes))
+    }
+
+    /// Writes a file with keys.
+    ///
+    /// # Errors
+    /// [`Kind::HomeUnusable`] when it cannot be written.
+    pub(crate) fn write_secret(&self, name: &str, bytes: &[u8]) -> Result<(), Failure> {
+        self.write(name, bytes, Existing::Replace)
     }
 
     /// Reads the identity, or makes one.

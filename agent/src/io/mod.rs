@@ -20,6 +20,7 @@ mod mediator_time;
 pub(crate) mod message;
 mod metered;
 mod nonce;
+mod one_use;
 pub(crate) mod os;
 pub(crate) mod party_lists;
 mod peer;

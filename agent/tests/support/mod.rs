@@ -6,6 +6,7 @@
 //! * [`clock`]: processes whose clock is wrong.
 //! * [`golden`]: what screens must show, word for word; [`terminal`]: a person at one.
 //! * [`lasting`]: a mediator that is restarted.
+//! * [`traces`]: what of a home is found in bytes that others got.
 //! * [`hostile`]: something else at the address of a mediator; [`fake_mediator`]: one that speaks DIDComm.
 //! * [`party`]: `didagent invite` and `didagent join`, their events and how they ended.
 //! * [`stage`]: a folder, a mediator and the parties of one test.
@@ -43,6 +44,7 @@ pub mod stage;
 pub mod system;
 pub mod terminal;
 pub mod town;
+pub mod traces;
 pub mod wires;
 
 use std::ffi::OsString;

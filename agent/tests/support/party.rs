@@ -23,6 +23,7 @@ pub struct Agent {
     words: Vec<OsString>,
     command: Vec<OsString>,
     json: bool,
+    named: bool,
     own_group: bool,
     environment: Vec<(OsString, OsString)>,
     /// A shell line around the command, with `"$@"` for it.
@@ -51,6 +52,7 @@ impl Agent {
             words,
             command,
             json: true,
+            named: true,
             own_group: false,
             environment: Vec::new(),
             shell: None,
@@ -68,6 +70,12 @@ impl Agent {
     /// Gives the program to run.
     pub fn program(mut self, command: Vec<OsString>) -> Self {
         self.command = command;
+        self
+    }
+
+    /// Gives no name.
+    pub fn unnamed(mut self) -> Self {
+        self.named = false;
         self
     }
 
@@ -145,7 +153,10 @@ impl Agent {
                 command
             }
         };
-        command.arg("--home").arg(&self.home).args(&self.words).args(["--name", &self.name]);
+        command.arg("--home").arg(&self.home).args(&self.words);
+        if self.named {
+            command.args(["--name", &self.name]);
+        }
         if self.json {
             command.arg("--json");
         }
@@ -181,6 +192,7 @@ pub fn bare(binary: &std::path::Path) -> Command {
         "DIDAGENT_LINK",
         "DIDAGENT_LOG",
         "DIDAGENT_MEDIATOR",
+        "DIDAGENT_NEW_DID",
         "DIDAGENT_NO_TRANSCRIPT",
         "DIDAGENT_PATIENCE",
         "DIDAGENT_PYTHON",

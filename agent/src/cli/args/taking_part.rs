@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Args;
 
 use super::times::Answer;
-use super::{TranscriptArgs, WebArgs};
+use super::{NewDidArgs, TranscriptArgs, WebArgs};
 use crate::core::share::LinkForm;
 use crate::io::engine::Comparing;
 
@@ -41,7 +41,7 @@ impl LinkArgs {
 /// What host and guests have in common.
 #[derive(Debug, Args)]
 pub(in crate::cli) struct RoomArgs {
-    /// Name that the others see; the user's name if not given
+    /// Name that the others see; the user's name if not given, or a made-up one with --new-did
     #[arg(long)]
     pub(in crate::cli) name: Option<String>,
     /// Link of the mediator to use from now on; given more than once, two that answer share the work
@@ -49,6 +49,8 @@ pub(in crate::cli) struct RoomArgs {
     pub(in crate::cli) mediator: Vec<String>,
     #[command(flatten)]
     pub(in crate::cli) web: WebArgs,
+    #[command(flatten)]
+    pub(in crate::cli) new_did: NewDidArgs,
     #[command(flatten)]
     pub(in crate::cli) patience: PatienceArgs,
     #[command(flatten)]

@@ -17,7 +17,7 @@ use didagent_didcomm::protocols::Body as _;
 use didagent_didcomm::protocols::trust_ping::{Ping, PingResponse};
 use tokio::sync::{mpsc, oneshot};
 
-use super::{End, Engine, now};
+use super::{End, Engine, now, strangers};
 use crate::core::connect::showable;
 use crate::core::courtesy::{Courtesy, Reaction, Standing};
 use crate::core::invite::new_id;
@@ -314,6 +314,9 @@ impl Engine {
         let refuse = |answer: oneshot::Sender<_>, why: String| {
             let _ = answer.send(Err(Failure::new(Kind::NoAnswer, why)));
         };
+        if self.keeps_apart_from(&did) {
+            return refuse(answer, strangers::APART.to_owned());
+        }
         if self.desk.pings.len() >= MAX_PINGS {
             return refuse(answer, "too many pings are on their way".to_owned());
         }
@@ -399,7 +402,9 @@ impl Engine {
         if let Some(seat) = seats.into_iter().find(|seat| seat.did.as_deref() == Some(did)) {
             return Some(format!("party {} ({})", seat.index, seat.name));
         }
-        self.contacts.met_as(did).map(|contact| contact.shown().to_owned())
+        // Who is answered tells whom we have met.
+        let contacts = (!self.strangers.new_did).then_some(&self.contacts);
+        contacts?.met_as(did).map(|contact| contact.shown().to_owned())
     }
 }
 

@@ -56,6 +56,7 @@ impl Engine {
     pub(super) async fn finish(mut self, end: End, reporter: &mut dyn Reporter) -> u8 {
         self.desk.ending = true;
         self.publish();
+        self.forget_one_use(&end);
         let mut words = Words::default();
         let (goodbye, code) = match self.run.take() {
             Some(run) => {

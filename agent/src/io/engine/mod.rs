@@ -30,6 +30,7 @@ mod run;
 mod share;
 mod spare;
 mod start;
+mod strangers;
 mod transcript;
 mod vain;
 
@@ -76,6 +77,7 @@ use paths::Paths;
 pub use plan::{Plan, Role};
 use run::{Happened, Run};
 use spare::Spare;
+pub use strangers::Strangers;
 
 /// How long a mediator may take to set up the mailbox.
 const MAILBOX: Duration = Duration::from_secs(15);
@@ -181,6 +183,7 @@ struct Engine {
     desk: Desk,
     /// What our person types, until the program starts.
     typed: Typed,
+    strangers: Strangers,
     /// For dialling mediators that others chose.
     dials: Allowance,
     /// Mediators that could not be reached a moment ago.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Comparing, Keeping, Web};
+use super::{Comparing, Keeping, Strangers, Web};
 use crate::core::party_list::PartyList;
 use crate::core::room::Approval;
 use crate::core::share::LinkForm;
@@ -13,8 +13,8 @@ use crate::io::home::Home;
 pub struct Plan {
     /// The home.
     pub home: Home,
-    /// The name that others see.
-    pub name: String,
+    /// The name that others see; if not given the user's, or one that is made up for a DID of this room alone.
+    pub name: Option<String>,
     /// As what it takes part.
     pub role: Role,
     /// The mediators to use from now on, as links, the preferred one first; otherwise the home's, or as a guest the room's.
@@ -35,6 +35,8 @@ pub struct Plan {
     pub asks: bool,
     /// As whom, and whom the others' documents may be asked of.
     pub web: Web,
+    /// How strangers are met.
+    pub strangers: Strangers,
 }
 
 /// As what the party takes part.

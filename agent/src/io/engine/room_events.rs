@@ -95,8 +95,12 @@ impl Engine {
     }
 
     /// Writes the parties of a roster into the contacts. Only after everybody signed it, and after the words were confirmed if
-    /// somebody wanted that: until then the names in it are only what the host says.
+    /// somebody wanted that: until then the names in it are only what the host says. Under a DID of this room alone nobody is
+    /// written down: whoever was met so has not met the home (CN-81).
     pub(super) fn remember(&mut self, roster: &Roster) -> Result<(), Failure> {
+        if self.strangers.new_did {
+            return Ok(());
+        }
         let mut contacts = self.contacts.clone();
         for party in &roster.body().parties {
             let is_other = party.identity != self.identity.did();

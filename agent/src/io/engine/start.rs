@@ -35,7 +35,7 @@ use crate::io::mediator_time::{mediator_time, those_that_answer};
 use crate::io::program::Program;
 use crate::io::standstill::Standstill;
 use crate::io::typed::Typed;
-use crate::io::{has_aes_instructions, nonce, party_lists, system_rng, unix_now, websocket};
+use crate::io::{has_aes_instructions, nonce, one_use, party_lists, system_rng, unix_now, websocket};
 use crate::report::{Report, Reporter};
 
 /// Messages of mediators that wait for the engine.
@@ -49,7 +49,8 @@ const GRACE: Duration = Duration::from_secs(3);
 
 pub(super) async fn start(plan: Plan, reporter: &mut dyn Reporter) -> Result<Engine, Failure> {
     let mut rng = system_rng()?;
-    check_name(&plan.name)?;
+    plan.name.as_deref().map_or(Ok(()), check_name)?;
+    plan.strangers.check_role(&plan.role)?;
     let keeping = plan.keeping.check()?;
     // What a person typed wrong is said before anything is asked of the network.
     let invitation = match &plan.role {
@@ -112,7 +113,12 @@ pub(super) async fn start(plan: Plan, reporter: &mut dyn Reporter) -> Result<Eng
         Role::Guest { .. } => "join",
         Role::Listed { .. } => "run",
     })?;
-    let (identity, mut web, mut role) = (plan.home.identity_or_new()?, plan.web, plan.role);
+    let (identity, again) = match plan.strangers.new_did {
+        true => one_use::identity_for(&plan.home, invitation.as_ref(), unix_now(), &mut rng)?,
+        false => (plan.home.identity_or_new()?, false),
+    };
+    one_use::forget_old(&plan.home, unix_now())?;
+    let (mut web, mut role) = (plan.web, plan.role);
     let listing = begin_list(&plan.home, &identity, &mut role, &mut web).await?;
     let is_host = match &role {
         Role::Host { .. } | Role::Resume => true,
@@ -120,12 +126,15 @@ pub(super) async fn start(plan: Plan, reporter: &mut dyn Reporter) -> Result<Eng
         Role::Listed { .. } => listing.as_ref().is_some_and(|(_, ours)| *ours == 0),
     };
     let (mut lookups, identity) = Lookups::begin(&plan.home, identity, &web).await?;
+    let name = plan.strangers.name(plan.name, identity.did(), again, reporter);
     let contacts = plan.home.contacts()?;
     let host_at = listing.as_ref().and_then(|(listing, _)| listing.list.host_at());
     // Guests look for a host where the list says.
     let of_list = host_at.and_then(|at| mediators_of(at).ok()).unwrap_or_default();
     let (kept, keeper) = match role {
         Role::Resume => (Some(keeper::kept_room_of(&plan.home, &identity)?), Keeper::of_kept_room()),
+        // What is kept of a room names who hosts it, and such a host is gone with its process (CN-82).
+        Role::Host { .. } if plan.strangers.new_did => (None, Keeper::default()),
         Role::Host { .. } => (None, Keeper::of_new_room(&plan.home, reporter)),
         Role::Guest { .. } | Role::Listed { .. } => (None, Keeper::default()),
     };
@@ -202,16 +211,18 @@ pub(super) async fn start(plan: Plan, reporter: &mut dyn Reporter) -> Result<Eng
         None => Mailbox::open(connection.clone(), Instant::now(), &mut rng),
     };
     let identity = Arc::new(identity);
-    let desk = Desk::new(asks, is_host, plan.name.clone(), shown_command);
+    let desk = Desk::new(asks, is_host, name.clone(), shown_command);
     let member = Member {
         identity: Arc::clone(&identity),
         connection: connection.clone(),
-        name: plan.name,
+        name,
         threshold: threshold_of(program.as_ref(), listing.as_ref().map(|(listing, _)| listing))?,
         nonce: match (&invitation, &listing, &kept) {
-            (Some(invitation), ..) => nonce::nonce_for(&plan.home, invitation.hash(), &mut rng)?,
+            (Some(invitation), ..) => {
+                nonce::nonce_for(&plan.home, invitation.hash(), identity.did(), &mut rng)?
+            }
             (None, Some((listing, _)), _) if !is_host => {
-                nonce::nonce_for(&plan.home, &listing.list.hash(), &mut rng)?
+                nonce::nonce_for(&plan.home, &listing.list.hash(), identity.did(), &mut rng)?
             }
             (None, _, Some(kept)) => kept.nonce.clone(),
             (None, _, None) => Nonce::random(&mut rng),
@@ -220,7 +231,7 @@ pub(super) async fn start(plan: Plan, reporter: &mut dyn Reporter) -> Result<Eng
         manifest: program.as_ref().map(|program| program.manifest().clone()),
         credential,
         suites: Policy::of_machine(has_aes_instructions()),
-        capabilities: contacts.capabilities(),
+        capabilities: plan.strangers.capabilities(&contacts),
         list: listing.map(|(listing, _)| listing),
     };
     let goal = match &role {
@@ -276,6 +287,7 @@ pub(super) async fn start(plan: Plan, reporter: &mut dyn Reporter) -> Result<Eng
         notices: Vec::new(),
         desk,
         typed: if listens { Typed::listen() } else { Typed::default() },
+        strangers: plan.strangers,
         dials: Allowance::full(DIALS, Instant::now()),
         failed: HashMap::new(),
         reports_shown: 0,
