@@ -21,6 +21,7 @@ use didagent_didcomm::message::Message;
 use didagent_didcomm::protocols::coordinate_mediation::{
     Action, RecipientUpdate, RecipientUpdateResponse, Update,
 };
+use didagent_didcomm::protocols::lobby::{List, Post, Posted, Posts};
 use didagent_didcomm::protocols::relay::{Frame, Join, MAX_WINDOW, Open, Opened, Refused, Token};
 use didagent_didcomm::protocols::report_problem::ProblemReport;
 use didagent_didcomm::protocols::routing::{Forward, PayloadForm};
@@ -36,7 +37,7 @@ const MARK: &str = "purple-elephant";
 async fn trace_log_holds_no_bodies_tokens_records_or_links() {
     let log = tempfile::NamedTempFile::new().unwrap();
     let mut child = Command::new(env!("CARGO_BIN_EXE_didagent-mediator"))
-        .args(["serve", "--listen", "127.0.0.1:0"])
+        .args(["serve", "--listen", "127.0.0.1:0", "--lobby"])
         .env("DIDAGENT_LOG", "trace")
         .stdout(Stdio::piped())
         .stderr(log.reopen().unwrap())
@@ -75,6 +76,11 @@ async fn trace_log_holds_no_bodies_tokens_records_or_links() {
     let kid = bob.me.kid.clone();
     let to = bob.me.did.clone();
     alice.forward(&to, &kid, Message::new(MARK, MARK, serde_json::json!({})), PayloadForm::Json).await;
+    let posted: Posted = alice.ask(&support::post(&link, MARK)).await;
+    let list: Posts = bob.ask(&List { id: Some(posted.id) }).await;
+    assert_eq!(list.posts[0].title.as_str(), MARK);
+    alice.send(Message::new(new_id(), Post::TYPE, serde_json::json!({ "title": MARK }))).await;
+    alice.next_message().await;
     // The answer comes after everything before it was logged.
     let _: PingResponse = bob.ask(&Ping { response_requested: true }).await;
     alice.close().await;
@@ -83,7 +89,9 @@ async fn trace_log_holds_no_bodies_tokens_records_or_links() {
     child.wait().unwrap();
 
     let log = std::fs::read_to_string(log.path()).unwrap();
-    for event in ["problem", "circuit refused", "a message does not open", "problem reported"] {
+    for event in
+        ["problem", "circuit refused", "a message does not open", "problem reported", "a room was posted"]
+    {
         assert!(log.contains(event), "{event} is not in the log:\n{log}");
     }
     let oob = link.split_once("_oob=").unwrap().1;

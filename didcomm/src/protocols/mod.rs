@@ -12,6 +12,7 @@
 //! routing               forward ....................... sender -> mediator
 //! relay                 open, join -> opened .......... agent <-> mediator, then binary frames
 //! short_link            deposit -> deposited .......... agent <-> mediator; shorten_url: a standard one
+//! lobby                 post -> posted, list -> posts . agent <-> mediator
 //! discover_features     queries -> disclose ........... anybody <-> anybody
 //! room, session         join, roster / propose ........ agent <-> agent
 //! ```
@@ -23,6 +24,7 @@ pub mod basic_message;
 pub mod coordinate_mediation;
 pub mod coordinate_mediation_2;
 pub mod discover_features;
+pub mod lobby;
 pub mod out_of_band;
 pub mod pickup;
 pub mod pickup_4;

@@ -3,6 +3,7 @@
 mod frames;
 mod invitations;
 mod links;
+mod lobby;
 mod versions;
 
 use std::collections::BTreeMap;

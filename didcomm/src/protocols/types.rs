@@ -129,6 +129,21 @@ pub const LINK_DEPOSIT: &str = "https://w3id.org/didagent/short-link/1.0/deposit
 /// Short Link 1.0: it is kept.
 pub const LINK_DEPOSITED: &str = "https://w3id.org/didagent/short-link/1.0/deposited";
 
+/// Lobby 1.0: asks the mediator to show a room on its board.
+pub const LOBBY_POST: &str = "https://w3id.org/didagent/lobby/1.0/post";
+/// Lobby 1.0: it is on the board.
+pub const LOBBY_POSTED: &str = "https://w3id.org/didagent/lobby/1.0/posted";
+/// Lobby 1.0: it is meant still.
+pub const LOBBY_RENEW: &str = "https://w3id.org/didagent/lobby/1.0/renew";
+/// Lobby 1.0: takes it down.
+pub const LOBBY_WITHDRAW: &str = "https://w3id.org/didagent/lobby/1.0/withdraw";
+/// Lobby 1.0: it is taken down.
+pub const LOBBY_WITHDRAWN: &str = "https://w3id.org/didagent/lobby/1.0/withdrawn";
+/// Lobby 1.0: asks what is on the board.
+pub const LOBBY_LIST: &str = "https://w3id.org/didagent/lobby/1.0/list";
+/// Lobby 1.0: what is on the board.
+pub const LOBBY_POSTS: &str = "https://w3id.org/didagent/lobby/1.0/posts";
+
 /// Goal code of an invitation to a room.
 pub const GOAL_ROOM: &str = "didagent.room";
 /// Goal code of an invitation to use a mediator.
@@ -194,6 +209,13 @@ pub const ALL: &[&str] = &[
     RELAY_REFUSED,
     LINK_DEPOSIT,
     LINK_DEPOSITED,
+    LOBBY_POST,
+    LOBBY_POSTED,
+    LOBBY_RENEW,
+    LOBBY_WITHDRAW,
+    LOBBY_WITHDRAWN,
+    LOBBY_LIST,
+    LOBBY_POSTS,
 ];
 
 /// Tells whether `got` names the same message of the same protocol and major version as `expected`.
@@ -246,6 +268,7 @@ mod tests {
             ("session", &["propose", "accept", "abort"]),
             ("relay", &["open", "join", "opened", "refused"]),
             ("short-link", &["deposit", "deposited"]),
+            ("lobby", &["post", "posted", "renew", "withdraw", "withdrawn", "list", "posts"]),
         ];
         let types = expected.into_iter().flat_map(|(protocol, messages)| {
             messages.iter().map(move |name| format!("https://w3id.org/didagent/{protocol}/1.0/{name}"))

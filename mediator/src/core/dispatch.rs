@@ -12,6 +12,7 @@ use didagent_didcomm::protocols::report_problem::{self, ProblemReport};
 use didagent_didcomm::protocols::trust_ping::{Ping, PingResponse};
 use didagent_didcomm::protocols::{Body, types};
 
+use super::features::Part;
 use super::problem::{self, Problem};
 use super::{CloseReason, Mediator, Now, Peer, Received, SocketId, features};
 use crate::store::MailStore;
@@ -85,8 +86,10 @@ impl<S: MailStore> Mediator<S> {
             return Err(problem::TOO_MANY_DIDS.into());
         }
         self.accounts.seen(&ask.peer.did, ask.now.since_start);
-        if features::part_of(&ask.message.type_).is_some_and(|part| self.left_out.contains(&part)) {
-            return Err(problem::UNSUPPORTED.into());
+        match features::part_of(&ask.message.type_).filter(|part| self.left_out.contains(part)) {
+            Some(Part::Lobby) => return Err(problem::LOBBY_OFF.into()),
+            Some(_) => return Err(problem::UNSUPPORTED.into()),
+            None => {}
         }
         let is = |type_| types::same_message(&ask.message.type_, type_);
         match () {
@@ -106,6 +109,10 @@ impl<S: MailStore> Mediator<S> {
             () if is(types::LINK_DEPOSIT) => self.deposit(ask),
             () if is(types::REQUEST_SHORTENED_URL) => self.shorten(ask),
             () if is(types::INVALIDATE_SHORTENED_URL) => self.invalidate(ask),
+            () if is(types::LOBBY_POST) => self.lobby_post(ask),
+            () if is(types::LOBBY_RENEW) => self.lobby_renew(ask),
+            () if is(types::LOBBY_WITHDRAW) => self.lobby_withdraw(ask),
+            () if is(types::LOBBY_LIST) => self.lobby_list(ask),
             () if is(types::PING) => {
                 let wanted = Ping::try_from(ask.message)?.response_requested;
                 Ok(wanted.then(|| PingResponse {}.message("")))

@@ -33,6 +33,8 @@ pub enum Part {
     ShortLink,
     /// Shorten URL 1.0: invitations that are kept readable.
     ShortenUrl,
+    /// The board for strangers (Lobby 1.0). It is the one part that has to be switched on.
+    Lobby,
 }
 
 /// What an operator wants to leave out is not a [`Part`].
@@ -42,7 +44,7 @@ pub struct UnknownPart;
 
 impl Part {
     /// Every part.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::CoordinateMediation2,
         Self::CoordinateMediation3,
         Self::Pickup3,
@@ -51,6 +53,7 @@ impl Part {
         Self::Relay,
         Self::ShortLink,
         Self::ShortenUrl,
+        Self::Lobby,
     ];
 
     /// Returns its name, as it is written in a configuration.
@@ -64,6 +67,7 @@ impl Part {
             Self::Relay => "relay/1.0",
             Self::ShortLink => "short-link/1.0",
             Self::ShortenUrl => "shorten-url/1.0",
+            Self::Lobby => "lobby/1.0",
         }
     }
 }
@@ -77,7 +81,7 @@ impl FromStr for Part {
 }
 
 /// A message of each protocol that is served, the mediator's role in it, and how an operator leaves it out.
-const PROTOCOLS: [(&str, &str, Option<Part>); 12] = [
+const PROTOCOLS: [(&str, &str, Option<Part>); 13] = [
     (types::MEDIATE_REQUEST, "mediator", Some(Part::CoordinateMediation3)),
     (types::MEDIATE_REQUEST_2, "mediator", Some(Part::CoordinateMediation2)),
     (types::DELIVERY_REQUEST, "mediator", Some(Part::Pickup3)),
@@ -86,6 +90,7 @@ const PROTOCOLS: [(&str, &str, Option<Part>); 12] = [
     (types::RELAY_OPEN, "mediator", Some(Part::Relay)),
     (types::LINK_DEPOSIT, "mediator", Some(Part::ShortLink)),
     (types::REQUEST_SHORTENED_URL, "url-shortener", Some(Part::ShortenUrl)),
+    (types::LOBBY_LIST, "board", Some(Part::Lobby)),
     (types::PING, "receiver", None),
     (types::DISCOVER_QUERIES, "responder", None),
     (types::PROBLEM_REPORT, "notifier", None),

@@ -81,6 +81,17 @@ pub struct Limits {
     pub links: usize,
     /// How long a link is kept at most, in seconds: as long as an agent lets a room's link work.
     pub link_seconds: u64,
+    /// Rooms on the board that one DID, and one socket, may have: an agent has one.
+    pub posts_per_client: usize,
+    /// Rooms on the board of one network ([`super::rates`]): a classroom behind one router. DIDs and sockets are free, networks
+    /// are not, so this is what keeps one person from filling the board.
+    pub posts_per_network: usize,
+    /// Rooms on the board in all: with the longest texts an answer has 120 KB, and nobody reads more lines.
+    pub posts: usize,
+    /// How long a post is kept at most without being renewed, in seconds: strangers who wait for longer have gone.
+    pub post_seconds: u64,
+    /// How long a post is kept while its owner is not connected: twice as long as an agent tries to come back (RM-70).
+    pub post_absence: Duration,
     /// How far ahead `expires_time` of a relay request may be, in seconds (RL-05). It bounds how long a recorded request
     /// could be played back to a mediator that has lost its memory.
     pub request_seconds: u64,
@@ -126,6 +137,11 @@ impl Default for Limits {
             links_per_client: 8,
             links: 8 * MAX_SOCKETS,
             link_seconds: 31 * 24 * 3600,
+            posts_per_client: 2,
+            posts_per_network: 8,
+            posts: 128,
+            post_seconds: 4 * 3600,
+            post_absence: Duration::from_secs(120),
             request_seconds: 300,
             skew_seconds: 60,
             replay_memory: Duration::from_secs(600),

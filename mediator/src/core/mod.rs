@@ -8,6 +8,7 @@
 //!                                                     +-> mailbox    (routing, pickup, live)
 //!                                                     +-> relay      (circuits)
 //!                                                     +-> links      (deposits)
+//!                                                     +-> board      (lobby)
 //!     socket ready to write <--- next_for <-----------+   poll: who has something to write
 //! ```
 //!
@@ -19,6 +20,7 @@
 //! [`MailStore`], TLS.
 
 mod accounts;
+mod board;
 mod circuits;
 mod coordinate;
 mod delayed;
@@ -29,6 +31,7 @@ mod ids;
 pub mod limits;
 pub mod links;
 mod live;
+mod lobby;
 mod mailbox;
 mod pickup;
 mod problem;
@@ -42,6 +45,7 @@ mod routing;
 mod tests;
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -56,6 +60,7 @@ use ids::Ids;
 use limits::{Limits, SWEEP};
 use links::Links;
 use live::Live;
+use lobby::Lobby;
 use mailbox::Mailbox;
 use relay::Relay;
 use replay::Replay;
@@ -175,6 +180,7 @@ pub struct Mediator<S> {
     mailbox: Mailbox<S>,
     delayed: Delayed,
     links: Links,
+    lobby: Lobby,
     /// Under which address clients reach us, for the links that are made here.
     base: Option<Url>,
     live: Live,
@@ -191,6 +197,8 @@ pub struct Mediator<S> {
 struct Socket {
     /// Whether it stays open, as a WebSocket does and a POST does not.
     stays: bool,
+    /// Where it comes from, if that is known.
+    network: Option<IpAddr>,
     peers: HashMap<Arc<str>, Peer>,
     replies: Replies,
     mail: VecDeque<MailJob>,
@@ -235,6 +243,7 @@ impl<S: MailStore> Mediator<S> {
             mailbox: Mailbox::new(store),
             delayed: Delayed::default(),
             links: Links::default(),
+            lobby: Lobby::default(),
             base: None,
             live: Live::default(),
             relay: Relay::new(&limits),
@@ -243,7 +252,7 @@ impl<S: MailStore> Mediator<S> {
             closing: VecDeque::new(),
             next_sweep: SWEEP,
             next_eviction: Duration::ZERO,
-            left_out: BTreeSet::new(),
+            left_out: BTreeSet::from([Part::Lobby]),
             limits,
         }
     }
@@ -253,6 +262,20 @@ impl<S: MailStore> Mediator<S> {
     pub fn without(mut self, parts: &[Part]) -> Self {
         self.left_out.extend(parts);
         self
+    }
+
+    /// Serves the board for strangers, which no mediator does unless its operator wants it (LB-01).
+    #[must_use]
+    pub fn with_lobby(mut self) -> Self {
+        self.left_out.remove(&Part::Lobby);
+        self
+    }
+
+    /// Notes from which address a socket comes; without it, it counts as one of those of which that is not known.
+    pub fn comes_from(&mut self, socket: SocketId, address: IpAddr) {
+        if let Some(socket) = self.sockets.get_mut(&socket) {
+            socket.network = Some(rates::network_of(address));
+        }
     }
 
     /// Takes in what happened. Inputs for a socket that is not open are ignored.
@@ -279,6 +302,7 @@ impl<S: MailStore> Mediator<S> {
                 self.live.socket_closed(socket);
                 self.relay.socket_closed(socket);
                 self.links.socket_closed(socket);
+                self.lobby.board.socket_closed(socket, now.since_start);
             }
             Input::Timeout => self.timeout(now),
             Input::Stop => self.relay.stop(),
@@ -336,6 +360,12 @@ impl<S: MailStore> Mediator<S> {
         self.sockets.get(&socket).is_some_and(|socket| socket.stays)
     }
 
+    /// Returns the network that a socket comes from.
+    fn network_of(&self, socket: SocketId) -> IpAddr {
+        let network = self.sockets.get(&socket).and_then(|socket| socket.network);
+        network.unwrap_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED))
+    }
+
     fn is_open(&self, socket: SocketId) -> bool {
         self.sockets.get(&socket).is_some_and(|socket| !socket.closing)
     }
@@ -367,6 +397,7 @@ impl<S: MailStore> Mediator<S> {
         self.next_sweep = now.since_start + SWEEP;
         self.mailbox.expire(now.unix);
         self.links.expire(now.unix, now.since_start);
+        self.expire_posts(now);
         let live = &self.live;
         let gone = self.accounts.expire(now.since_start, &self.limits, |did| live.is_live(did));
         for recipient in gone {

@@ -6,6 +6,7 @@
 //! Not its concern: who hears of a problem (`dispatch`).
 
 use didagent_didcomm::protocols::BodyError;
+use didagent_didcomm::protocols::lobby::refusal as lobby;
 use didagent_didcomm::protocols::report_problem::ProblemReport;
 use didagent_didcomm::protocols::short_link::refusal;
 
@@ -70,6 +71,16 @@ pub(super) const VALIDITY: Kind = kind("e.p.req.validity_too_long", "a short URL
 /// Not a short URL of the sender.
 pub(super) const SHORT_URL_INVALID: Kind =
     kind("e.p.req.short_url_invalid", "you have no such short URL here");
+/// The operator has not switched a board on.
+pub(super) const LOBBY_OFF: Kind =
+    kind(lobby::OFF, "this mediator has no lobby; its operator can switch one on");
+/// No post of the sender.
+pub(super) const NO_SUCH_POST: Kind = kind(lobby::UNKNOWN, "you have no such post here");
+/// Too many posts.
+pub(super) const LOBBY_FULL: Kind = kind(lobby::FULL, "there is no room for another post of yours");
+/// Too many requests about the board.
+pub(super) const LOBBY_TOO_FAST: Kind =
+    kind(lobby::TOO_FAST, "too many requests about the lobby come from your network; wait a moment");
 /// Live delivery moved to a newer socket.
 pub(super) const LIVE_MOVED: Kind =
     kind("w.m.live-mode-moved", "another connection of this DID took over live delivery");

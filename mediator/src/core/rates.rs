@@ -1,4 +1,4 @@
-//! How fast each address may post messages.
+//! How fast each address may do something: post messages over HTTP, write on the board, read it.
 //!
 //! A WebSocket that sends too fast is read later; a POST is alone on its connection, so the address has to do. Many people can
 //! share one, as behind one router, which is why it may send as much as a socket.
@@ -11,43 +11,71 @@ use std::time::Duration;
 
 use super::limits::{MESSAGE_BURST, MESSAGES_PER_SECOND};
 
-/// Addresses that are remembered. One is forgotten when it may send a whole burst again, after four seconds.
+/// Addresses that are remembered. One is forgotten when it may send a whole burst again, after four seconds with messages.
 const MAX_ADDRESSES: usize = 4096;
 
 /// How often addresses are forgotten when there are too many: the search looks at all of them.
 const SWEEP: Duration = Duration::from_secs(1);
 
+/// How much at once, and how fast after that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rate {
+    /// How many at once.
+    pub burst: u32,
+    /// The pause in which one more is earned, in milliseconds; not 0.
+    pub each_millis: u32,
+}
+
+impl Default for Rate {
+    /// That of DIDComm messages.
+    fn default() -> Self {
+        Self { burst: MESSAGE_BURST, each_millis: 1000 / MESSAGES_PER_SECOND }
+    }
+}
+
+impl Rate {
+    fn each(self) -> u64 {
+        u64::from(self.each_millis.max(1))
+    }
+
+    fn full(self) -> u64 {
+        u64::from(self.burst) * self.each()
+    }
+}
+
 /// A token bucket for each address.
 #[derive(Debug, Default)]
 pub struct Rates {
+    rate: Rate,
     buckets: HashMap<IpAddr, Bucket>,
     next_sweep: Duration,
 }
 
 #[derive(Debug, Clone, Copy)]
 struct Bucket {
-    /// In thousandths of a message, since fractions of one are earned.
+    /// In milliseconds, since fractions of a message are earned.
     tokens: u64,
     filled: Duration,
 }
 
-const MESSAGE: u64 = 1000;
-
 impl Bucket {
-    fn fill(&mut self, now: Duration) {
+    fn fill(&mut self, rate: Rate, now: Duration) {
         let elapsed = u64::try_from(now.saturating_sub(self.filled).as_millis()).unwrap_or(u64::MAX);
-        // A thousandth of a message for each message per second and millisecond.
-        let earned = elapsed.saturating_mul(u64::from(MESSAGES_PER_SECOND));
-        self.tokens = self.tokens.saturating_add(earned).min(u64::from(MESSAGE_BURST) * MESSAGE);
+        self.tokens = self.tokens.saturating_add(elapsed).min(rate.full());
         self.filled = now;
     }
 
-    fn is_full(&self) -> bool {
-        self.tokens == u64::from(MESSAGE_BURST) * MESSAGE
+    fn is_full(&self, rate: Rate) -> bool {
+        self.tokens == rate.full()
     }
 }
 
 impl Rates {
+    /// Rates of this size.
+    pub fn of(rate: Rate) -> Self {
+        Self { rate, ..Self::default() }
+    }
+
     /// Counts a message from `address`; `false` when it comes too early. `now` is the time since the start.
     pub fn take(&mut self, address: IpAddr, now: Duration) -> bool {
         let mut address = network_of(address);
@@ -58,10 +86,11 @@ impl Rates {
                 address = Ipv4Addr::UNSPECIFIED.into();
             }
         }
-        let full = Bucket { tokens: u64::from(MESSAGE_BURST) * MESSAGE, filled: now };
+        let rate = self.rate;
+        let full = Bucket { tokens: rate.full(), filled: now };
         let bucket = self.buckets.entry(address).or_insert(full);
-        bucket.fill(now);
-        match bucket.tokens.checked_sub(MESSAGE) {
+        bucket.fill(rate, now);
+        match bucket.tokens.checked_sub(rate.each()) {
             Some(left) => {
                 bucket.tokens = left;
                 true
@@ -73,9 +102,10 @@ impl Rates {
     fn sweep(&mut self, now: Duration) {
         if now >= self.next_sweep {
             self.next_sweep = now + SWEEP;
+            let rate = self.rate;
             self.buckets.retain(|_, bucket| {
-                bucket.fill(now);
-                !bucket.is_full()
+                bucket.fill(rate, now);
+                !bucket.is_full(rate)
             });
         }
     }

@@ -15,6 +15,7 @@ use crate::store::MemoryStore;
 mod answers;
 mod bounds;
 mod links;
+mod lobby;
 mod model;
 mod pressure;
 mod routes;
@@ -38,7 +39,16 @@ impl Bench {
     }
 
     fn without(parts: &[Part], limits: Limits) -> Self {
-        let mediator = Mediator::new(DID, limits, MemoryStore::default(), [7; 32]).without(parts);
+        Self::of(Mediator::new(DID, limits, MemoryStore::default(), [7; 32]).without(parts))
+    }
+
+    /// A mediator with a board, at the address `https://med.example.org/`.
+    fn with_lobby(limits: Limits) -> Self {
+        let mediator = Mediator::new(DID, limits, MemoryStore::default(), [7; 32]);
+        Self::of(mediator.with_lobby().at("https://med.example.org/"))
+    }
+
+    fn of(mediator: Mediator<MemoryStore>) -> Self {
         let mut bench =
             Self { mediator, now: Now { since_start: Duration::ZERO, unix: 1_000_000 }, next_id: 0 };
         for socket in 1..=4 {

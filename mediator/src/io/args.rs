@@ -18,6 +18,7 @@ use crate::core::features::Part;
   didagent-mediator serve --listen 127.0.0.1:0
   didagent-mediator serve --listen 127.0.0.1:8080 --public-url https://med.example.org --data /var/lib/didagent-mediator
   DIDAGENT_LOG=debug didagent-mediator serve
+  didagent-mediator serve --lobby
 
 TLS is left to a proxy in front that speaks wss to clients and ws to this program.")]
 pub struct ServeArgs {
@@ -40,9 +41,13 @@ pub struct ServeArgs {
     pub threads: Option<u16>,
     /// Leave out a part, as if this mediator did not know it; can be given more than once: coordinate-mediation/2.0,
     /// coordinate-mediation/3.0, messagepickup/3.0, message-pickup/4.0, live-delivery, relay/1.0 (without it, rooms cannot
-    /// meet here), short-link/1.0 (without it, links of rooms are long), shorten-url/1.0.
+    /// meet here), short-link/1.0 (without it, links of rooms are long), shorten-url/1.0, lobby/1.0 (without --lobby it is left out).
     #[arg(long, value_name = "PART", env = "DIDAGENT_MEDIATOR_WITHOUT", value_delimiter = ',')]
     pub without: Vec<Part>,
+    /// Keep a lobby: a board on which hosts post rooms that strangers may join, for at most a few hours each. What they write there
+    /// everybody can read who can reach this mediator, and nobody has checked it.
+    #[arg(long, env = "DIDAGENT_MEDIATOR_LOBBY", value_parser = clap::builder::FalseyValueParser::new())]
+    pub lobby: bool,
 }
 
 /// Runs a mediator until SIGTERM or Ctrl-C and returns the exit code: 0 when stopped, 1 for other errors, 2 for unusable
@@ -79,6 +84,7 @@ fn run(args: &ServeArgs) -> Result<(), ServeError> {
             public_url: args.public_url.clone(),
             data: args.data.clone(),
             without: args.without.clone(),
+            lobby: args.lobby,
         };
         // Before the link is out: whoever reads it may stop us at once.
         let stop = os::stop_requested().map_err(ServeError::Runtime)?;

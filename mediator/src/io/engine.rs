@@ -80,10 +80,11 @@ impl Engine {
         identity: Identity,
         page: &str,
         limits: Limits,
-        without: &[Part],
+        (without, lobby): (&[Part], bool),
         seed: [u8; 32],
     ) -> Self {
         let core = Mediator::new(identity.did(), limits, MemoryStore::default(), seed);
+        let core = if lobby { core.with_lobby() } else { core };
         let core = core.without(without).at(page);
         Self {
             core: Mutex::new(core),
@@ -101,16 +102,17 @@ impl Engine {
         &self.identity
     }
 
-    /// Registers a new socket.
-    pub(super) fn connect(&self) -> (SocketId, Arc<Line>) {
-        self.register(Input::SocketOpened)
+    /// Registers a new socket of a client at this address.
+    pub(super) fn connect(&self, from: IpAddr) -> (SocketId, Arc<Line>) {
+        self.register(Input::SocketOpened, from)
     }
 
-    fn register(&self, opened: fn(SocketId) -> Input<'static>) -> (SocketId, Arc<Line>) {
+    fn register(&self, opened: fn(SocketId) -> Input<'static>, from: IpAddr) -> (SocketId, Arc<Line>) {
         let socket = SocketId(self.next_socket.fetch_add(1, Ordering::Relaxed));
         let line = Arc::new(Line::default());
         lock(&self.lines).insert(socket, line.clone());
         self.handle(opened(socket));
+        lock(&self.core).comes_from(socket, from);
         (socket, line)
     }
 
@@ -152,8 +154,8 @@ impl Engine {
         lock(&self.rates).take(from, self.start.elapsed())
     }
 
-    /// Takes an encrypted message that was posted, and returns the answer if the message asks for it here.
-    pub(super) fn exchange(&self, envelope: &[u8]) -> Posted {
+    /// Takes an encrypted message that was posted from this address, and returns the answer if the message asks for it here.
+    pub(super) fn exchange(&self, envelope: &[u8], from: IpAddr) -> Posted {
         let received = match self.identity.open(envelope) {
             Ok(received) => received,
             Err(error) => {
@@ -162,7 +164,7 @@ impl Engine {
             }
         };
         let here = received.message.wants_answer_here();
-        let (socket, line) = self.register(Input::PostOpened);
+        let (socket, line) = self.register(Input::PostOpened, from);
         self.handle(Input::Message { socket, received: Box::new(received) });
         // A request has one answer, and an HTTP response holds one message.
         let answer = if here { self.next_for(socket) } else { None };

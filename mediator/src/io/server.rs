@@ -35,6 +35,8 @@ pub struct Config {
     pub data: Option<PathBuf>,
     /// What it does not serve; empty for everything.
     pub without: Vec<Part>,
+    /// Whether it serves the board on which hosts post rooms for strangers.
+    pub lobby: bool,
 }
 
 /// Why a mediator does not start.
@@ -137,7 +139,8 @@ impl Server {
         let mut seed = [0; 32];
         rng().fill_bytes(&mut seed);
         let link = invitation(identity.did())?.to_url(&page)?;
-        let engine = Arc::new(Engine::new(identity, &page, Limits::default(), &config.without, seed));
+        let engine =
+            Arc::new(Engine::new(identity, &page, Limits::default(), (&config.without, config.lobby), seed));
         tracing::info!(%address, "listening; mail and accounts are in memory");
         Ok(Self { listener, address, engine, link, sockets: MAX_SOCKETS })
     }
@@ -268,6 +271,7 @@ mod tests {
             public_url: None,
             data: None,
             without: Vec::new(),
+            lobby: false,
         };
         let mut server = Server::bind(config).await.unwrap();
         assert_eq!(server.sockets, MAX_SOCKETS);
@@ -307,8 +311,13 @@ mod tests {
     #[tokio::test]
     async fn all_addresses_need_a_public_url_however_they_are_written() {
         for listen in ["0.0.0.0:0", "[::]:0", "[::ffff:0.0.0.0]:0"] {
-            let config =
-                Config { listen: listen.parse().unwrap(), public_url: None, data: None, without: Vec::new() };
+            let config = Config {
+                listen: listen.parse().unwrap(),
+                public_url: None,
+                data: None,
+                without: Vec::new(),
+                lobby: false,
+            };
             let error = Server::bind(config).await.err();
             assert!(matches!(error, Some(ServeError::PublicUrlNeeded)), "{listen}: {error:?}");
         }

@@ -3,6 +3,7 @@
 //! The writer asks the core for the next thing only after the previous one was taken by the socket, which is what makes credit
 //! mean something.
 
+use std::net::IpAddr;
 use std::pin::pin;
 use std::time::Duration;
 
@@ -50,10 +51,13 @@ pub(super) fn config() -> WebSocketConfig {
         .max_frame_size(Some(MAX_TEXT))
 }
 
-/// Serves a WebSocket until it ends.
-pub(super) async fn serve<S: AsyncRead + AsyncWrite + Unpin>(engine: &Engine, stream: WebSocketStream<S>) {
+/// Serves the WebSocket of a client at this address until it ends.
+pub(super) async fn serve<S>(engine: &Engine, stream: WebSocketStream<S>, from: IpAddr)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     let (mut sink, mut source) = stream.split();
-    let (socket, line) = engine.connect();
+    let (socket, line) = engine.connect(from);
     tracing::debug!(socket = socket.0, "websocket stands");
     let end = {
         let mut reading = pin!(read(engine, socket, &mut source));

@@ -13,6 +13,7 @@ use didagent_didcomm::message::Message;
 use didagent_didcomm::protocols::coordinate_mediation::{
     Action, MediateGrant, MediateRequest, Outcome, RecipientUpdate, RecipientUpdateResponse, Update,
 };
+use didagent_didcomm::protocols::lobby::{Post, Program, ProgramDigest, ProgramName, RoomLink, Title};
 use didagent_didcomm::protocols::out_of_band::Invitation;
 use didagent_didcomm::protocols::relay::{CircuitId, Frame};
 use didagent_didcomm::protocols::routing::{Forward, PayloadForm};
@@ -24,6 +25,7 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 use tokio_tungstenite::tungstenite::Message as WsMessage;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest as _;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, client_async, connect_async};
 
 /// A running mediator.
@@ -37,9 +39,18 @@ pub struct Running {
 
 impl Running {
     pub async fn start() -> Self {
+        Self::start_as(false).await
+    }
+
+    /// One with a board.
+    pub async fn start_with_lobby() -> Self {
+        Self::start_as(true).await
+    }
+
+    async fn start_as(lobby: bool) -> Self {
         let listen = "127.0.0.1:0".parse().unwrap();
-        let server =
-            Server::bind(Config { listen, public_url: None, data: None, without: Vec::new() }).await.unwrap();
+        let config = Config { listen, public_url: None, data: None, without: Vec::new(), lobby };
+        let server = Server::bind(config).await.unwrap();
         let (stop, stopped) = oneshot::channel();
         let (link, did, address) =
             (server.invitation_link().to_owned(), server.did().to_owned(), server.local_addr());
@@ -157,6 +168,15 @@ impl Client {
     pub async fn connect(link: &str, me: Identity) -> Self {
         let mediator = Invitation::from_url(link).unwrap().from().to_owned();
         let (ws, _) = connect_async(endpoint_of(&mediator)).await.unwrap();
+        Self { me, mediator_kid: kid_of(&mediator), mediator, ws }
+    }
+
+    /// Connects as a proxy on the mediator's machine does, for a client at this address.
+    pub async fn connect_from(link: &str, me: Identity, address: &str) -> Self {
+        let mediator = Invitation::from_url(link).unwrap().from().to_owned();
+        let mut request = endpoint_of(&mediator).into_client_request().unwrap();
+        request.headers_mut().insert("x-forwarded-for", address.parse().unwrap());
+        let (ws, _) = connect_async(request).await.unwrap();
         Self { me, mediator_kid: kid_of(&mediator), mediator, ws }
     }
 
@@ -287,4 +307,21 @@ pub fn new_id() -> String {
     let mut id = [0; 16];
     UnwrapErr(getrandom::SysRng).fill_bytes(&mut id);
     b64url_encode(id)
+}
+
+/// Returns a post with a room of this mediator; whatever a host may choose has these words.
+pub fn post(mediator: &str, words: &str) -> Post {
+    let base = mediator.split_once('?').unwrap().0;
+    Post {
+        title: Title::new(words).unwrap(),
+        program: Program {
+            name: ProgramName::new(format!("{words}.py")).unwrap(),
+            sha256: ProgramDigest::new("3f".repeat(32)).unwrap(),
+        },
+        seats: 3,
+        free: 2,
+        threshold: Some(1),
+        link: RoomLink::new(format!("{base}r/AQEBAQEB#{words}")).unwrap(),
+        expires_time: now() + 600,
+    }
 }

@@ -69,27 +69,17 @@ fn a_ping_is_answered_if_it_wants_to_be() {
     assert_eq!(ProblemReport::try_from(&bench.inbox(1)[0]).unwrap().code, problem::MALFORMED.code);
 }
 
-/// Decides RL-48.
+/// Decides RL-48, LB-01.
 #[test]
 fn what_is_disclosed_is_what_is_served() {
+    for (mut bench, has_board) in
+        [(Bench::new(Limits::default()), false), (Bench::with_lobby(Limits::default()), true)]
+    {
+        let told = told_as_served(&mut bench);
+        let board = told.iter().find(|feature| feature.id == format!("{}/lobby/1.0", types::BASE));
+        assert_eq!(board.map(|board| &*board.roles[0]), has_board.then_some("board"));
+    }
     let mut bench = Bench::new(Limits::default());
-    bench.enrol(1, A);
-    // What comes back for an empty body of each type says whether somebody serves it.
-    let is_served = |bench: &mut Bench, type_: &str| {
-        let id = bench.id();
-        bench.deliver(1, Some(A), Message::new(id, type_, serde_json::json!({})));
-        !bench.inbox(1).iter().any(|reply| reply.body["code"] == problem::UNSUPPORTED.code)
-    };
-    let served: BTreeSet<String> = types::ALL
-        .iter()
-        .filter(|type_| is_served(&mut bench, type_))
-        .map(|type_| types::protocol_of(type_).unwrap().to_owned())
-        .collect();
-    let told = features(&mut bench, "protocol", "*");
-    assert_eq!(served, told.iter().map(|feature| feature.id.clone()).collect());
-    assert_eq!(served.len(), told.len(), "each once");
-    assert!(told.iter().all(|feature| feature.roles.len() == 1));
-
     let one = features(&mut bench, "protocol", "https://didcomm.org/messagepickup/3.*");
     assert_eq!((one.len(), &*one[0].roles[0]), (1, "mediator"));
     assert_eq!(features(&mut bench, "goal-code", "*")[0].id, types::GOAL_MEDIATE);
@@ -103,4 +93,26 @@ fn what_is_disclosed_is_what_is_served() {
     assert!(features(&mut bench, "governance-framework", "*").is_empty());
     let many = Queries { queries: vec![Query { feature_type: "x".into(), match_: "*".into() }; 33] };
     assert_eq!(bench.problem(1, A, &many), problem::MALFORMED.code);
+}
+
+/// Fails unless all protocols that are served are told, each once, and no others; returns what is told.
+fn told_as_served(bench: &mut Bench) -> Vec<discover_features::Disclosure> {
+    bench.enrol(1, A);
+    // What comes back for an empty body of each type says whether somebody serves it.
+    let is_served = |bench: &mut Bench, type_: &str| {
+        let id = bench.id();
+        bench.deliver(1, Some(A), Message::new(id, type_, serde_json::json!({})));
+        let unserved = [problem::UNSUPPORTED.code, problem::LOBBY_OFF.code];
+        !bench.inbox(1).iter().any(|reply| unserved.iter().any(|code| reply.body["code"] == *code))
+    };
+    let served: BTreeSet<String> = types::ALL
+        .iter()
+        .filter(|type_| is_served(bench, type_))
+        .map(|type_| types::protocol_of(type_).unwrap().to_owned())
+        .collect();
+    let told = features(bench, "protocol", "*");
+    assert_eq!(served, told.iter().map(|feature| feature.id.clone()).collect());
+    assert_eq!(served.len(), told.len(), "each once");
+    assert!(told.iter().all(|feature| feature.roles.len() == 1));
+    told
 }

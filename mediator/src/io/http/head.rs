@@ -35,7 +35,10 @@ const JSON: [&str; 2] = [PLAIN, "application/json"];
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Request {
     /// The WebSocket.
-    WebSocket,
+    WebSocket {
+        /// For whom a proxy says that it asks.
+        forwarded_for: Option<IpAddr>,
+    },
     /// The page for people.
     Page { content: bool },
     /// Whether the mediator works.
@@ -122,7 +125,9 @@ pub(crate) fn parse(head: &[u8]) -> Result<(Request, usize), Refusal> {
     let link =
         |wanted, content| Request::Link(LinkRequest { wanted, content, forwarded_for: fields.client() });
     let wanted = match request.method.unwrap_or_default() {
-        "GET" if fields.lists("upgrade", "websocket") => Request::WebSocket,
+        "GET" if fields.lists("upgrade", "websocket") => {
+            Request::WebSocket { forwarded_for: fields.client() }
+        }
         method @ ("GET" | "HEAD") => {
             let content = method == "GET";
             match (LinkId::in_path(path), oobid_in(query)) {
@@ -261,7 +266,13 @@ mod tests {
             parse(format!("{line}\r\nHost: x\r\n{fields}\r\n").as_bytes()).map(|(wanted, _)| wanted)
         };
         let upgrade = "connection: Upgrade\r\nupgrade: h2c, WebSocket\r\n";
-        assert_eq!(wanted("GET /?_oob=abc HTTP/1.1", upgrade), Ok(Request::WebSocket));
+        assert_eq!(
+            wanted("GET /?_oob=abc HTTP/1.1", upgrade),
+            Ok(Request::WebSocket { forwarded_for: None })
+        );
+        let behind = format!("{upgrade}X-Forwarded-For: 9.9.9.9, 2001:db8::1\r\n");
+        let forwarded_for = "2001:db8::1".parse().ok();
+        assert_eq!(wanted("GET / HTTP/1.1", &behind), Ok(Request::WebSocket { forwarded_for }));
         assert_eq!(wanted("GET /?_oob=abc HTTP/1.1", ""), Ok(Request::Page { content: true }));
         assert_eq!(wanted("HEAD /healthy HTTP/1.0", ""), Ok(Request::Page { content: false }));
         assert_eq!(wanted("GET /health?x HTTP/1.1", ""), Ok(Request::Health { content: true }));

@@ -75,7 +75,10 @@ where
         return;
     }
     let sent = match wanted {
-        Ok((Request::WebSocket, _)) => return upgrade(engine, Rewound::new(head, stream)).await,
+        Ok((Request::WebSocket { forwarded_for }, _)) => {
+            let client = speaker(forwarded_for, from);
+            return upgrade(engine, Rewound::new(head, stream), client).await;
+        }
         Ok((Request::Page { content }, _)) => Answer::text(PAGE).send(&mut stream, content).await,
         Ok((Request::Health { content }, _)) => Answer::text(HEALTH).send(&mut stream, content).await,
         Ok((Request::Link(request), _)) => {
@@ -94,10 +97,13 @@ where
     }
 }
 
-async fn upgrade<S: AsyncRead + AsyncWrite + Unpin>(engine: &Engine, stream: Rewound<S>) {
+async fn upgrade<S>(engine: &Engine, stream: Rewound<S>, client: IpAddr)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     let handshake = tokio_tungstenite::accept_async_with_config(stream, Some(socket::config()));
     if let Ok(Ok(stream)) = timeout(HANDSHAKE, handshake).await {
-        socket::serve(engine, stream).await;
+        socket::serve(engine, stream, client).await;
     }
 }
 
@@ -136,12 +142,12 @@ where
     };
     // Only now: who sends slowly must not keep a slot from those who are ready.
     let slot = posts.slots.try_acquire();
-    let answer = if slot.is_ok() { answer_to(engine, body.content()) } else { Err(BUSY) };
+    let answer = if slot.is_ok() { answer_to(engine, body.content(), client) } else { Err(BUSY) };
     Answer::from(answer).send(stream, true).await
 }
 
-fn answer_to(engine: &Engine, envelope: &[u8]) -> Result<Answer, Refusal> {
-    match engine.exchange(envelope) {
+fn answer_to(engine: &Engine, envelope: &[u8], client: IpAddr) -> Result<Answer, Refusal> {
+    match engine.exchange(envelope, client) {
         Posted::Taken => Ok(Answer::accepted()),
         Posted::Answered(envelope) => Ok(Answer::envelope(envelope)),
         Posted::Unreadable => Err(BAD_ENVELOPE),

@@ -15,7 +15,7 @@ const TYPE: &str = "Content-Type: application/didcomm-encrypted+json\r\n";
 
 fn engine() -> Engine {
     let identity = Identity::new(KeyPair::generate(), "ws://127.0.0.1:1/").unwrap();
-    Engine::new(identity, "http://127.0.0.1:1/", Limits::default(), &[], [7; 32])
+    Engine::new(identity, "http://127.0.0.1:1/", Limits::default(), (&[], false), [7; 32])
 }
 
 /// Serves one connection to a client that sends, and returns everything that it got.

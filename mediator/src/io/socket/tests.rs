@@ -14,7 +14,7 @@ use crate::core::limits::Limits;
 
 fn engine() -> Engine {
     let identity = Identity::new(KeyPair::generate(), "ws://127.0.0.1:1/").unwrap();
-    Engine::new(identity, "http://127.0.0.1:1/", Limits::default(), &[], [7; 32])
+    Engine::new(identity, "http://127.0.0.1:1/", Limits::default(), (&[], false), [7; 32])
 }
 
 /// Serves one WebSocket to a client, until both have ended.
@@ -23,7 +23,7 @@ async fn served<R>(client: impl AsyncFnOnce(WebSocketStream<DuplexStream>) -> R)
     let server = WebSocketStream::from_raw_socket(theirs, Role::Server, Some(config())).await;
     let ours = WebSocketStream::from_raw_socket(ours, Role::Client, None).await;
     let engine = engine();
-    tokio::join!(serve(&engine, server), client(ours)).1
+    tokio::join!(serve(&engine, server, [127, 0, 0, 1].into()), client(ours)).1
 }
 
 /// Reads until the server closes: the pings that came, and code and reason of the end.
