@@ -107,6 +107,11 @@ failures! {
     CredentialAbsent = "E1103", 8, "A party of the room has no credential that counts, although the invitation asks everybody for one, and its host admitted it. Everybody checks everybody's, so nothing was started. The message names the party and the reason.";
     CredentialUnreadable = "E1104", 2, "The text is no credential that this program reads: it was cut or changed on its way, or is of another kind. Read are W3C Verifiable Credentials as a JWT (`vc+jwt`, or the JWT of data model 1.1), signed with EdDSA, ES256 or ES256K.";
     CredentialUnknown = "E1105", 2, "No credential that this home holds or has issued has this name. `didagent credential list` shows the names.";
+    NoLobby = "E1201", 3, "The mediator has no board on which rooms for strangers are posted: its operator has to switch one on, with `didagent mediator serve --lobby`.";
+    LobbyPostUnknown = "E1202", 3, "No room with this id is posted: it is full or over, or its host has gone, or the id is of another mediator's lobby. `didagent lobby list` shows the rooms of today.";
+    LobbyProgram = "E1203", 4, "The room was posted with another program than the one given here. Joining runs only what this machine has already: nothing is downloaded. Get the program from its author, look at it, and give that one.";
+    LobbyBroken = "E1204", 8, "What the mediator gave as its lobby cannot be right: no list, texts that must not be shown, or a room at another mediator. Nobody was asked for a seat.";
+    Strangers = "E1205", 2, "Strangers take part, and one person may hold several seats. Whoever holds more seats than the threshold can open everybody's inputs, and nobody can see it. Someone has to say that this is meant: a yes at the question, or --strangers.";
 }
 
 impl Kind {

@@ -50,6 +50,15 @@ pub enum Report {
         /// It was made before, by a command that was ended while it waited.
         again: bool,
     },
+    /// The room is on the board of our mediator, where strangers find it.
+    Posted {
+        /// What it is called there.
+        id: String,
+        /// Its title.
+        title: String,
+        /// Host of the mediator.
+        mediator: String,
+    },
     /// The request to join is on its way.
     Joining {
         /// What people should know of the room.

@@ -30,7 +30,7 @@ pub(super) use dids::{DidCommand, ResolveArgs, WebArgs};
 pub(super) use identity::{IdentityCommand, Method, SiteArgs};
 use known::PrivacyArgs;
 pub(super) use known::{AgainArgs, RunArgs};
-pub(super) use lobby::NewDidArgs;
+pub(super) use lobby::{ListArgs, LobbyCommand, NewDidArgs, PostArgs, StrangersArgs};
 pub(super) use rooms::{ApproveArgs, ResumeArgs, RoomCommand, WaitArgs};
 use taking_part::PatienceArgs;
 pub(super) use taking_part::{LinkArgs, RoomArgs};
@@ -64,6 +64,7 @@ pub(super) enum Command {
   didagent invite --parties 2 --single-use --qr -- python vote.py 42
   didagent invite --parties 3 --approve -- python vote.py 42      you decide who gets a seat
   didagent invite --resume -- python vote.py 42   the room of before, after its process was killed
+  didagent invite --parties 3 --lobby wages -- python vote.py 42
   didagent invite --parties 3          without a program: start MPyC by hand, see `didagent ports`")]
     Invite {
         /// How many parties take part, this one included
@@ -83,6 +84,8 @@ pub(super) enum Command {
         require: RequireArgs,
         #[command(flatten)]
         approve: ApproveArgs,
+        #[command(flatten)]
+        post: PostArgs,
         #[command(flatten)]
         room: RoomArgs,
     },
@@ -126,6 +129,15 @@ pub(super) enum Command {
   didagent run --roster audit.toml --wait 1h --json -- python audit.py
   didagent --home /var/lib/didagent run --roster /etc/didagent/audit.toml -- python audit.py")]
     Run(RunArgs),
+    /// Find rooms of strangers, which hosts post with `invite --lobby`
+    #[command(after_help = "Examples:
+  didagent lobby list
+  didagent lobby join 3f1c9a07 -- python vote.py 17
+  didagent invite --parties 3 --lobby wages -- python vote.py 42    posts a room in the lobby")]
+    Lobby {
+        #[command(subcommand)]
+        command: LobbyCommand,
+    },
     /// Print MPyC's arguments for the room that another terminal holds open with this home
     ///
     /// Waits until everybody is ready. The screen of `invite` or `join` shows the whole line to start a program by hand: with a

@@ -54,6 +54,9 @@ fn event(report: &Report) -> Value {
             "identity": identity,
             "again": again,
         }),
+        Report::Posted { id, title, mediator } => {
+            json!({"v": 1, "type": "lobby.posted", "id": id, "title": title, "mediator": mediator})
+        }
         Report::Listed { list, ours, wait, room } => listed(list, *ours, *wait, room),
         Report::Joining { room } => json!({"v": 1, "type": "room.joining", "room_name": room.name}),
         Report::Joined { index, name, identity, acquaintance, missing } => json!({

@@ -7,6 +7,7 @@ mod demo;
 mod did;
 mod identity;
 mod json;
+mod lobby;
 mod message;
 mod ping;
 mod privacy;
@@ -21,6 +22,7 @@ use std::io::Write as _;
 use std::process::ExitCode;
 
 use clap::Parser as _;
+use didagent_didcomm::protocols::lobby::Title;
 
 use crate::core::party_list::PartyList;
 use crate::failure::{Failure, Kind};
@@ -88,27 +90,37 @@ async fn dispatch(cli: Cli) -> u8 {
     match command {
         Command::Invite { parties: None, privacy, link, room, .. } => {
             match go_on(&home, room, privacy.no_privacy).await {
-                Ok(room) => take_part(home, Role::Resume, room, link.qr).await,
+                Ok(room) => take_part(home, Role::Resume, room, link.qr, (None, None)).await,
                 Err((failure, json)) => fail_as(&failure, json),
             }
         }
         Command::Invite {
-            parties: Some(parties), expires, privacy, link, approve, require, room, ..
+            parties: Some(parties),
+            expires,
+            privacy,
+            link,
+            approve,
+            require,
+            post,
+            room,
+            ..
         } => {
-            let require_issuer = require.require_issuer;
-            if let Err(failure) = credential::check_issuers(&require_issuer) {
-                return fail_as(&failure, room.json);
-            }
-            if let Err(failure) = privacy::check(usize::from(parties), &room, privacy.no_privacy).await {
-                return fail_as(&failure, room.json);
-            }
             let (parties, expires_in) = (usize::from(parties), expires.as_secs());
+            let require_issuer = require.require_issuer;
+            let checked = async {
+                credential::check_issuers(&require_issuer)?;
+                privacy::check(parties, &room, privacy.no_privacy).await?;
+                lobby::check_host(parties, &room, &post).await
+            };
+            if let Err(failure) = checked.await {
+                return fail_as(&failure, room.json);
+            }
             let approval = approve.approval();
             let role = Role::Host { parties, expires_in, link: link.form(), approval, require_issuer };
-            take_part(home, role, room, link.qr).await
+            take_part(home, role, room, link.qr, (post.lobby, None)).await
         }
         Command::Join { link, room } => match read_link(link, room.json).await {
-            Ok(link) => take_part(home, Role::Guest { link }, room, false).await,
+            Ok(link) => take_part(home, Role::Guest { link }, room, false, (None, None)).await,
             Err(failure) => fail_as(&failure, room.json),
         },
         Command::Run(RunArgs { roster, wait, privacy, room }) => {
@@ -123,6 +135,7 @@ async fn dispatch(cli: Cli) -> u8 {
             });
             known(home, list, (wait, privacy.no_privacy), room).await
         }
+        Command::Lobby { command } => lobby::run(home, command).await,
         Command::Ports => data(ports(&home).await),
         Command::Status(args) => data(status::run(&home, &args).await),
         Command::Message(args) => message::run(home, args).await,
@@ -158,7 +171,9 @@ async fn known(
         Ok(list)
     };
     match checked.await {
-        Ok(list) => take_part(home, Role::Listed { list, wait: wait.as_secs() }, room, false).await,
+        Ok(list) => {
+            take_part(home, Role::Listed { list, wait: wait.as_secs() }, room, false, (None, None)).await
+        }
         Err(failure) => fail_as(&failure, room.json),
     }
 }
@@ -174,7 +189,14 @@ async fn go_on(home: &Home, mut room: RoomArgs, no_privacy: bool) -> Result<Room
     }
 }
 
-async fn take_part(home: Home, role: Role, room: RoomArgs, qr: bool) -> u8 {
+/// `lobby` is a host's title there, and for a guest the mediator whose lobby the link is from.
+async fn take_part(
+    home: Home,
+    role: Role,
+    room: RoomArgs,
+    qr: bool,
+    lobby: (Option<Title>, Option<String>),
+) -> u8 {
     let plan = Plan {
         home,
         name: room.name,
@@ -187,8 +209,8 @@ async fn take_part(home: Home, role: Role, room: RoomArgs, qr: bool) -> u8 {
         keeping: room.transcripts.into(),
         capture: room.json,
         asks: !room.json && io::can_ask(),
+        strangers: room.new_did.strangers(room.web.is_web(), lobby.0, lobby.1),
         web: room.web.into_web(),
-        strangers: room.new_did.into(),
     };
     let mut reporter: Box<dyn Reporter> = match room.json {
         true => Box::new(json::JsonLines::new()),

@@ -130,6 +130,9 @@ impl Reporter for Screen {
                 let which = if *again { "the DID of before" } else { "a DID that is made for it" };
                 eprintln!("  this room sees you as {name}, under {which}: {}", short(identity));
             }
+            Report::Posted { id, title, mediator } => {
+                eprintln!("  in the lobby of {mediator} as {id}: {title}");
+            }
             Report::Joined { index, name, identity, acquaintance, missing } => {
                 let rest = match missing {
                     0 => "every seat is taken".to_owned(),

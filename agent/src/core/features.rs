@@ -9,7 +9,7 @@ use didagent_didcomm::protocols::discover_features::{Disclosure, GOAL_CODE, HEAD
 use didagent_didcomm::protocols::types;
 
 /// A message of each protocol that is spoken, and the roles that are played in it.
-const PROTOCOLS: [(&str, &[&str]); 16] = [
+const PROTOCOLS: [(&str, &[&str]); 17] = [
     (types::OOB_INVITATION, &["sender", "receiver"]),
     (types::MEDIATE_REQUEST, &["recipient"]),
     (types::MEDIATE_REQUEST_2, &["recipient"]),
@@ -25,6 +25,7 @@ const PROTOCOLS: [(&str, &[&str]); 16] = [
     (types::ROOM_JOIN, &["host", "guest"]),
     (types::RELAY_OPEN, &["initiator", "responder"]),
     (types::LINK_DEPOSIT, &["depositor"]),
+    (types::LOBBY_POST, &["host", "guest"]),
     (types::REQUEST_SHORTENED_URL, &["long-url-provider"]),
 ];
 

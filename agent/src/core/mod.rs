@@ -9,6 +9,7 @@
 
 pub mod allowance;
 pub mod backoff;
+pub mod board;
 pub mod circuits;
 pub mod clock;
 pub mod connect;
@@ -25,6 +26,7 @@ pub mod pairing;
 pub mod party_list;
 pub mod pasted;
 pub mod post;
+pub mod posting;
 pub mod room;
 pub mod seen;
 pub mod share;

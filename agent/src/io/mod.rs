@@ -2,6 +2,7 @@
 #![expect(clippy::disallowed_methods, clippy::disallowed_types, reason = "this is the io module")]
 
 pub(crate) mod alarm;
+pub(crate) mod board;
 mod clock;
 pub(crate) mod credential_file;
 pub(crate) mod demo;
@@ -25,7 +26,7 @@ pub(crate) mod os;
 pub(crate) mod party_lists;
 mod peer;
 pub(crate) mod ping;
-mod program;
+pub(crate) mod program;
 mod python_env;
 mod runtime;
 mod standstill;

@@ -29,14 +29,19 @@ impl Mediator {
         Self::start_with(binary, &["--public-url", &format!("http://127.0.0.1:{public_port}")])
     }
 
-    /// Starts one like [`Mediator::start_behind`] that logs all that it can, with its keys in `data`.
+    /// Starts a mediator on a free port with a lobby.
+    pub fn start_with_lobby(binary: &Path) -> Self {
+        Self::start_with(binary, &["--lobby"])
+    }
+
+    /// Starts one like [`Mediator::start_behind`] with a lobby that logs all that it can, with its keys in `data`.
     pub fn start_logging(binary: &Path, public_port: u16, data: &Path) -> Self {
         let url = format!("http://127.0.0.1:{public_port}");
         Self::listen_with(
             binary,
             "trace",
             0,
-            &["--public-url", &url, "--data", data.to_str().unwrap()],
+            &["--lobby", "--public-url", &url, "--data", data.to_str().unwrap()],
             |_| {},
         )
     }
@@ -51,10 +56,10 @@ impl Mediator {
         Self::start_with(binary, &["--public-url", url])
     }
 
-    /// Starts a mediator on this port, or with 0 on a free one, that keeps its keys in `data`: started again with both, it is
+    /// Starts a mediator with a lobby on this port, or with 0 on a free one, that keeps its keys in `data`: started again with both, it is
     /// the same mediator.
     pub fn start_lasting(binary: &Path, port: u16, data: &Path) -> Self {
-        Self::listen_with(binary, INFO, port, &["--data", data.to_str().unwrap()], |_| {})
+        Self::listen_with(binary, INFO, port, &["--lobby", "--data", data.to_str().unwrap()], |_| {})
     }
 
     /// Starts a mediator on this port whose command `change` has changed.

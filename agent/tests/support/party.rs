@@ -196,6 +196,7 @@ pub fn bare(binary: &std::path::Path) -> Command {
         "DIDAGENT_NO_TRANSCRIPT",
         "DIDAGENT_PATIENCE",
         "DIDAGENT_PYTHON",
+        "DIDAGENT_STRANGERS",
         "MPYC_NOPRSS",
     ] {
         command.env_remove(variable);

@@ -25,6 +25,11 @@ impl Traces {
         Self(all)
     }
 
+    /// These words alone.
+    pub fn words(words: &[&str]) -> Self {
+        Self(words.iter().map(|word| (*word).to_owned()).collect())
+    }
+
     /// Which of them are in these bytes, as they are or inside base64.
     pub fn found_in(&self, bytes: &[u8]) -> Vec<&str> {
         let is_there = |trace: &&String| encodings(trace).iter().any(|text| contains(bytes, text.as_bytes()));

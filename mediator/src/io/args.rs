@@ -45,7 +45,8 @@ pub struct ServeArgs {
     #[arg(long, value_name = "PART", env = "DIDAGENT_MEDIATOR_WITHOUT", value_delimiter = ',')]
     pub without: Vec<Part>,
     /// Keep a lobby: a board on which hosts post rooms that strangers may join, for at most a few hours each. What they write there
-    /// everybody can read who can reach this mediator, and nobody has checked it.
+    /// everybody can read who can reach this mediator, and nobody has checked it. A proxy on this machine must write
+    /// X-Forwarded-For, or all clients count as one.
     #[arg(long, env = "DIDAGENT_MEDIATOR_LOBBY", value_parser = clap::builder::FalseyValueParser::new())]
     pub lobby: bool,
 }

@@ -38,6 +38,11 @@ pub(in crate::cli) struct WebArgs {
 }
 
 impl WebArgs {
+    /// Says whether it is a did:web.
+    pub(in crate::cli) fn is_web(&self) -> bool {
+        self.as_did.is_some()
+    }
+
     /// Keeps the identity of an earlier run, if it was a did:web and none is given now.
     pub(in crate::cli) fn stay(&mut self, identity: String) {
         if identity.starts_with("did:web:") {

@@ -45,7 +45,7 @@ impl Engine {
                 )?;
                 let sharing = Sharing::new(link, &invitation, &self.link_base()?, &mut self.rng)?;
                 let facts = RoomFacts::of(&entry.member, &invitation);
-                self.room_link = Some(RoomLink { sharing, parties, expires_in, facts });
+                self.room_link = Some(RoomLink { sharing, parties, expires_in, facts, posting: None });
                 Room::host(entry.member, invitation, parties)
             }
             (Role::Guest { .. }, Some(invitation), _) => {

@@ -92,6 +92,7 @@ impl Engine {
         };
         let is_done = goodbye.code == leave::DONE;
         let goodbye = async {
+            self.take_post_down().await;
             if words.messages.is_empty() {
                 words = self.words(goodbye);
                 self.tell(&mut words, |_, _| true).await;

@@ -186,7 +186,7 @@ impl Engine {
         let sharing = Sharing::again(&link, &invitation, &self.link_base()?)?;
         let expires_in = invitation.expires().map_or(0, |end| end.saturating_sub(now.unix));
         let (parties, facts) = (lobby.seats, RoomFacts::of(&entry.member, &invitation));
-        self.room_link = Some(RoomLink { sharing, parties, expires_in, facts });
+        self.room_link = Some(RoomLink { sharing, parties, expires_in, facts, posting: None });
         Ok(Room::resume(entry.member, invitation, lobby, now, &mut self.rng))
     }
 }

@@ -53,9 +53,9 @@ impl Engine {
         if mediator == self.own_mediator || self.is_spare(mediator) || self.links.contains_key(mediator) {
             return Ok(());
         }
-        // The mediator in an invitation was chosen by our person together with the invitation.
+        // The mediator in an invitation was chosen by our person together with the invitation, unless it came from a board.
         let is_host = |room: &Room| room.host_mediators().iter().any(|hosts| hosts == mediator);
-        let chosen = self.room.as_ref().is_some_and(is_host);
+        let chosen = self.strangers.chose_mediators() && self.room.as_ref().is_some_and(is_host);
         if !chosen && !self.dials.spend(Instant::now()) {
             tracing::warn!("another party's mediator is not dialled: there were too many");
             return Ok(());

@@ -125,7 +125,7 @@ impl Engine {
             let theirs = message.created_time.unwrap_or_else(unix_now);
             clock::compare_with_mediator(unix_now(), theirs)?;
         }
-        if mediator == self.own_mediator && self.link_answered(message, reporter) {
+        if mediator == self.own_mediator && self.link_answered(message, reporter)? {
             return Ok(());
         }
         if let Ok(opened) = Opened::try_from(message) {

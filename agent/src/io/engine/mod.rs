@@ -9,6 +9,7 @@
 //! line becomes [`Plan`] (`cli`).
 
 mod applicants;
+mod board;
 mod confirming;
 mod connections;
 mod credentials;
@@ -67,6 +68,7 @@ use crate::io::typed::Typed;
 use crate::io::websocket::{FromMediator, MediatorLink};
 use crate::io::{SystemRng, stdout, unix_now};
 use crate::report::{PathReport, Report, Reporter};
+pub(crate) use board::told;
 use desk::Desk;
 use entry::Entry;
 use farewell::interrupted;
@@ -312,7 +314,7 @@ impl Engine {
             self.no_mailbox_again(reporter)?;
         }
         self.mailboxes_due().await?;
-        self.link_timeout(now.instant, reporter);
+        self.link_timeout(now.instant, reporter).await?;
         self.reconnect(reporter).await?;
         if let Some((failure, is_hearsay)) = self.run.as_mut().and_then(|run| run.blame_due(now.instant)) {
             // What we can see ourselves is better than what another one saw first.

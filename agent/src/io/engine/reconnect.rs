@@ -114,7 +114,10 @@ impl Engine {
                 self.mediator_back(&mediator, reporter);
                 continue;
             }
-            let link = websocket::connect(&mediator, None, self.to_engine.clone())?;
+            // The relay is one of the host's, whom a board's guest knows no better than anybody.
+            let is_strangers = !self.strangers.chose_mediators() && mediator != self.own_mediator;
+            let ours = is_strangers.then_some(self.own_mediator.as_str());
+            let link = websocket::connect(&mediator, ours, self.to_engine.clone())?;
             if self.began {
                 link.watch_closely();
             }

@@ -14,7 +14,7 @@ use super::links::DIALS;
 use super::look::Looked;
 use super::lookups::Lookups;
 use super::paths::Paths;
-use super::{Engine, Entry, MAILBOX, Plan, Role, Web};
+use super::{Engine, Entry, MAILBOX, Plan, Role, Web, board};
 use crate::core::allowance::Allowance;
 use crate::core::clock;
 use crate::core::connect::Mailbox;
@@ -82,6 +82,8 @@ pub(super) async fn start(plan: Plan, reporter: &mut dyn Reporter) -> Result<Eng
         ));
     }
 
+    board::program(&plan.strangers, program.as_ref())?;
+
     // Only now, since a link for one use is used up by this.
     let invitation = match invitation {
         Ok(read) => read,
@@ -96,6 +98,8 @@ pub(super) async fn start(plan: Plan, reporter: &mut dyn Reporter) -> Result<Eng
             Some(read_invitation(|now| Invitation::from_message(bytes.clone(), now)).await?)
         }
     };
+
+    plan.strangers.check(invitation.as_ref())?;
 
     // The host's own home is held, which would be a true answer and a useless one.
     if let (Some(invitation), Some(identity)) = (&invitation, plan.home.identity()?)

@@ -5,13 +5,17 @@
 //!
 //! Not its concern: where the keys are kept (`io::one_use`), the name (`core::one_use`).
 
+use didagent_didcomm::protocols::lobby::Title;
+
 use super::{End, Engine, Role};
+use crate::core::board::check_invitation;
 use crate::core::contacts::Contacts;
+use crate::core::invite::Invitation;
 use crate::core::one_use::made_up_name;
 use crate::core::pairing::Capabilities;
 use crate::core::room::Room;
 use crate::failure::{Failure, Kind};
-use crate::io::{one_use, user_name};
+use crate::io::{nonce, one_use, user_name};
 use crate::report::{Report, Reporter};
 
 /// Why somebody outside the room is not written to.
@@ -22,6 +26,10 @@ pub(super) const APART: &str = "this party has a DID for its room alone, so nobo
 pub struct Strangers {
     /// Take part under DIDs that are made for this room.
     pub new_did: bool,
+    /// A host's: what its room is called on the board of its mediator, if it is to be there.
+    pub title: Option<Title>,
+    /// A guest's: the DID of the mediator on whose board it found the link, so that a stranger chose it.
+    pub board: Option<String>,
 }
 
 impl Strangers {
@@ -56,6 +64,19 @@ impl Strangers {
         }
     }
 
+    /// Says whether the mediators of an invitation were chosen by our person together with it.
+    pub(super) fn chose_mediators(&self) -> bool {
+        self.board.is_none()
+    }
+
+    /// Checks an invitation that came from a board.
+    pub(super) fn check(&self, invitation: Option<&Invitation>) -> Result<(), Failure> {
+        match (&self.board, invitation) {
+            (Some(mediator), Some(invitation)) => check_invitation(invitation, mediator),
+            _ => Ok(()),
+        }
+    }
+
     /// Returns what is remembered of the suites of others: a weaker one that is refused would tell that its party was met.
     pub(super) fn capabilities(&self, contacts: &Contacts) -> Capabilities {
         if self.new_did { Capabilities::default() } else { contacts.capabilities() }
@@ -75,7 +96,7 @@ impl Engine {
         let is_over = self.roster.is_some() || matches!(end, End::Interrupted);
         if self.strangers.new_did
             && is_over
-            && let Err(failure) = one_use::forget(&self.home)
+            && let Err(failure) = one_use::forget(&self.home).and_then(|()| nonce::forget(&self.home))
         {
             tracing::warn!(message = failure.message, "the keys of this room are still in the home");
         }
