@@ -9,7 +9,7 @@ use didagent_didcomm::protocols::relay::{self, Frame};
 use didagent_didcomm::protocols::report_problem::ProblemReport;
 use didagent_didcomm::protocols::routing::{Forward, PayloadForm};
 use didagent_didcomm::protocols::{
-    Body, BodyError, basic_message, discover_features as features, pickup, pickup_4, room, session,
+    Body, BodyError, basic_message, discover_features as features, lobby, pickup, pickup_4, room, session,
     short_link, shorten_url, trust_ping,
 };
 
@@ -54,6 +54,13 @@ pub(crate) fn bodies(input: &[u8]) -> Outcome {
         relay::Join,
         relay::Opened,
         relay::Refused,
+        lobby::Post,
+        lobby::Posted,
+        lobby::Renew,
+        lobby::Withdraw,
+        lobby::Withdrawn,
+        lobby::List,
+        lobby::Posts,
         room::Ask,
         room::Invited,
         room::Join,

@@ -11,7 +11,7 @@ use didagent_didcomm::protocols::relay::{self, CircuitId, CloseCode, Frame, Toke
 use didagent_didcomm::protocols::report_problem::ProblemReport;
 use didagent_didcomm::protocols::routing::{Forward, PayloadForm};
 use didagent_didcomm::protocols::{
-    Body, Digest32, basic_message, pickup_4, room, session, short_link, shorten_url, trust_ping, types,
+    Body, Digest32, basic_message, lobby, pickup_4, room, session, short_link, shorten_url, trust_ping, types,
 };
 use didagent_didcomm::short_link::LinkId;
 use serde_json::{Value, json};
@@ -19,7 +19,7 @@ use serde_json::{Value, json};
 use super::Seeds;
 
 pub(super) fn add(seeds: &mut Seeds) {
-    for message in messages() {
+    for message in messages().into_iter().chain(board()) {
         let name = message.type_.rsplit('/').next().unwrap_or_default();
         let protocol = match types::protocol_of(&message.type_) {
             // The one protocol of which two versions have the same name.
@@ -46,6 +46,10 @@ pub(super) fn add(seeds: &mut Seeds) {
             json!({"id": "AQEB", "content": "AA", "take_hash": "AAAA", "expires_time": 1}),
         ),
     );
+    let mut hidden = board().remove(0).body;
+    hidden["title"] = json!("votes\u{202e}");
+    bad("bad-lobby-title", message(types::LOBBY_POST, hidden));
+    bad("bad-lobby-id", message(types::LOBBY_WITHDRAW, json!({"id": "0123ABCD"})));
     bad(
         "bad-forward-of-a-link",
         json!({"id": "1", "type": types::FORWARD, "body": {"next": "did:example:b"}, "attachments": [{"data": {"links": ["https://example.org"]}}]}),
@@ -217,6 +221,46 @@ fn messages() -> Vec<Message> {
         relay::Join { token, window: 65_536 }.message("1"),
         relay::Opened { circuit: CircuitId(1) }.message("1"),
         relay::Refused { code: relay::refusal::TIME.into(), comment: None }.message("1"),
+    ]
+}
+
+/// The messages of a board.
+fn board() -> Vec<Message> {
+    let id = || lobby::PostId::new("0123abcd").expect("an id");
+    let program = || lobby::Program {
+        name: lobby::ProgramName::new("vote.py").expect("a name"),
+        sha256: lobby::ProgramDigest::new("3f".repeat(32)).expect("a digest"),
+    };
+    let title = || lobby::Title::new("Wages of nurses").expect("a title");
+    let link = || lobby::RoomLink::new("https://example.org/r/AQEBAQEB#AQ").expect("a link");
+    let (seats, free, threshold, expires_time) = (3, 2, Some(1), 1_800_000_000);
+    let post = lobby::Post {
+        title: title(),
+        program: program(),
+        seats,
+        free,
+        threshold,
+        link: link(),
+        expires_time,
+    };
+    let listed = lobby::Listed {
+        id: id(),
+        title: title(),
+        program: program(),
+        seats,
+        free,
+        threshold: None,
+        link: Some(link()),
+        expires_time,
+    };
+    vec![
+        post.message("1"),
+        lobby::Posted { id: id(), expires_time }.message("1"),
+        lobby::Renew { id: id(), free, expires_time }.message("1"),
+        lobby::Withdraw { id: id() }.message("1"),
+        lobby::Withdrawn { id: id() }.message("1"),
+        lobby::List { id: Some(id()) }.message("1"),
+        lobby::Posts { posts: vec![listed] }.message("1"),
     ]
 }
 
