@@ -102,3 +102,37 @@ impl Engine {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Told(Vec<String>);
+
+    impl Reporter for Told {
+        fn report(&mut self, report: &Report) {
+            if let Report::OneUse { name, .. } = report {
+                self.0.push(name.clone());
+            }
+        }
+    }
+
+    /// Decides CN-80, CN-81.
+    #[test]
+    fn a_new_did_has_no_name_and_no_memory_of_the_homes() {
+        let mut contacts = Contacts::default();
+        contacts.met("did:key:a", "alice", "did:peer:1", true, 10);
+        let (as_ever, anew) = (Strangers::default(), Strangers { new_did: true, ..Strangers::default() });
+        assert!(as_ever.capabilities(&contacts).is_post_quantum("did:key:a"));
+        assert!(!anew.capabilities(&contacts).is_post_quantum("did:key:a"));
+        let mut told = Told(Vec::new());
+        let mut name = |strangers: &Strangers, given: Option<&str>| {
+            strangers.name(given.map(str::to_owned), "did:key:z6Mk", false, &mut told)
+        };
+        assert_eq!(name(&as_ever, None), user_name());
+        assert_eq!(name(&as_ever, Some("bob")), "bob");
+        assert_eq!(name(&anew, None), made_up_name("did:key:z6Mk"));
+        assert_eq!(name(&anew, Some("ada")), "ada");
+        assert_eq!(told.0, [made_up_name("did:key:z6Mk"), "ada".to_owned()]);
+    }
+}
