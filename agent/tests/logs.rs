@@ -162,7 +162,8 @@ fn the_log_of_a_whole_run_at_its_most_talkative_has_spans_and_no_secrets() {
     for (name, key) in ["ed25519", "x25519"].iter().zip(keys_in(&keys)) {
         if *name == "x25519" {
             let found = tokens(&proxy.captured(), &stage.mediator_did(), &key);
-            assert_eq!(found.len(), 6, "three circuits, each with two ends");
+            // One that is not joined in time is asked for again.
+            assert!(found.len() >= 6, "three circuits, each with two ends: {}", found.len());
             secrets.bytes.extend(found.into_iter().map(|token| ("a circuit's token".to_owned(), token)));
         }
         secrets.bytes.push((format!("the mediator's {name} key"), key));
