@@ -46,8 +46,9 @@ fn a_host_kicks_starts_and_waits_from_another_terminal() {
     assert!(mallory.finish().assert_error(3, "E0402").contains("does not want this party"));
     stage.join("mallory", &link).program(program()).run().assert_error(3, "E0402");
 
-    let carol = stage.join("carol", &link).program(program()).start();
+    let mut carol = stage.join("carol", &link).program(program()).start();
     alice.wait_for("party.joined");
+    carol.wait_for("room.seats");
     let shown = ask(&stage, "carol", &["room", "show"]);
     assert!(shown.code == 0 && shown.lines.join("\n").contains("alice"), "{shown:?}");
     assert_eq!(ask(&stage, "alice", &["room", "start"]).code, 0);
