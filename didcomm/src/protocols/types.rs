@@ -264,7 +264,7 @@ mod tests {
     #[test]
     fn our_own_types_are_those_of_the_chapter() {
         let expected = [
-            ("room", &["join", "seats", "roster", "ready", "confirmed", "leave"][..]),
+            ("room", &["ask", "invitation", "join", "seats", "roster", "ready", "confirmed", "leave"][..]),
             ("session", &["propose", "accept", "abort"]),
             ("relay", &["open", "join", "opened", "refused"]),
             ("short-link", &["deposit", "deposited"]),
