@@ -26,7 +26,7 @@ use didagent_didcomm::protocols::lobby::Title;
 
 use crate::core::party_list::PartyList;
 use crate::failure::{Failure, Kind};
-use crate::io::engine::{self, Plan, Role};
+use crate::io::engine::{self, Opening, Plan, Role};
 use crate::io::home::Home;
 use crate::io::{self, local_api, party_lists, stdout, supervise};
 use crate::report::Reporter;
@@ -116,7 +116,8 @@ async fn dispatch(cli: Cli) -> u8 {
                 return fail_as(&failure, room.json);
             }
             let approval = approve.approval();
-            let role = Role::Host { parties, expires_in, link: link.form(), approval, require_issuer };
+            let role =
+                Role::Host(Opening { parties, expires_in, link: link.form(), require_issuer, approval });
             take_part(home, role, room, link.qr, (post.lobby, None)).await
         }
         Command::Join { link, room } => match read_link(link, room.json).await {

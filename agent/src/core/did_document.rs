@@ -17,6 +17,13 @@ use crate::failure::{Failure, Kind};
 /// Longest line of a document that is shown, in characters: a DID has at most 8192.
 const MAX_LINE_CHARS: usize = 9000;
 
+/// Returns the id of the key with which `identity` signs, if its document lists it.
+pub fn key_id_of<'a>(document: &'a DidDocument, identity: &Identity) -> Option<&'a str> {
+    let ours = PublicKey::Ed25519(identity.public());
+    let mut listed = document.assertion_method.iter();
+    listed.find(|kid| document.assertion_key(kid).as_ref() == Some(&ours)).map(String::as_str)
+}
+
 /// Returns the document that an organisation publishes as `did`, a did:web: the keys of its identity, and where its mail goes
 /// if it has mediators: these services, and the connection DID by which parties that know it beforehand find it (RM-122).
 pub fn published(identity: &Identity, did: &str, mediators: &[String]) -> Result<DidDocument, Failure> {

@@ -13,9 +13,12 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 
-use didagent_didcomm::did::{PublicKey, web};
+use didagent_didcomm::did::web;
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
 use serde::{Deserialize, Serialize};
 
+use crate::core::did_document;
 use crate::core::identity::Identity;
 use crate::core::party_list::{Listed, MAX_FILE_BYTES, PartyList, is_address};
 use crate::core::room::roster::Roster;
@@ -125,32 +128,51 @@ pub(crate) async fn find_ourselves(
     if let Some(index) = list.index_of(named) {
         return Ok(index);
     }
-    let mut unread = Vec::new();
-    if web.did.is_none() {
-        for (index, party) in list.parties().iter().enumerate() {
-            if !party.did.starts_with(web::PREFIX) {
-                continue;
+    let mut unread = match web.did {
+        Some(_) => Vec::new(),
+        None => match find_by_key(home, identity, list, web).await {
+            Ok((index, did)) => {
+                web.did = Some(did);
+                return Ok(index);
             }
-            match resolve(home, &party.did, asking(web)).await {
-                Ok(document) => {
-                    let ours = PublicKey::Ed25519(identity.public());
-                    let mut listed = document.assertion_method.iter();
-                    if listed.any(|kid| document.assertion_key(kid).as_ref() == Some(&ours)) {
-                        web.did = Some(party.did.clone());
-                        return Ok(index);
-                    }
-                }
-                Err(failure) => unread.push(format!("{} ({})", list.called(index), failure.message)),
-            }
-        }
-    }
+            Err(unread) => unread,
+        },
+    };
     let mut message = format!("no party of the list is this home, {named}");
     if !unread.is_empty() {
+        unread.sort_unstable();
+        let unread: Vec<_> =
+            unread.iter().map(|(index, why)| format!("{} ({why})", list.called(*index))).collect();
         message =
             format!("{message}; not looked at, since their documents cannot be had: {}", unread.join(", "));
     }
     Err(Failure::new(Kind::RosterFile, message)
         .hint("`didagent identity show` prints what belongs into the file; --home DIR for another home"))
+}
+
+/// Finds the did:web of the list whose document lists our key, and its index; otherwise returns whose documents could not be had, and why.
+async fn find_by_key(
+    home: &Home,
+    identity: &Identity,
+    list: &PartyList,
+    web: &Web,
+) -> Result<(usize, String), Vec<(usize, String)>> {
+    let parties = list.parties().iter().map(|party| &party.did).enumerate();
+    let elsewhere = parties.filter(|(_, did)| did.starts_with(web::PREFIX));
+    // All at once, since each may take until its time is over.
+    let lookups = elsewhere.map(async |(index, did)| (index, did, resolve(home, did, asking(web)).await));
+    let mut lookups = lookups.collect::<FuturesUnordered<_>>();
+    let mut unread = Vec::new();
+    while let Some((index, did, found)) = lookups.next().await {
+        match found {
+            Ok(document) if did_document::key_id_of(&document, identity).is_some() => {
+                return Ok((index, did.clone()));
+            }
+            Ok(_) => {}
+            Err(failure) => unread.push((index, failure.message)),
+        }
+    }
+    Err(unread)
 }
 
 /// Finds where the first party is written to, unless the list says it: in the document of its did:web.

@@ -60,6 +60,8 @@ pub struct Member {
 pub struct Listing {
     /// The list.
     pub list: PartyList,
+    /// Our index in it; the host's is 0.
+    pub ours: usize,
     /// The last of their rounds whose roster we know; 0 for none.
     pub round: u32,
     /// Until when a guest waits for the room to be full.

@@ -13,13 +13,12 @@
 
 use didagent_didcomm::did::web;
 
-use super::entry::Entry;
 use super::share::RoomLink;
 use super::{Engine, now};
 use crate::core::clock::{duration, utc};
 use crate::core::identity::{ConnectionDid, Identity};
-use crate::core::room::Room;
 use crate::core::room::kept::KeptRoom;
+use crate::core::room::{Member, Room};
 use crate::core::share::Sharing;
 use crate::failure::{Failure, Kind};
 use crate::io::home::Home;
@@ -69,24 +68,20 @@ pub(crate) fn kept_room(home: &Home) -> Result<KeptRoom, Failure> {
     }
 }
 
-/// Reads the room that the home of `identity` can go on with, and the DID to which its invitation leads.
+/// Returns the DID to which the invitation of a kept room leads, if `identity` opened it.
 ///
 /// # Errors
-/// Those of [`kept_room`], and [`Kind::NoRoomKept`] when the room was opened by another identity.
-pub(super) fn kept_room_of(home: &Home, identity: &Identity) -> Result<(KeptRoom, ConnectionDid), Failure> {
-    let kept = kept_room(home)?;
-    match kept.connection(identity) {
-        Some(connection) => Ok((kept, connection)),
-        None => {
-            let (theirs, ours) = (&kept.identity, identity.did());
-            let message = format!("the room was opened as {theirs}, and this is {ours}");
-            let hint = match theirs.starts_with(web::PREFIX) {
-                true => format!("didagent invite --resume --as {theirs} -- CMD"),
-                false => RESUME.to_owned() + "    without --as, and with the home's own identity.json",
-            };
-            Err(Failure::new(Kind::NoRoomKept, message).hint(hint))
-        }
-    }
+/// [`Kind::NoRoomKept`] when another identity did.
+pub(super) fn connection_of(kept: &KeptRoom, identity: &Identity) -> Result<ConnectionDid, Failure> {
+    kept.connection(identity).ok_or_else(|| {
+        let (theirs, ours) = (&kept.identity, identity.did());
+        let message = format!("the room was opened as {theirs}, and this is {ours}");
+        let hint = match theirs.starts_with(web::PREFIX) {
+            true => format!("didagent invite --resume --as {theirs} -- CMD"),
+            false => RESUME.to_owned() + "    without --as, and with the home's own identity.json",
+        };
+        Failure::new(Kind::NoRoomKept, message).hint(hint)
+    })
 }
 
 impl Keeper {
@@ -180,13 +175,13 @@ impl Engine {
     ///
     /// # Errors
     /// When its mediator has no address any more.
-    pub(super) fn resume_room(&mut self, entry: Entry, kept: KeptRoom) -> Result<Room, Failure> {
+    pub(super) fn resume_room(&mut self, member: Member, kept: KeptRoom) -> Result<Room, Failure> {
         let KeptRoom { invitation, link, lobby, .. } = kept;
         let now = now();
         let sharing = Sharing::again(&link, &invitation, &self.link_base()?)?;
         let expires_in = invitation.expires().map_or(0, |end| end.saturating_sub(now.unix));
-        let (parties, facts) = (lobby.seats, RoomFacts::of(&entry.member, &invitation));
+        let (parties, facts) = (lobby.seats, RoomFacts::of(&member, &invitation));
         self.room_link = Some(RoomLink { sharing, parties, expires_in, facts, posting: None });
-        Ok(Room::resume(entry.member, invitation, lobby, now, &mut self.rng))
+        Ok(Room::resume(member, invitation, lobby, now, &mut self.rng))
     }
 }

@@ -4,7 +4,7 @@
 //!
 //! Not its concern: who may cause how many of them (`core::room`), how a document is got (`io::did`).
 
-use didagent_didcomm::did::{DidDocument, PublicKey, web};
+use didagent_didcomm::did::{DidDocument, web};
 use tokio::sync::mpsc;
 
 use super::{End, Engine, now};
@@ -100,10 +100,7 @@ impl Lookups {
 
 /// The id of the key of `identity` in its document.
 fn listed_key<'a>(document: &'a DidDocument, identity: &Identity) -> Result<&'a str, Failure> {
-    let ours = PublicKey::Ed25519(identity.public());
-    let mut listed = document.assertion_method.iter();
-    let kid = listed.find(|kid| document.assertion_key(kid).as_ref() == Some(&ours));
-    kid.map(String::as_str).ok_or_else(|| {
+    did_document::key_id_of(document, identity).ok_or_else(|| {
         let message =
             format!("the document of {} does not list the key of this home, {}", document.id, identity.did());
         Failure::new(Kind::DidKeyUnlisted, message)

@@ -43,18 +43,7 @@ pub struct Plan {
 #[derive(Debug, Clone)]
 pub enum Role {
     /// Opens a room.
-    Host {
-        /// Number of parties, ourselves included.
-        parties: usize,
-        /// How long the link works, in seconds.
-        expires_in: u64,
-        /// What link people get.
-        link: LinkForm,
-        /// The issuers of one of which everybody must show a credential.
-        require_issuer: Vec<String>,
-        /// About whom the person is asked before it gets a seat.
-        approval: Option<Approval>,
-    },
+    Host(Opening),
     /// Joins a room.
     Guest {
         /// The link.
@@ -69,4 +58,19 @@ pub enum Role {
         /// How long they are waited for, in seconds.
         wait: u64,
     },
+}
+
+/// What kind of room a host opens.
+#[derive(Debug, Clone)]
+pub struct Opening {
+    /// Number of parties, ourselves included.
+    pub parties: usize,
+    /// How long the link works, in seconds.
+    pub expires_in: u64,
+    /// What link people get.
+    pub link: LinkForm,
+    /// The issuers of one of which everybody must show a credential.
+    pub require_issuer: Vec<String>,
+    /// About whom the person is asked before it gets a seat.
+    pub approval: Option<Approval>,
 }

@@ -2,40 +2,39 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use tokio::sync::{mpsc, watch};
 
 use super::applicants::Asking;
 use super::credentials;
 use super::desk::{Desk, command_shown};
+use super::entrance::Entrance;
 use super::keeper::{self, Keeper};
+use super::link::Link;
 use super::links::DIALS;
 use super::look::Looked;
 use super::lookups::Lookups;
 use super::paths::Paths;
-use super::{Engine, Entry, MAILBOX, Plan, Role, Web, board};
+use super::{Engine, Entry, MAILBOX, Plan, Role, board};
 use crate::core::allowance::Allowance;
-use crate::core::clock;
 use crate::core::connect::Mailbox;
 use crate::core::identity::{ConnectionDid, Identity};
-use crate::core::invite::{Invitation, read_mediator_link};
+use crate::core::invite::read_mediator_link;
 use crate::core::pairing::Policy;
-use crate::core::pasted::Pasted;
 use crate::core::post::{MAX_MEDIATORS, mediators_of};
-use crate::core::room::{Listing, Member, Nonce, ThresholdRule, roster};
+use crate::core::room::{Listing, Member, ThresholdRule, roster};
 use crate::core::seen::Seen;
 use crate::core::status::host_of;
 use crate::core::who::short;
 use crate::failure::{Failure, Kind};
-use crate::io::home::{Home, MediatorChoice};
-use crate::io::links;
+use crate::io::home::MediatorChoice;
 use crate::io::local_api::{self, Shown};
-use crate::io::mediator_time::{mediator_time, those_that_answer};
+use crate::io::mediator_time::those_that_answer;
 use crate::io::program::Program;
 use crate::io::standstill::Standstill;
 use crate::io::typed::Typed;
-use crate::io::{has_aes_instructions, nonce, one_use, party_lists, system_rng, unix_now, websocket};
+use crate::io::{has_aes_instructions, one_use, system_rng, unix_now, websocket};
 use crate::report::{Report, Reporter};
 
 /// Messages of mediators that wait for the engine.
@@ -44,23 +43,15 @@ const QUEUE: usize = 64;
 /// Questions of other commands that wait for the engine.
 const ASKS: usize = 16;
 
-/// How much longer guests of known parties wait than the host, who began at about the same time.
-const GRACE: Duration = Duration::from_secs(3);
-
 pub(super) async fn start(plan: Plan, reporter: &mut dyn Reporter) -> Result<Engine, Failure> {
     let mut rng = system_rng()?;
     plan.name.as_deref().map_or(Ok(()), check_name)?;
     plan.strangers.check_role(&plan.role)?;
     let keeping = plan.keeping.check()?;
     // What a person typed wrong is said before anything is asked of the network.
-    let invitation = match &plan.role {
-        Role::Guest { link } => Some(Pasted::read(link)?),
-        Role::Host { .. } | Role::Listed { .. } | Role::Resume => None,
-    };
-    let invitation = match invitation {
-        Some(Pasted::Full(link)) => Ok(Some(read_invitation(|now| Invitation::read(&link, now)).await?)),
-        Some(pasted) => Err(pasted),
-        None => Ok(None),
+    let link = match &plan.role {
+        Role::Guest { link } => Some(Link::read(link).await?),
+        Role::Host(_) | Role::Listed { .. } | Role::Resume => None,
     };
     let given = plan.mediators.iter().map(|link| read_mediator_link(link, unix_now()));
     let given = MediatorChoice::of(given.collect::<Result<_, _>>()?);
@@ -85,18 +76,9 @@ pub(super) async fn start(plan: Plan, reporter: &mut dyn Reporter) -> Result<Eng
     board::program(&plan.strangers, program.as_ref())?;
 
     // Only now, since a link for one use is used up by this.
-    let invitation = match invitation {
-        Ok(read) => read,
-        Err(pasted) => {
-            if matches!(pasted, Pasted::Readable(_)) {
-                reporter.report(&Report::Warning(
-                    "whoever keeps this kind of link can read the invitation and put another in its place"
-                        .to_owned(),
-                ));
-            }
-            let bytes = links::invitation(&pasted).await?;
-            Some(read_invitation(|now| Invitation::from_message(bytes.clone(), now)).await?)
-        }
+    let invitation = match link {
+        Some(link) => Some(link.invitation(reporter).await?),
+        None => None,
     };
 
     plan.strangers.check(invitation.as_ref())?;
@@ -122,60 +104,27 @@ pub(super) async fn start(plan: Plan, reporter: &mut dyn Reporter) -> Result<Eng
         false => (plan.home.identity_or_new()?, false),
     };
     one_use::forget_old(&plan.home, unix_now())?;
-    let (mut web, mut role) = (plan.web, plan.role);
-    let listing = begin_list(&plan.home, &identity, &mut role, &mut web).await?;
-    let is_host = match &role {
-        Role::Host { .. } | Role::Resume => true,
-        Role::Guest { .. } => false,
-        Role::Listed { .. } => listing.as_ref().is_some_and(|(_, ours)| *ours == 0),
-    };
+    let mut web = plan.web;
+    let entrance = Entrance::of(plan.role, invitation, &plan.home, &identity, &mut web).await?;
+    let (is_host, listing) = (entrance.is_host(), entrance.listing());
+    let threshold = threshold_of(program.as_ref(), listing)?;
     let (mut lookups, identity) = Lookups::begin(&plan.home, identity, &web).await?;
+    let kept = entrance.kept().map(|kept| keeper::connection_of(kept, &identity)).transpose()?;
     let name = plan.strangers.name(plan.name, identity.did(), again, reporter);
     let contacts = plan.home.contacts()?;
-    let host_at = listing.as_ref().and_then(|(listing, _)| listing.list.host_at());
-    // Guests look for a host where the list says.
-    let of_list = host_at.and_then(|at| mediators_of(at).ok()).unwrap_or_default();
-    let (kept, keeper) = match role {
-        Role::Resume => (Some(keeper::kept_room_of(&plan.home, &identity)?), Keeper::of_kept_room()),
-        // What is kept of a room names who hosts it, and such a host is gone with its process (CN-82).
-        Role::Host { .. } if plan.strangers.new_did => (None, Keeper::default()),
-        Role::Host { .. } => (None, Keeper::of_new_room(&plan.home, reporter)),
-        Role::Guest { .. } | Role::Listed { .. } => (None, Keeper::default()),
+    let keeper = match &entrance {
+        Entrance::Resumed(_) => Keeper::of_kept_room(),
+        // What is kept of a room names who hosts it, and a host of one use is gone with its process (CN-82).
+        Entrance::Host(_) if !plan.strangers.new_did => Keeper::of_new_room(&plan.home, reporter),
+        Entrance::Host(_) | Entrance::Guest(_) | Entrance::Listed(..) => Keeper::default(),
     };
-    let credential = match (&role, &invitation) {
-        (Role::Host { require_issuer, parties, .. }, _) => {
-            let own = credentials::fitting(&plan.home, require_issuer, identity.did())?;
-            lookups.judge_own((require_issuer, *parties), own.as_deref(), identity.did()).await?;
-            own
-        }
-        (Role::Guest { .. }, Some(invitation)) => {
-            credentials::fitting(&plan.home, invitation.issuers(), identity.did())?
-        }
-        // Others look at it again, so it is not judged here (RM-101).
-        (Role::Resume, _) => match &kept {
-            Some((kept, _)) => credentials::fitting(&plan.home, kept.invitation.issuers(), identity.did())?,
-            None => None,
-        },
-        _ => None,
-    };
-    let chosen = plan.home.mediator()?.filter(|_| !is_host || of_list.is_empty());
-    let mediators = match (given, chosen, &invitation) {
-        // The link leads there, whatever this home uses by now.
-        _ if kept.is_some() => kept.iter().flat_map(|(kept, _)| kept.mediators.clone()).collect(),
-        (Some(choice), known, _) => {
-            if known.as_ref() != Some(&choice) {
-                plan.home.write_mediator(&choice)?;
-            }
-            choice.all()
-        }
-        (None, Some(choice), _) => choice.all(),
-        (None, None, _) if !of_list.is_empty() => of_list,
-        (None, None, Some(invitation)) => invitation.mediators().to_vec(),
-        (None, None, None) => {
-            return Err(Failure::new(Kind::NoMediator, "this home has no mediator yet")
-                .hint("didagent invite --mediator LINK ...   (`didagent mediator serve` starts one and prints its link)"));
-        }
-    };
+    let credential = credentials::fitting(&plan.home, entrance.issuers(), identity.did())?;
+    // That of a room that goes on was judged when it was opened, and the others judge it again (RM-101).
+    if let Entrance::Host(opening) = &entrance {
+        let rule = (opening.require_issuer.as_slice(), opening.parties);
+        lookups.judge_own(rule, credential.as_deref(), identity.did()).await?;
+    }
+    let mediators = entrance.mediators(&plan.home, given)?;
     // Once people have the link, the room stays with them: this is the last moment to take others.
     let silent = |mediator: &str| {
         let host = host_of(mediator);
@@ -183,23 +132,17 @@ pub(super) async fn start(plan: Plan, reporter: &mut dyn Reporter) -> Result<Eng
     };
     let taken = those_that_answer(mediators.clone(), None, MAX_MEDIATORS, silent).await;
     let own_mediator = taken.first().cloned().unwrap_or_default();
-    let (kept, connection, ours) = match kept {
-        Some((kept, connection)) => (Some(kept), connection, mediators),
+    // People have the DID of a room that goes on, so it stays as it is.
+    let is_fixed = kept.is_some();
+    let (connection, ours) = match kept {
+        Some(connection) => (connection, mediators),
         None => {
             let connection = named(&identity, mediators, &taken);
             let of_did = mediators_of(&connection.did).unwrap_or_default();
-            (None, connection, of_did)
+            (connection, of_did)
         }
     };
-    if let Some(at) = host_at.filter(|at| is_host && *at != connection.did) {
-        let message = format!(
-            "the list says that its first party, this home, is written to at another address: {}",
-            short(at)
-        );
-        return Err(Failure::new(Kind::RosterFile, message).hint(
-            "didagent identity show --address    (prints what belongs into the file, or into the document of the did:web)",
-        ));
-    }
+    check_address(listing, &connection)?;
     let spare = ours.into_iter().find(|mediator| *mediator != own_mediator);
     let (sender, shown) = watch::channel(Shown::default());
     let (to_desk, asks) = mpsc::channel(ASKS);
@@ -209,10 +152,9 @@ pub(super) async fn start(plan: Plan, reporter: &mut dyn Reporter) -> Result<Eng
     let (to_engine, from_mediators) = mpsc::channel(QUEUE);
     let (to_engine_from_peers, from_peers) = mpsc::unbounded_channel();
     let link = websocket::connect(&own_mediator, None, to_engine.clone())?;
-    let (mailbox, request) = match kept {
-        // People have this DID, so it stays as it is.
-        Some(_) => Mailbox::open_routed(connection.clone(), Instant::now(), &mut rng),
-        None => Mailbox::open(connection.clone(), Instant::now(), &mut rng),
+    let (mailbox, request) = match is_fixed {
+        true => Mailbox::open_routed(connection.clone(), Instant::now(), &mut rng),
+        false => Mailbox::open(connection.clone(), Instant::now(), &mut rng),
     };
     let identity = Arc::new(identity);
     let desk = Desk::new(asks, is_host, name.clone(), shown_command);
@@ -220,31 +162,18 @@ pub(super) async fn start(plan: Plan, reporter: &mut dyn Reporter) -> Result<Eng
         identity: Arc::clone(&identity),
         connection: connection.clone(),
         name,
-        threshold: threshold_of(program.as_ref(), listing.as_ref().map(|(listing, _)| listing))?,
-        nonce: match (&invitation, &listing, &kept) {
-            (Some(invitation), ..) => {
-                nonce::nonce_for(&plan.home, invitation.hash(), identity.did(), &mut rng)?
-            }
-            (None, Some((listing, _)), _) if !is_host => {
-                nonce::nonce_for(&plan.home, &listing.list.hash(), identity.did(), &mut rng)?
-            }
-            (None, _, Some(kept)) => kept.nonce.clone(),
-            (None, _, None) => Nonce::random(&mut rng),
-        },
+        threshold,
+        nonce: entrance.nonce(&plan.home, identity.did(), &mut rng)?,
         confirm: plan.confirm,
         manifest: program.as_ref().map(|program| program.manifest().clone()),
         credential,
         suites: Policy::of_machine(has_aes_instructions()),
         capabilities: plan.strangers.capabilities(&contacts),
-        list: listing.map(|(listing, _)| listing),
-    };
-    let goal = match &role {
-        Role::Host { parties, .. } => format!("compute together, {parties} parties"),
-        Role::Listed { list, .. } => format!("compute together, {} parties", list.parties().len()),
-        Role::Guest { .. } | Role::Resume => String::new(),
+        list: listing.cloned(),
     };
     // Whoever has nothing to answer types ahead for the program.
-    let listens = plan.asks && (plan.confirm.is_some() || matches!(role, Role::Host { .. } | Role::Resume));
+    let has_questions = matches!(entrance, Entrance::Host(_) | Entrance::Resumed(_));
+    let listens = plan.asks && (plan.confirm.is_some() || has_questions);
     let mut engine = Engine {
         home: plan.home,
         identity,
@@ -264,7 +193,7 @@ pub(super) async fn start(plan: Plan, reporter: &mut dyn Reporter) -> Result<Eng
         keeper,
         asking: Asking::of(plan.asks),
         seen: Seen::default(),
-        entry: Some(Entry { member, role, invitation, kept, goal }),
+        entry: Some(Entry { member, entrance }),
         paths: Paths::default(),
         peers: BTreeMap::new(),
         ended: BTreeSet::new(),
@@ -308,23 +237,6 @@ pub(super) async fn start(plan: Plan, reporter: &mut dyn Reporter) -> Result<Eng
     Ok(engine)
 }
 
-/// Finds out who we are among parties that are known beforehand, and where the first of them is; returns our index too.
-async fn begin_list(
-    home: &Home,
-    identity: &Identity,
-    role: &mut Role,
-    web: &mut Web,
-) -> Result<Option<(Listing, usize)>, Failure> {
-    let Role::Listed { list, wait } = role else { return Ok(None) };
-    let ours = party_lists::find_ourselves(home, identity, list, web).await?;
-    party_lists::find_host(home, list, web).await?;
-    let round = party_lists::round_of(home, list)?;
-    // The host's time ends first, so that it is the host who says which parties were missing.
-    let grace = if ours == 0 { Duration::ZERO } else { GRACE };
-    let until = Instant::now() + Duration::from_secs(*wait) + grace;
-    Ok(Some((Listing { list: list.clone(), round, until }, ours)))
-}
-
 /// Returns the threshold of our program, which a list may know too.
 fn threshold_of(
     program: Option<&Program>,
@@ -364,20 +276,22 @@ fn named(identity: &Identity, mut mediators: Vec<String>, taken: &[String]) -> C
     }
 }
 
-/// Reads a room's invitation. One that has expired only by a clock of ours that is wrong is told from an old one by the mediator's.
-async fn read_invitation(
-    read_at: impl Fn(u64) -> Result<Invitation, Failure>,
-) -> Result<Invitation, Failure> {
-    let now = unix_now();
-    match read_at(now) {
-        Err(failure) if failure.kind == Kind::LinkExpired => {
-            // At this time no link has expired.
-            let theirs = mediator_time(read_at(0)?.mediator()).await;
-            clock::compare_with_mediator(now, theirs.unwrap_or(now))?;
-            Err(failure)
-        }
-        read => read,
+/// Fails if the first party of a list, this home, is not where the list says.
+fn check_address(listing: Option<&Listing>, connection: &ConnectionDid) -> Result<(), Failure> {
+    let Some(at) = listing.filter(|listing| listing.ours == 0).and_then(|listing| listing.list.host_at())
+    else {
+        return Ok(());
+    };
+    if at == connection.did {
+        return Ok(());
     }
+    let message = format!(
+        "the list says that its first party, this home, is written to at another address: {}",
+        short(at)
+    );
+    Err(Failure::new(Kind::RosterFile, message).hint(
+        "didagent identity show --address    (prints what belongs into the file, or into the document of the did:web)",
+    ))
 }
 
 fn check_name(name: &str) -> Result<(), Failure> {

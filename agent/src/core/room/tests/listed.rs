@@ -17,8 +17,10 @@ fn list(seeds: &[u8]) -> PartyList {
 
 impl Table {
     fn listed(&self, seed: u8, list: &PartyList, round: u32) -> Member {
-        let listing = Listing { list: list.clone(), round, until: self.start + WAIT };
-        Member { list: Some(listing), ..member(seed, Some(ThresholdRule::Default)) }
+        let member = member(seed, Some(ThresholdRule::Default));
+        let ours = list.index_of(member.identity.did()).unwrap_or(usize::MAX);
+        let listing = Listing { list: list.clone(), ours, round, until: self.start + WAIT };
+        Member { list: Some(listing), ..member }
     }
 
     /// A table at which nobody sits yet.
