@@ -262,9 +262,12 @@ fn a_program_that_fails_gives_its_exit_code() {
         assert_eq!((text(&done, "type"), &done["code"]), ("demo.done", &code.into()), "{done:#}");
         assert_nothing_is_left(folder.path());
         if arguments.is_empty() {
-            assert_eq!(words(&done["results"]), vec!["so far"; 3]);
+            // The first one that fails ends the run for the others, who may have come less far.
+            let results = words(&done["results"]);
+            let all = |allowed: &[&str]| results.iter().all(|result| allowed.contains(&result.as_str()));
+            assert!(results.len() == 3 && all(&["so far", ""]) && !all(&[""]), "{finished:#?}");
             let told = |line: &&String| line.contains("demo.stderr") && line.contains("ValueError: of mine");
-            assert_eq!(finished.lines.iter().filter(told).count(), 3, "{finished:#?}");
+            assert!((1..=3).contains(&finished.lines.iter().filter(told).count()), "{finished:#?}");
         }
     }
 }
