@@ -25,7 +25,7 @@ use serde::{Deserialize, Serialize};
 use url::Url;
 
 use crate::core::invite::{Invitation, new_id};
-use crate::failure::Failure;
+use crate::failure::{Failure, Kind};
 
 /// How long a mediator may take to keep a link before people get the full one (IV-12).
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -98,6 +98,8 @@ pub struct Sharing {
     shown: Option<String>,
     /// The link is one of before, which people may have used already.
     again: bool,
+    /// Why there is no link that keeps what the person wants of it.
+    unkept: Option<String>,
 }
 
 impl Sharing {
@@ -117,7 +119,17 @@ impl Sharing {
             LinkForm::Full | LinkForm::Readable => None,
         };
         let expires = invitation.expires().unwrap_or(u64::MAX);
-        Ok(Self { form, full, expires, sealed, thread: None, due: None, shown: None, again: false })
+        Ok(Self {
+            form,
+            full,
+            expires,
+            sealed,
+            thread: None,
+            due: None,
+            shown: None,
+            again: false,
+            unkept: None,
+        })
     }
 
     /// Prepares the link that people have of a room that goes on; `base` as for [`Sharing::new`], in case the mediator keeps the
@@ -132,7 +144,17 @@ impl Sharing {
             None => (LinkForm::Full, kept.text.clone()),
         };
         let expires = invitation.expires().unwrap_or(u64::MAX);
-        Ok(Self { form, full, expires, sealed, thread: None, due: None, shown: None, again: true })
+        Ok(Self {
+            form,
+            full,
+            expires,
+            sealed,
+            thread: None,
+            due: None,
+            shown: None,
+            again: true,
+            unkept: None,
+        })
     }
 
     /// Returns the link that people have, once they have one.
@@ -227,7 +249,22 @@ impl Sharing {
             let note = "the link worked for one guest, and is used up or not kept any more";
             return self.show(link.link.text(), Some(note.to_owned()));
         }
+        if self.is_single_use() && self.shown.is_none() {
+            // The full link works for everybody who sees it.
+            (self.thread, self.due) = (None, None);
+            self.unkept = Some(why.to_owned());
+            return None;
+        }
         self.show(self.full.clone(), Some(format!("the link is long: {why}")))
+    }
+
+    /// Returns why nobody gets a link: there is none that works for one guest only.
+    pub fn failure(&self) -> Option<Failure> {
+        let why = self.unkept.as_ref()?;
+        let message = format!("there is no link for one guest only: {why}");
+        Some(Failure::new(Kind::MediatorRefused, message).hint(
+            "another mediator (--mediator LINK), or without --single-use: then everybody who has the link can ask for a seat",
+        ))
     }
 
     fn show(&mut self, link: String, note: Option<String>) -> Option<Shown> {
@@ -287,6 +324,29 @@ mod tests {
         assert_eq!(sharing.deadline(), None);
         let kept = Deposited { expires_time: NOW + 60 }.message("2").thid(&again.id);
         assert_eq!(sharing.answered(&kept), Some(None));
+    }
+
+    /// Decides IV-12.
+    #[test]
+    fn a_link_for_one_guest_never_becomes_one_for_everybody() {
+        let form = LinkForm::Short { single_use: true };
+        let (mut refused, _) = sharing(form);
+        let request = connected(&mut refused, 1).unwrap();
+        assert_eq!(refused.failure().map(|failure| failure.kind), None);
+        assert_eq!(refused.refused(Some(&request.id)), Some(None));
+        assert_eq!(refused.failure().unwrap().kind, Kind::MediatorRefused);
+        let (mut silent, _) = sharing(form);
+        connected(&mut silent, 1).unwrap();
+        assert_eq!(silent.timeout(begin() + 2 * PATIENCE), None);
+        assert!(silent.failure().unwrap().message.contains("did not say"));
+        // Once people have it, a mediator that forgets it ends nothing.
+        let (mut shown, _) = sharing(form);
+        let request = connected(&mut shown, 1).unwrap();
+        let kept = Deposited { expires_time: NOW + 60 }.message("1").thid(&request.id);
+        assert!(shown.answered(&kept).unwrap().is_some());
+        let again = connected(&mut shown, 1).unwrap();
+        assert_eq!(shown.refused(Some(&again.id)), Some(None));
+        assert_eq!(shown.failure().map(|failure| failure.kind), None);
     }
 
     /// Decides IV-12.

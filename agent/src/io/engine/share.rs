@@ -36,10 +36,7 @@ impl Engine {
                 let own = self.own_mediator.clone();
                 self.send_to_mediator(request, &own).await
             }
-            Err(shown) => {
-                self.show_link(shown, reporter);
-                Ok(())
-            }
+            Err(shown) => self.show_link(shown, reporter),
         }
     }
 
@@ -58,7 +55,7 @@ impl Engine {
             Err(_) => link.sharing.answered(message),
         };
         let Some(shown) = answered else { return Ok(false) };
-        self.show_link(shown, reporter);
+        self.show_link(shown, reporter)?;
         Ok(true)
     }
 
@@ -73,12 +70,15 @@ impl Engine {
         reporter: &mut dyn Reporter,
     ) -> Result<(), Failure> {
         let shown = self.room_link.as_mut().and_then(|link| link.sharing.timeout(now));
-        self.show_link(shown, reporter);
+        self.show_link(shown, reporter)?;
         self.keep_post(now).await
     }
 
-    fn show_link(&mut self, shown: Option<Shown>, reporter: &mut dyn Reporter) {
-        let (Some(Shown { link, note }), Some(room_link)) = (shown, &self.room_link) else { return };
+    fn show_link(&mut self, shown: Option<Shown>, reporter: &mut dyn Reporter) -> Result<(), Failure> {
+        if let Some(failure) = self.room_link.as_ref().and_then(|link| link.sharing.failure()) {
+            return Err(failure);
+        }
+        let (Some(Shown { link, note }), Some(room_link)) = (shown, &self.room_link) else { return Ok(()) };
         let RoomLink { parties, expires_in, facts, .. } = room_link;
         let posting = self.post_of(&link);
         self.desk.link = Some(link.clone());
@@ -96,5 +96,6 @@ impl Engine {
             room_link.posting = posting;
         }
         reporter.report(&Report::Invitation { link, parties, missing, expires_in, room });
+        Ok(())
     }
 }
