@@ -205,8 +205,30 @@ fn output_that_is_no_text_or_has_no_ends_of_lines_arrives() {
     let (last, long) = output[1..].split_last().unwrap();
     assert_eq!(*last, "no end");
     assert!(long.len() > 1 && long.concat() == "\u{e9}".repeat(500_000), "{} pieces", long.len());
-    // With events, stdin belongs to nobody: a program that reads it gets its end and no wait.
+    // The agent's stdin, which is empty here.
     assert_eq!(ended[1].assert_ok().output(), ["read 0 bytes"]);
+}
+
+#[test]
+fn stdin_and_the_signals_that_are_the_programs_reach_it() {
+    let stage = Stage::new();
+    let piped = stage.invite("alice", 3).program(flood(&["stdin", "0"]));
+    let mut alice = piped.inside("printf 'four' | \"$@\"").start();
+    let link = text(&alice.wait_for("room.invitation"), "link").to_owned();
+    // What stands behind the link on the same stdin is the program's.
+    let bob = Agent::new(support::didagent(), stage.home("bob"), "bob", &["join", "-"]);
+    let bob = bob.program(flood(&["stdin", "0"]));
+    let bob = bob.inside(&format!("printf '%s\\n%s' '{link}' 'and seven' | \"$@\"")).start();
+    let mut carol = stage.join("carol", &link).program(flood(&["signals", "3"])).start();
+    carol.wait_for_output("listens");
+    for name in ["USR1", "USR2", "USR1"] {
+        carol.process.signal(name);
+        assert_eq!(carol.wait_for_output("signal "), format!("SIG{name}"));
+    }
+    let [alice, bob, carol] = finish(vec![alice, bob, carol]).try_into().unwrap();
+    carol.assert_ok();
+    assert_eq!(alice.assert_ok().output(), ["read 4 bytes"]);
+    assert_eq!(bob.assert_ok().output(), ["read 9 bytes"]);
 }
 
 #[test]

@@ -113,26 +113,27 @@ pub(crate) fn user_name() -> String {
 }
 
 /// Most that is read from stdin, in bytes: a link has at most 16 KiB.
-const MAX_STDIN: u64 = 64 * 1024;
+const MAX_STDIN: usize = 64 * 1024;
 
-/// Reads a link from stdin: one line that a person pastes, or what a file has up to the end of the link.
+/// Reads a link from stdin: one line that a person pastes, or what a file has up to the end of the link. What follows is the program's.
 ///
 /// # Errors
 /// [`Kind::LinkNotALink`] when there is nothing.
 pub(crate) async fn read_link_from_stdin() -> Result<String, Failure> {
     use std::io::IsTerminal as _;
-    use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _};
     // Whoever types waits for an answer after each line.
     let at_terminal = std::io::stdin().is_terminal();
-    let mut lines = tokio::io::BufReader::new(tokio::io::stdin().take(MAX_STDIN)).lines();
-    let mut line = String::new();
-    while let Ok(Some(next)) = lines.next_line().await {
-        line.push_str(&next);
-        line.push('\n');
-        if at_terminal || is_whole(&line) {
-            break;
+    let read = move || {
+        let mut text = String::new();
+        while let Some(line) = os::read_line(MAX_STDIN.saturating_sub(text.len())) {
+            text.push_str(&line);
+            if at_terminal || is_whole(&text) {
+                break;
+            }
         }
-    }
+        text
+    };
+    let line = tokio::task::spawn_blocking(read).await.unwrap_or_default();
     if line.trim().is_empty() {
         return Err(Failure::new(Kind::LinkNotALink, "no link was given")
             .hint("paste the whole line that starts with http, or give it as an argument in quotes"));

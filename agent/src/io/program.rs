@@ -136,9 +136,12 @@ impl Program {
         let mut supervisor = Command::new(itself);
         supervisor.arg("supervise").arg("--socket").arg(os::local_socket_path(home)).arg("--").args(command);
         if capture {
-            supervisor.stdin(Stdio::null()).stdout(Stdio::piped());
+            supervisor.stdout(Stdio::piped());
         }
         os::adopt_orphans();
+        let passed_on = os::PassedOn::listen().map_err(|error| {
+            Failure::new(Kind::Other, format!("signals for the program cannot be received: {error}"))
+        })?;
         let mut child = supervisor.spawn().map_err(|error| {
             Failure::new(Kind::Other, format!("the supervisor cannot be started: {error}"))
         })?;
@@ -147,7 +150,7 @@ impl Program {
             tokio::spawn(read_lines(stdout, sender));
             lines
         });
-        Ok(Running { child, lines })
+        Ok(Running { child, lines, passed_on })
     }
 }
 
@@ -158,12 +161,19 @@ pub(crate) struct Running {
     pub(crate) child: Child,
     /// Captured lines of its stdout, until it is closed.
     pub(crate) lines: Option<mpsc::Receiver<String>>,
+    /// Signals that are the program's.
+    pub(crate) passed_on: os::PassedOn,
 }
 
 impl Running {
-    /// Waits for the end of `child`, the supervisor, and returns the program's exit code as a shell gives it.
-    pub(crate) async fn code(child: &mut Child) -> u8 {
-        let status = child.wait().await;
+    /// Waits for the end of `child`, the supervisor, hands on to it the signals that are the program's, and returns the program's exit
+    /// code as a shell gives it.
+    pub(crate) async fn code(child: &mut Child, passed_on: &mut os::PassedOn) -> u8 {
+        let pid = child.id();
+        let status = tokio::select! {
+            status = child.wait() => status,
+            never = passed_on.hand_on(pid) => never,
+        };
         // A supervisor ends with an exit code. One that was killed has left the program to us.
         if status.as_ref().map_or(true, |status| status.code().is_none()) {
             supervise::end_what_is_left().await;

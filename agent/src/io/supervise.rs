@@ -50,11 +50,13 @@ async fn run(socket: &Path, command: &[OsString]) -> Result<u8, Failure> {
     let other =
         |error: io::Error| Failure::new(Kind::Other, format!("the program cannot be supervised: {error}"));
     let mut ends = os::EndRequests::listen().map_err(other)?;
+    let mut passed_on = os::PassedOn::listen().map_err(other)?;
     let mut supervision = Supervision::attach(socket).await.map_err(other)?;
     let modes = os::TerminalModes::note();
     os::adopt_orphans();
     let mut child = spawn(command)?;
-    let group = child.id().and_then(os::group_of);
+    let pid = child.id();
+    let group = pid.and_then(os::group_of);
     let status = loop {
         tokio::select! {
             status = child.wait() => {
@@ -68,6 +70,7 @@ async fn run(socket: &Path, command: &[OsString]) -> Result<u8, Failure> {
             }
             _wanted = supervision.stop_wanted() => break stop(&mut child).await,
             () = ends.next() => {}
+            () = passed_on.hand_on(pid) => {}
         }
     };
     if let Some(modes) = modes

@@ -101,7 +101,7 @@ impl Run {
     pub(super) async fn next(&mut self) -> Happened {
         loop {
             let (lines, child) = match &mut self.program {
-                Some(Running { lines, child }) => (lines.as_mut(), Some(child)),
+                Some(Running { lines, child, passed_on }) => (lines.as_mut(), Some((child, passed_on))),
                 None => (None, None),
             };
             tokio::select! {
@@ -117,7 +117,7 @@ impl Run {
                     (None, Some(program)) => program.lines = None,
                     (None, None) => {}
                 },
-                Some(code) = maybe(child.map(Running::code)) => return Happened::Ended(code),
+                Some(code) = maybe(child.map(|(child, passed_on)| Running::code(child, passed_on))) => return Happened::Ended(code),
             }
         }
     }

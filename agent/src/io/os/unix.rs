@@ -190,6 +190,37 @@ impl EndRequests {
     }
 }
 
+/// Signals that mean something to the program and nothing to us: SIGUSR1 and SIGUSR2.
+#[derive(Debug)]
+pub(crate) struct PassedOn {
+    first: tokio::signal::unix::Signal,
+    second: tokio::signal::unix::Signal,
+}
+
+impl PassedOn {
+    /// Begins to listen; from now on these signals no longer end the process by themselves.
+    pub(crate) fn listen() -> io::Result<Self> {
+        use tokio::signal::unix::{SignalKind, signal};
+        Ok(Self { first: signal(SignalKind::user_defined1())?, second: signal(SignalKind::user_defined2())? })
+    }
+
+    /// Hands each of them on to the process `pid`, a child that the caller waits for with the same task.
+    pub(crate) async fn hand_on<T>(&mut self, pid: Option<u32>) -> T {
+        use rustix::process::Signal;
+        let pid = pid.and_then(|pid| i32::try_from(pid).ok()).and_then(rustix::process::Pid::from_raw);
+        loop {
+            let signal = tokio::select! {
+                _ = self.first.recv() => Signal::USR1,
+                _ = self.second.recv() => Signal::USR2,
+            };
+            if let Some(pid) = pid {
+                // One that has ended just now wants no signal.
+                let _ = rustix::process::kill_process(pid, signal);
+            }
+        }
+    }
+}
+
 /// Returns the name of the account that this process runs as, if the system's list has it.
 pub(crate) fn account_name() -> Option<String> {
     // Longer lists belong to networks, whose names are not in this file anyway.

@@ -50,3 +50,19 @@ pub(crate) fn read_typed(stop: &PipeReader, mut take: impl FnMut(String) -> bool
         }
     }
 }
+
+/// Reads a line of stdin of at most `limit` bytes, its end included, and nothing behind it: that is for whoever reads next. `None` at
+/// the end of the file.
+pub(crate) fn read_line(limit: usize) -> Option<String> {
+    let mut line = Vec::new();
+    let mut byte = [0];
+    while line.len() < limit && line.last() != Some(&b'\n') {
+        match rustix::io::read(io::stdin().as_fd(), &mut byte) {
+            Ok(0) => break,
+            Ok(_) => line.extend(byte),
+            Err(rustix::io::Errno::INTR) => {}
+            Err(_) => break,
+        }
+    }
+    (!line.is_empty()).then(|| String::from_utf8_lossy(&line).into_owned())
+}
