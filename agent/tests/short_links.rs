@@ -73,10 +73,14 @@ fn a_link_for_one_use_lets_one_guest_in_and_previews_do_not_use_it_up() {
         let page = http(port, &format!("GET /r/{} HTTP/1.1\r\nHost: m\r\n\r\n", short.id()));
         assert!(page.starts_with("HTTP/1.1 200 ") && page.contains("didagent join"), "{page}");
     }
+    // Nor does a home that is busy with another room, or the host's own.
+    let (dave, _) = room(stage.invite("dave", 2));
+    refused(stage.join("dave", &link), 1, "E0701");
+    assert!(refused(stage.join("alice", &link), 3, "E0402").contains("own invitation"));
     let bob = stage.join("bob", &link).start();
     host.wait_for("party.joined");
     assert!(refused(stage.join("carol", &link), 3, "E0203").contains("one use"));
-    for party in [bob, host] {
+    for party in [bob, host, dave] {
         stop(party);
     }
 }

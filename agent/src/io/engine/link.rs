@@ -6,8 +6,9 @@ use crate::core::clock;
 use crate::core::invite::Invitation;
 use crate::core::pasted::Pasted;
 use crate::failure::{Failure, Kind};
+use crate::io::home::Home;
 use crate::io::mediator_time::mediator_time;
-use crate::io::{links, unix_now};
+use crate::io::{links, local_api, unix_now};
 use crate::report::{Report, Reporter};
 
 /// A link that was looked at.
@@ -19,25 +20,30 @@ pub(super) enum Link {
 }
 
 impl Link {
-    /// Reads what a person pasted; nobody keeps anything of a link that can be read at once.
+    /// Reads what a person pasted; nobody keeps anything of a link that can be read at once. `asks` says whether the mediator that an
+    /// expired invitation names may be asked for the time: not if a stranger chose it (LB-13).
     ///
     /// # Errors
     /// Those of [`Pasted::read`] and of [`Invitation::read`].
-    pub(super) async fn read(text: &str) -> Result<Self, Failure> {
+    pub(super) async fn read(text: &str, asks: bool) -> Result<Self, Failure> {
         match Pasted::read(text)? {
             Pasted::Full(link) => {
-                let invitation = read_invitation(|now| Invitation::read(&link, now)).await?;
+                let invitation = read_invitation(|now| Invitation::read(&link, now), asks).await?;
                 Ok(Self::Full(Box::new(invitation)))
             }
             pasted @ (Pasted::Short(_) | Pasted::Readable(_)) => Ok(Self::Kept(pasted)),
         }
     }
 
-    /// Returns the invitation; a link for one use is used up by this.
+    /// Returns the invitation; a link for one use is used up by this. `asks` as for [`Link::read`].
     ///
     /// # Errors
     /// When it cannot be had, is damaged or has expired.
-    pub(super) async fn invitation(self, reporter: &mut dyn Reporter) -> Result<Invitation, Failure> {
+    pub(super) async fn invitation(
+        self,
+        asks: bool,
+        reporter: &mut dyn Reporter,
+    ) -> Result<Invitation, Failure> {
         let pasted = match self {
             Self::Full(invitation) => return Ok(*invitation),
             Self::Kept(pasted) => pasted,
@@ -47,17 +53,55 @@ impl Link {
             reporter.report(&Report::Warning(risk.to_owned()));
         }
         let bytes = links::invitation(&pasted).await?;
-        read_invitation(|now| Invitation::from_message(bytes.clone(), now)).await
+        read_invitation(|now| Invitation::from_message(bytes.clone(), now), asks).await
+    }
+
+    /// Says whether this is the link of the room that `home` hosts now, as far as that is known without fetching anything.
+    pub(super) async fn is_own(&self, home: &Home) -> bool {
+        match self {
+            Self::Full(invitation) => leads_home(invitation, home).is_ok_and(|leads| leads),
+            Self::Kept(Pasted::Short(link)) => {
+                let status = local_api::status(home, true).await;
+                let own = status.ok().and_then(|status| status.room?.link);
+                own.is_some_and(|own| own == *link.text())
+            }
+            Self::Kept(_) => false,
+        }
     }
 }
 
-/// Reads a room's invitation. One that has expired only by a clock of ours that is wrong is told from an old one by the mediator's.
+/// Fails for an invitation of `home` itself: its host is there already.
+///
+/// # Errors
+/// [`Kind::RoomRefused`], and [`Kind::HomeUnusable`] when the identity cannot be read.
+pub(super) fn refuse_own(invitation: &Invitation, home: &Home) -> Result<(), Failure> {
+    if leads_home(invitation, home)? { Err(own()) } else { Ok(()) }
+}
+
+/// What is said of a home's own link.
+pub(super) fn own() -> Failure {
+    Failure::new(
+        Kind::RoomRefused,
+        "this link is this home's own invitation, and whoever invites takes part already",
+    )
+    .hint("send the link to the others; to be one more party on this machine: --home DIR")
+}
+
+fn leads_home(invitation: &Invitation, home: &Home) -> Result<bool, Failure> {
+    let identity = home.identity()?;
+    Ok(identity
+        .is_some_and(|identity| identity.connection_of(invitation.mediators()).did == invitation.host()))
+}
+
+/// Reads a room's invitation. One that has expired only by a clock of ours that is wrong is told from an old one by the mediator's, if
+/// that may be asked.
 async fn read_invitation(
     read_at: impl Fn(u64) -> Result<Invitation, Failure>,
+    asks: bool,
 ) -> Result<Invitation, Failure> {
     let now = unix_now();
     match read_at(now) {
-        Err(failure) if failure.kind == Kind::LinkExpired => {
+        Err(failure) if failure.kind == Kind::LinkExpired && asks => {
             // At this time no link has expired.
             let theirs = mediator_time(read_at(0)?.mediator()).await;
             clock::compare_with_mediator(now, theirs.unwrap_or(now))?;

@@ -11,7 +11,7 @@ use super::credentials;
 use super::desk::{Desk, command_shown};
 use super::entrance::Entrance;
 use super::keeper::{self, Keeper};
-use super::link::Link;
+use super::link::{self, Link};
 use super::links::DIALS;
 use super::look::Looked;
 use super::lookups::Lookups;
@@ -49,8 +49,9 @@ pub(super) async fn start(plan: Plan, reporter: &mut dyn Reporter) -> Result<Eng
     plan.strangers.check_role(&plan.role)?;
     let keeping = plan.keeping.check()?;
     // What a person typed wrong is said before anything is asked of the network.
+    let asks = plan.strangers.chose_mediators();
     let link = match &plan.role {
-        Role::Guest { link } => Some(Link::read(link).await?),
+        Role::Guest { link } => Some(Link::read(link, asks).await?),
         Role::Host(_) | Role::Listed { .. } | Role::Resume => None,
     };
     let given = plan.mediators.iter().map(|link| read_mediator_link(link, unix_now()));
@@ -72,33 +73,35 @@ pub(super) async fn start(plan: Plan, reporter: &mut dyn Reporter) -> Result<Eng
                 .to_owned(),
         ));
     }
-
     board::program(&plan.strangers, program.as_ref())?;
 
-    // Only now, since a link for one use is used up by this.
-    let invitation = match link {
-        Some(link) => Some(link.invitation(reporter).await?),
-        None => None,
-    };
-
-    plan.strangers.check(invitation.as_ref())?;
-
     // The host's own home is held, which would be a true answer and a useless one.
-    if let (Some(invitation), Some(identity)) = (&invitation, plan.home.identity()?)
-        && identity.connection_of(invitation.mediators()).did == invitation.host()
+    if let Some(link) = &link
+        && link.is_own(&plan.home).await
     {
-        return Err(Failure::new(
-            Kind::RoomRefused,
-            "this link is this home's own invitation, and whoever invites takes part already",
-        )
-        .hint("send the link to the others; to be one more party on this machine: --home DIR"));
+        return Err(link::own());
     }
-
-    let lock = plan.home.lock(match plan.role {
-        Role::Host { .. } | Role::Resume => "invite",
+    let command = match plan.role {
+        Role::Host(_) | Role::Resume => "invite",
         Role::Guest { .. } => "join",
         Role::Listed { .. } => "run",
-    })?;
+    };
+    // A home that is not there is held by nobody, and a link that cannot be used leaves none behind.
+    let lock = plan.home.path().exists().then(|| plan.home.lock(command)).transpose()?;
+    // Only now, since a link for one use is used up by this.
+    let invitation = match link {
+        Some(link) => {
+            let invitation = link.invitation(asks, reporter).await?;
+            plan.strangers.check(&invitation)?;
+            link::refuse_own(&invitation, &plan.home)?;
+            Some(invitation)
+        }
+        None => None,
+    };
+    let lock = match lock {
+        Some(lock) => lock,
+        None => plan.home.lock(command)?,
+    };
     let (identity, again) = match plan.strangers.new_did {
         true => one_use::identity_for(&plan.home, invitation.as_ref(), unix_now(), &mut rng)?,
         false => (plan.home.identity_or_new()?, false),
@@ -119,10 +122,8 @@ pub(super) async fn start(plan: Plan, reporter: &mut dyn Reporter) -> Result<Eng
         Entrance::Host(_) | Entrance::Guest(_) | Entrance::Listed(..) => Keeper::default(),
     };
     let credential = credentials::fitting(&plan.home, entrance.issuers(), identity.did())?;
-    // That of a room that goes on was judged when it was opened, and the others judge it again (RM-101).
-    if let Entrance::Host(opening) = &entrance {
-        let rule = (opening.require_issuer.as_slice(), opening.parties);
-        lookups.judge_own(rule, credential.as_deref(), identity.did()).await?;
+    if let Some(seats) = entrance.own_seats() {
+        lookups.judge_own((entrance.issuers(), seats), credential.as_deref(), identity.did()).await?;
     }
     let mediators = entrance.mediators(&plan.home, given)?;
     // Once people have the link, the room stays with them: this is the last moment to take others.
