@@ -87,7 +87,7 @@ failures! {
     NameUnknown = "E0801", 2, "Nobody is known by this name: neither a party of the room that is open, nor a contact. `didagent contacts` lists whom this home has met.";
     NameAmbiguous = "E0802", 2, "The name fits several parties or contacts. Names are not unique; the identity, or its last eight characters, is.";
     NoAnswer = "E0803", 6, "Nobody answered. A party answers while its `didagent invite` or `didagent join` runs; its mediator may keep the question until then, but the answer came too late.";
-    NotNow = "E0804", 1, "What was asked cannot be done now: only a host decides about seats, and only while people are waited for.";
+    NotNow = "E0804", 1, "What was asked cannot be done now: a host decides about seats while people are waited for, words are confirmed while they are compared, and a home in a room under a DID that was made for it writes to nobody outside.";
     NoRoomKept = "E0805", 1, "There is no room that this home could go on with. A room can go on after its host's process was killed, while its link works and as long as not everybody was there: from then on each party has shown what it may show once only, and a new room is needed.";
     DidMalformed = "E0901", 2, "The text is not a DID that can be resolved: it was cut or changed on its way, it names a part of a document, or its key is damaged. Paste all of it.";
     DidMethodUnknown = "E0902", 2, "The DID is of a method that this program does not resolve. It resolves did:key, did:jwk, did:peer 0, 2 and 4, did:web and, if it was built for it, did:webvh.";

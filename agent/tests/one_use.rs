@@ -114,6 +114,10 @@ fn a_guest_with_a_new_did_keeps_its_seat_through_a_restart_and_writes_to_nobody_
     let first = bob.wait_for("identity.one-use");
     bob.wait_for("room.seats");
     carol.wait_for("party.joined");
+    // A text would come from the identity that it has elsewhere.
+    let words = ["message", &link, "a minute late"];
+    let sent = run("message", bare(&didagent()).arg("--home").arg(stage.home("bob")).args(words));
+    assert!((sent.code, sent.stderr.contains("E0804")) == (1, true), "{sent:?}");
     bob.process.signal("KILL");
     bob.finish();
     let mut bob = join();

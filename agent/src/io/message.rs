@@ -14,7 +14,7 @@
 
 use std::time::Duration;
 
-use didagent_didcomm::did;
+use didagent_didcomm::did::{self, web};
 use didagent_didcomm::message::Message;
 use didagent_didcomm::protocols::Body as _;
 use didagent_didcomm::protocols::basic_message::{BasicMessage, MAX_CONTENT};
@@ -32,10 +32,10 @@ use crate::core::status::host_of;
 use crate::core::who;
 use crate::failure::{Failure, Kind};
 use crate::io::home::{Home, MediatorChoice};
-use crate::io::links;
 use crate::io::mediator_time::those_that_answer;
 use crate::io::websocket::{self, FromMediator, Heard, MediatorLink};
 use crate::io::{SystemRng, system_rng, unix_now};
+use crate::io::{links, local_api};
 
 /// How long the mediator may take to say that it took the message.
 const TAKEN: Duration = Duration::from_secs(10);
@@ -82,6 +82,7 @@ pub(crate) async fn run(request: Request) -> Result<Sent, Failure> {
     }
     let given = mediators.iter().map(|link| read_mediator_link(link, unix_now()));
     let given = MediatorChoice::of(given.collect::<Result<_, _>>()?);
+    check_identity(&home).await?;
     let did = recipient(&home, &to).await?;
     let theirs = mediators_of(&did).map_err(|error| unusable(&error))?;
     let own = given.or(home.mediator()?).map_or_else(|| theirs.clone(), MediatorChoice::all);
@@ -110,6 +111,20 @@ pub(crate) async fn run(request: Request) -> Result<Sent, Failure> {
     let taken = waiting.wait(&link, &mut rng).await;
     link.close().await;
     Ok(Sent { id, via: host_of(&keeper), taken: taken? })
+}
+
+/// Fails while the home takes part in a room under a DID that was made for it: whoever reads the text would learn who that is (CN-81).
+async fn check_identity(home: &Home) -> Result<(), Failure> {
+    // Without an engine there is no room.
+    let Ok(status) = local_api::status(home, false).await else { return Ok(()) };
+    let own = home.identity_or_new()?;
+    // A did:web is no secret of its key, nor the key of it.
+    if status.identity == own.did() || status.identity.starts_with(web::PREFIX) {
+        return Ok(());
+    }
+    let message = "this home takes part in a room under a DID that was made for it, and a message would show its own identity";
+    Err(Failure::new(Kind::NotNow, message)
+        .hint("wait until the room is over; or --home DIR for another home"))
 }
 
 /// Finds the DID that is meant.

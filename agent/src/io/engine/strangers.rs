@@ -5,6 +5,8 @@
 //!
 //! Not its concern: where the keys are kept (`io::one_use`), the name (`core::one_use`).
 
+use std::collections::BTreeSet;
+
 use didagent_didcomm::protocols::lobby::Title;
 
 use super::{End, Engine, Role};
@@ -13,7 +15,7 @@ use crate::core::contacts::Contacts;
 use crate::core::invite::Invitation;
 use crate::core::one_use::made_up_name;
 use crate::core::pairing::Capabilities;
-use crate::core::room::Room;
+use crate::core::room::{Approval, Room};
 use crate::failure::{Failure, Kind};
 use crate::io::{nonce, one_use, user_name};
 use crate::report::{Report, Reporter};
@@ -49,18 +51,30 @@ impl Strangers {
         name
     }
 
-    /// Fails where the others expect the identity that they know.
+    /// Fails where a DID for one room cannot be what the person wants.
     ///
     /// # Errors
     /// [`Kind::Usage`].
     pub(super) fn check_role(&self, role: &Role) -> Result<(), Failure> {
+        if !self.new_did {
+            return Ok(());
+        }
+        let refused = |why: &str, hint: &str| Err(Failure::new(Kind::Usage, why).hint(hint));
         match role {
-            Role::Listed { .. } | Role::Resume if self.new_did => Err(Failure::new(
-                Kind::Usage,
+            Role::Listed { .. } | Role::Resume => refused(
                 "the others know this party by its identity, so it cannot come under another one",
-            )
-            .hint("the same without --new-did")),
-            _ => Ok(()),
+                "the same without --new-did",
+            ),
+            Role::Host(opening) if !opening.require_issuer.is_empty() => refused(
+                "a credential is about an identity, and a DID that is made for one room has none",
+                "--own-did, and without --new-did; or without --require-issuer",
+            ),
+            // Whoever gets in without a question would know whom this home has met.
+            Role::Host(opening) if opening.approval == Some(Approval::Strangers) => refused(
+                "under a DID that is made for one room everybody is a stranger, so --approve asks about everybody",
+                "--approve instead of --approve=strangers; or --own-did, and without --new-did",
+            ),
+            Role::Host(_) | Role::Guest { .. } => Ok(()),
         }
     }
 
@@ -70,11 +84,13 @@ impl Strangers {
     }
 
     /// Checks an invitation that came from a board.
-    pub(super) fn check(&self, invitation: Option<&Invitation>) -> Result<(), Failure> {
-        match (&self.board, invitation) {
-            (Some(mediator), Some(invitation)) => check_invitation(invitation, mediator),
-            _ => Ok(()),
-        }
+    pub(super) fn check(&self, invitation: &Invitation) -> Result<(), Failure> {
+        self.board.as_ref().map_or(Ok(()), |mediator| check_invitation(invitation, mediator))
+    }
+
+    /// Returns whom a host at the door may treat otherwise than strangers.
+    pub(super) fn known(&self, contacts: &Contacts) -> BTreeSet<String> {
+        if self.new_did { BTreeSet::new() } else { contacts.identities() }
     }
 
     /// Returns what is remembered of the suites of others: a weaker one that is refused would tell that its party was met.
@@ -105,7 +121,9 @@ impl Engine {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Opening;
     use super::*;
+    use crate::core::share::LinkForm;
 
     struct Told(Vec<String>);
 
@@ -115,6 +133,37 @@ mod tests {
                 self.0.push(name.clone());
             }
         }
+    }
+
+    /// Decides CN-81.
+    #[test]
+    fn a_new_did_is_refused_where_it_would_be_useless_or_tell_whom_the_home_has_met() {
+        let opening = |issuers: &[&str], approval| {
+            Role::Host(Opening {
+                parties: 3,
+                expires_in: 60,
+                link: LinkForm::Full,
+                require_issuer: issuers.iter().map(|issuer| (*issuer).to_owned()).collect(),
+                approval,
+            })
+        };
+        let guest = || Role::Guest { link: "http://x".to_owned() };
+        for (role, refused) in [
+            (opening(&[], None), false),
+            (opening(&[], Some(Approval::All)), false),
+            (opening(&[], Some(Approval::Strangers)), true),
+            (opening(&["did:web:a.example"], None), true),
+            (guest(), false),
+            (Role::Resume, true),
+        ] {
+            let anew = Strangers { new_did: true, ..Strangers::default() };
+            assert_eq!(anew.check_role(&role).is_err(), refused, "{role:?}");
+            assert!(Strangers::default().check_role(&role).is_ok(), "{role:?}");
+        }
+        let mut contacts = Contacts::default();
+        contacts.met("did:key:a", "alice", "did:peer:1", true, 10);
+        let anew = Strangers { new_did: true, ..Strangers::default() };
+        assert_eq!((anew.known(&contacts).len(), Strangers::default().known(&contacts).len()), (0, 1));
     }
 
     /// Decides CN-80, CN-81.
