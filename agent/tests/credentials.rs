@@ -32,12 +32,18 @@ impl Town {
         let authority = site.did("authority");
         let town = Self { stage, site, authority };
         town.site.write_authority(&town.certificates());
-        let domain = format!("localhost:{}", town.site.port);
-        let new = ["identity", "new", "--method", "web", "--domain", &domain, "--path", "authority"];
-        assert_eq!(town.said("authority", &new), town.authority);
-        let document = std::fs::read_to_string(town.stage.home("authority").join("did.json")).unwrap();
-        town.site.put("/authority/did.json", NO_STORE, &document);
+        assert_eq!(town.settle("authority"), town.authority);
         town
+    }
+
+    /// Gives a home an identity at the site, and returns it.
+    fn settle(&self, home: &str) -> String {
+        let domain = format!("localhost:{}", self.site.port);
+        let did =
+            self.said(home, &["identity", "new", "--method", "web", "--domain", &domain, "--path", home]);
+        let document = std::fs::read_to_string(self.stage.home(home).join("did.json")).unwrap();
+        self.site.put(&format!("/{home}/did.json"), NO_STORE, &document);
+        did
     }
 
     fn certificates(&self) -> PathBuf {
@@ -58,9 +64,13 @@ impl Town {
 
     /// Puts the authority's list onto its site.
     fn upload(&self, headers: &str) {
-        let list = self.stage.home("authority").join("credential-status.jwt");
+        self.upload_of("authority", headers);
+    }
+
+    fn upload_of(&self, authority: &str, headers: &str) {
+        let list = self.stage.home(authority).join("credential-status.jwt");
         let list = std::fs::read_to_string(list).unwrap();
-        self.site.put("/authority/credential-status.jwt", headers, &list);
+        self.site.put(&format!("/{authority}/credential-status.jwt"), headers, &list);
     }
 
     fn identity(&self, home: &str) -> String {
@@ -76,12 +86,16 @@ impl Town {
 
     /// Lets the authority vouch for a home, and returns the name of the credential there.
     fn vouch(&self, home: &str) -> String {
+        self.vouch_as("authority", home)
+    }
+
+    fn vouch_as(&self, authority: &str, home: &str) -> String {
         let did = self.identity(home);
         let credential =
-            self.said("authority", &["credential", "issue", "--to", &did, "--valid", "1d", "--role", home]);
-        self.upload(NO_STORE);
+            self.said(authority, &["credential", "issue", "--to", &did, "--valid", "1d", "--role", home]);
+        self.upload_of(authority, NO_STORE);
         assert_eq!(self.add(home, &credential).code, 0);
-        let issued = self.said("authority", &["credential", "list", "--json"]);
+        let issued = self.said(authority, &["credential", "list", "--json"]);
         let issued: serde_json::Value = serde_json::from_str(&issued).unwrap();
         let mut all = issued["issued"].as_array().unwrap().iter();
         text(all.find(|one| one["to"] == did.as_str()).unwrap(), "id").to_owned()
@@ -118,6 +132,31 @@ fn signed_with(town: &Town, home: &str, subject: &str, hours: (i64, i64)) -> Str
     let (valid_from, valid_until) = (at(hours.0), at(hours.1));
     let what = Issue { id: "urn:uuid:1", subject, role: None, valid_from, valid_until, status: None };
     keys(town, home, &town.authority).issue(&what).unwrap()
+}
+
+/// Decides RM-100, RM-101, CR-21.
+#[test]
+fn a_killed_host_goes_on_with_its_own_credential_and_with_the_question_about_the_words() {
+    let town = Town::new();
+    let chamber = town.settle("chamber");
+    // Nobody but the host shows one of the first authority.
+    town.vouch("alice");
+    town.vouch_as("chamber", "bob");
+    let program = |input: &str| python_command(&average(), &[input]);
+    let issuers = ["--require-issuer", &town.authority, "--require-issuer", &chamber];
+    let invite = town.stage.invite("alice", 2).option(&issuers).option(&["--confirm"]);
+    let mut alice = town.agent(invite.program(program("10"))).start();
+    let link = text(&alice.wait_for("room.invitation"), "link").to_owned();
+    alice.process.signal("KILL");
+    alice.finish();
+    let mut alice = town.agent(town.stage.resume("alice").program(program("10"))).start();
+    assert_eq!(text(&alice.wait_for("room.invitation"), "link"), link);
+    let bob = town.agent(town.stage.join("bob", &link).program(program("20"))).start();
+    assert_eq!(alice.wait_for("room.confirming")["asked"], true);
+    town.said("alice", &["room", "confirm"]);
+    for ended in [alice, bob].map(Party::finish) {
+        assert_eq!(ended.assert_ok().output(), ["average of 2 inputs: 15.00"]);
+    }
 }
 
 /// Decides CR-20, CR-22, CR-24, CR-27, CR-30.

@@ -179,11 +179,13 @@ async fn known(
     }
 }
 
-/// Looks at the room that is to go on before anything is asked of the network, and takes the host's name from it.
+/// Looks at the room that is to go on before anything is asked of the network, and takes from it the host's name, and whether its
+/// person compares the words.
 async fn go_on(home: &Home, mut room: RoomArgs, no_privacy: bool) -> Result<RoomArgs, (Failure, bool)> {
     let json = room.json;
     let kept = engine::kept_room(home).map_err(|failure| (failure, json))?;
     room.name.get_or_insert(kept.name);
+    room.confirm.as_before(kept.confirm);
     match privacy::check(kept.lobby.seats, &room, no_privacy).await {
         Ok(()) => Ok(room),
         Err(failure) => Err((failure, json)),

@@ -105,6 +105,13 @@ impl ConfirmArgs {
     pub(in crate::cli) fn limit(&self) -> Option<Duration> {
         self.confirm.then(|| Duration::from_secs(self.confirm_within.0))
     }
+
+    /// The words are compared within so many seconds, unless the command line says it too.
+    pub(in crate::cli) fn as_before(&mut self, seconds: Option<u64>) {
+        if let Some(seconds) = seconds.filter(|_| !self.confirm) {
+            *self = Self { confirm: true, confirm_within: Answer(seconds) };
+        }
+    }
 }
 
 /// How long a run waits for what is missing.

@@ -43,6 +43,8 @@ pub struct KeptRoom {
     pub identity: String,
     /// The name that the others see.
     pub name: String,
+    /// Our person compares the words before anything starts, and takes at most so many seconds for it.
+    pub confirm: Option<u64>,
     /// Our mediators, the one that keeps our mail first.
     pub mediators: Vec<String>,
     /// The link that people have.
@@ -111,6 +113,8 @@ struct File {
     nonce: String,
     identity: String,
     name: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    confirm: Option<u64>,
     mediators: Vec<String>,
     link: KeptLink,
     lobby: KeptLobby,
@@ -152,6 +156,7 @@ impl KeptRoom {
             nonce: Nonce::from_bytes(nonce),
             identity: file.identity,
             name: file.name,
+            confirm: file.confirm,
             mediators: file.mediators,
             link: file.link,
             lobby: file.lobby,
@@ -166,6 +171,7 @@ impl KeptRoom {
             nonce: URL_SAFE_NO_PAD.encode(self.nonce.bytes()),
             identity: self.identity.clone(),
             name: self.name.clone(),
+            confirm: self.confirm,
             mediators: self.mediators.clone(),
             link: self.link.clone(),
             lobby: self.lobby.clone(),
@@ -249,6 +255,7 @@ pub(in crate::core) mod tests {
             nonce: Nonce::random(&mut test_rng(4)),
             identity: identity().did().to_owned(),
             name: "alice".to_owned(),
+            confirm: Some(600),
             mediators: vec![mediator()],
             link: KeptLink::of_text("https://mediator.example/r/abc#def"),
             lobby: KeptLobby {

@@ -10,6 +10,7 @@
 //! Not its concern: who is kept in front of the door (`core::room`), when the terminal is read (`io::typed`).
 
 use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
 
 use didagent_didcomm::did::{self, web};
 use didagent_didcomm::showable;
@@ -26,6 +27,9 @@ use crate::report::{Report, Reporter};
 /// Longest identity in a status, in characters: all of them fit into one answer (LP-02).
 const SHOWN: usize = 256;
 
+/// How long a question has to stand before a yes or no can be an answer to it, if it took the place of another one.
+const READING: Duration = Duration::from_millis(1500);
+
 /// What is asked of the person at the terminal.
 #[derive(Debug, Default)]
 pub(super) struct Asking {
@@ -35,12 +39,33 @@ pub(super) struct Asking {
     current: Option<Applying>,
     /// Identities about which the person wants to decide later.
     later: BTreeSet<String>,
+    /// When a question that stood unanswered made way for another one.
+    changed: Option<Instant>,
 }
 
 impl Asking {
     /// With a person at a terminal, or without.
     pub(super) fn of(asks: bool) -> Self {
         Self { asks, ..Self::default() }
+    }
+
+    /// The question that stands is taken from the screen unanswered.
+    fn makes_way(&mut self) {
+        if self.current.take().is_some() {
+            self.changed = Some(Instant::now());
+        }
+    }
+
+    /// Shows the question that stands once more.
+    pub(super) fn say_again(&self, reporter: &mut dyn Reporter) {
+        if let Some(Applying { name, identity }) = self.current.clone() {
+            reporter.report(&Report::Decide { name, identity });
+        }
+    }
+
+    /// Says whether a yes or no that is typed now was most likely meant for a question before.
+    pub(super) fn has_just_changed(&self) -> bool {
+        self.changed.is_some_and(|at| at.elapsed() < READING)
     }
 }
 
@@ -50,7 +75,7 @@ impl Engine {
         let Some(room) = &mut self.room else { return };
         // A room that goes on knows it by itself.
         let Some(approval) = approval.or(room.approval()) else { return };
-        room.decide(approval, self.contacts.identities());
+        room.decide(approval, self.strangers.known(&self.contacts));
     }
 
     /// Returns who waits, for those who ask.
@@ -75,13 +100,14 @@ impl Engine {
     /// Asks the person about the next one who waits, unless a question stands.
     pub(super) fn ask_person(&mut self, reporter: &mut dyn Reporter) {
         let Some(room) = self.room.as_ref().filter(|room| self.asking.asks && room.is_lobby()) else {
-            self.asking.current = None;
+            self.asking.makes_way();
             return;
         };
         let applying = room.applying();
         if self.asking.current.as_ref().is_some_and(|current| applying.contains(current)) {
             return;
         }
+        self.asking.makes_way();
         let later = &mut self.asking.later;
         later.retain(|identity| applying.iter().any(|one| one.identity == *identity));
         let next = applying.into_iter().find(|one| !later.contains(&one.identity));
@@ -160,5 +186,27 @@ fn is_identity(name: &str) -> bool {
     match name.starts_with(web::PREFIX) {
         true => web::url(name).is_ok(),
         false => did::key::decode_ed25519(name).is_ok(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Decides RM-109.
+    #[test]
+    fn a_yes_for_one_question_does_not_answer_the_next() {
+        let applying = |name: &str| Applying { name: name.to_owned(), identity: format!("did:key:{name}") };
+        let mut asking = Asking::of(true);
+        asking.current = Some(applying("bob"));
+        assert!(!asking.has_just_changed(), "the first question");
+        drop(asking.current.take());
+        asking.makes_way();
+        assert!(!asking.has_just_changed(), "it was answered");
+        asking.current = Some(applying("carol"));
+        asking.makes_way();
+        assert!(asking.has_just_changed(), "carol went away while the person typed");
+        asking.changed = asking.changed.map(|at| at.checked_sub(2 * READING).unwrap());
+        assert!(!asking.has_just_changed(), "read by now");
     }
 }

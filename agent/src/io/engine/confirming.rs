@@ -26,6 +26,8 @@ impl Engine {
         reporter: &mut dyn Reporter,
     ) -> Result<(), Failure> {
         let acquaintances = self.acquaintances(&roster);
+        // Nobody can be let in any more, so a question about somebody makes way for the one about the words.
+        self.ask_person(reporter);
         self.outlive_circuits();
         self.show_ready(roster, words, acquaintances, reporter)?;
         self.report_confirming(reporter);
@@ -88,7 +90,13 @@ impl Engine {
 
     /// Our person typed a line.
     pub(super) fn typed(&mut self, line: &str, reporter: &mut dyn Reporter) -> Option<End> {
-        if self.room.as_ref().is_some_and(Room::asks_us) {
+        let is_short = ["y", "yes", "n", "no"].iter().any(|word| line.trim().eq_ignore_ascii_case(word));
+        if is_short && self.asking.has_just_changed() {
+            let why = "the question changed while you answered, so nothing was decided; answer once more";
+            reporter.report(&Report::Warning(why.to_owned()));
+            self.report_confirming(reporter);
+            self.asking.say_again(reporter);
+        } else if self.room.as_ref().is_some_and(Room::asks_us) {
             match line.to_ascii_lowercase().as_str() {
                 "y" | "yes" => self.compared(true),
                 "n" | "no" => self.compared(false),

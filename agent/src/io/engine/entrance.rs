@@ -102,6 +102,15 @@ impl Entrance {
         }
     }
 
+    /// The seats of the room that we open, or go on with, for those who have its link.
+    pub(super) fn own_seats(&self) -> Option<usize> {
+        match self {
+            Self::Host(opening) => Some(opening.parties),
+            Self::Resumed(kept) => Some(kept.lobby.seats),
+            Self::Guest(_) | Self::Listed(..) => None,
+        }
+    }
+
     /// What our own invitation says that it is for.
     pub(super) fn goal(&self) -> String {
         let parties = match self {

@@ -134,6 +134,7 @@ impl Engine {
             nonce: member.nonce.clone(),
             identity: member.identity.did().to_owned(),
             name: member.name.clone(),
+            confirm: member.confirm.map(|limit| limit.as_secs()),
             mediators,
             link,
             lobby,
