@@ -304,6 +304,10 @@ pub struct RoomFacts {
     pub program: Option<String>,
     /// The version of MPyC that it will find, if it is Python.
     pub mpyc: Option<String>,
+    /// The program's arguments, if they are told to everybody.
+    pub arguments: Option<Vec<String>>,
+    /// The issuers of one of which everybody shows a credential.
+    pub issuers: Vec<String>,
     /// How the threshold here follows from the number of parties.
     pub threshold: ThresholdRule,
     /// When the link ends, in UTC seconds.
@@ -313,7 +317,8 @@ pub struct RoomFacts {
 impl RoomFacts {
     /// Puts together what `member` knows of the room that `invitation` leads to.
     pub(crate) fn of(member: &Member, invitation: &Invitation) -> Self {
-        Self::named(member, room_name(invitation.room()), invitation.expires())
+        let issuers = invitation.issuers().to_vec();
+        Self { issuers, ..Self::named(member, room_name(invitation.room()), invitation.expires()) }
     }
 
     /// Puts together what `member` knows of the room of these parties.
@@ -328,6 +333,8 @@ impl RoomFacts {
             name,
             program: manifest.map(|manifest| manifest.program.name.clone()),
             mpyc: manifest.and_then(|manifest| manifest.mpyc.as_ref()).map(|mpyc| mpyc.version.clone()),
+            arguments: manifest.and_then(|manifest| manifest.arguments.clone()),
+            issuers: Vec::new(),
             threshold: member.threshold.unwrap_or(ThresholdRule::Default),
             expires,
         }

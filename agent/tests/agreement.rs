@@ -30,11 +30,44 @@ mpc.run(main())
 ";
 const OWN: &str = "def number(word):\n    return int(word)\n";
 
+/// Adds up as many ones from each party as the argument says: MPyC hangs where the numbers differ.
+const COUNTED: &str = "\
+import logging, sys
+logging.basicConfig(level=logging.WARNING, stream=sys.stderr)
+from mpyc.runtime import mpc
+import own
+
+async def main():
+    secure = mpc.SecInt(16)
+    async with mpc:
+        inputs = mpc.input([secure(own.number('1'))] * int(sys.argv[1]))
+        total = mpc.sum([number for party in inputs for number in party])
+        print('sum', int(await mpc.output(total)), flush=True)
+
+mpc.run(main())
+";
+
+/// What everybody runs, and how.
+struct Base {
+    program: &'static str,
+    /// The arguments of alice, bob and carol.
+    numbers: [&'static str; 3],
+    /// didagent's own options.
+    options: &'static [&'static str],
+    sum: &'static str,
+}
+
+const PRIVATE: Base = Base { program: PROGRAM, numbers: ["1", "2", "4"], options: &[], sum: "sum 7" };
+const TOLD: Base =
+    Base { program: COUNTED, numbers: ["8", "8", "8"], options: &["--same-args"], sum: "sum 24" };
+
 /// What is special at bob's.
 #[derive(Default, Clone, Copy)]
 struct Change {
     /// A file of the program, and its text.
     file: Option<(&'static str, &'static str)>,
+    /// The number in place of everybody's.
+    number: Option<&'static str>,
     /// Arguments behind bob's number.
     arguments: &'static [&'static str],
     /// didagent's own options.
@@ -45,10 +78,10 @@ struct Change {
 }
 
 /// One party's copy of the program.
-fn copy(stage: &Stage, name: &str, change: &Change) -> PathBuf {
+fn copy(stage: &Stage, name: &str, program: &str, change: &Change) -> PathBuf {
     let folder = stage.folder().join(format!("program of {name}"));
     std::fs::create_dir_all(&folder).unwrap();
-    for (file, text) in [("sum.py", PROGRAM), ("own.py", OWN)] {
+    for (file, text) in [("sum.py", program), ("own.py", OWN)] {
         std::fs::write(folder.join(file), text).unwrap();
     }
     if let Some((file, text)) = change.file {
@@ -57,10 +90,13 @@ fn copy(stage: &Stage, name: &str, change: &Change) -> PathBuf {
     folder.join("sum.py")
 }
 
-fn agent(stage: &Stage, name: &str, agent: Agent, number: &str, change: &Change) -> Agent {
-    let mut command: Vec<OsString> = vec![python(), copy(stage, name, change).into(), number.into()];
+fn agent(stage: &Stage, name: &str, agent: Agent, base: &Base, change: &Change) -> Agent {
+    let index = ["alice", "bob", "carol"].iter().position(|one| *one == name).unwrap();
+    let program = copy(stage, name, base.program, change);
+    let number = change.number.unwrap_or(base.numbers[index]);
+    let mut command: Vec<OsString> = vec![python(), program.into(), number.into()];
     command.extend(change.arguments.iter().map(OsString::from));
-    let mut agent = agent.option(change.options).program(command);
+    let mut agent = agent.option(base.options).option(change.options).program(command);
     if let Some((variable, value)) = change.variable {
         agent = agent.variable(variable, value);
     }
@@ -83,14 +119,18 @@ fn wait(party: &mut Party, kind: &str, what: impl Fn(&Value) -> bool) -> Value {
 /// alice invites, carol joins, bob comes with the change: all three must name `item`. Then bob comes with what everybody has, and the
 /// sum is right.
 fn refused(change: Change, item: &str, ours: &str, theirs: &str) {
+    refused_in(&PRIVATE, change, item, ours, theirs);
+}
+
+fn refused_in(base: &Base, change: Change, item: &str, ours: &str, theirs: &str) {
     let stage = Stage::new();
     let same = Change::default();
-    let mut alice = agent(&stage, "alice", stage.invite("alice", 3), "1", &same).start();
+    let mut alice = agent(&stage, "alice", stage.invite("alice", 3), base, &same).start();
     let link = text(&alice.wait_for("room.invitation"), "link").to_owned();
-    let mut carol = agent(&stage, "carol", stage.join("carol", &link), "4", &same).start();
+    let mut carol = agent(&stage, "carol", stage.join("carol", &link), base, &same).start();
     alice.wait_for("party.joined");
 
-    let bob = agent(&stage, "bob", stage.join("bob", &link), "2", &change).run();
+    let bob = agent(&stage, "bob", stage.join("bob", &link), base, &change).run();
     let message = bob.assert_error(4, "E0407");
     assert!(message.contains(&format!("{item} is {theirs} here and {ours} at the host")), "{message}");
     let hint = bob.event("error")["hint"].clone();
@@ -107,10 +147,10 @@ fn refused(change: Change, item: &str, ours: &str, theirs: &str) {
     assert_eq!(seen["differs"][0]["index"], 2);
     assert!(seen["differs"][0]["items"].as_array().unwrap().contains(&item.into()), "{seen}");
 
-    let bob = agent(&stage, "bob", stage.join("bob", &link), "2", &same).start();
+    let bob = agent(&stage, "bob", stage.join("bob", &link), base, &same).start();
     assert_eq!(alice.wait_for("party.fits")["name"], "bob");
     for ended in finish(vec![alice, carol, bob]) {
-        assert_eq!(ended.assert_ok().output(), ["sum 7"], "{ended:#?}");
+        assert_eq!(ended.assert_ok().output(), [base.sum], "{ended:#?}");
     }
 }
 
@@ -197,22 +237,44 @@ fn another_mpyc_is_refused() {
     refused(Change { modules: Some(modules), ..Change::default() }, "MPyC", "0.11", "0.9");
 }
 
+/// Decides MF-12: where they are a public parameter, MPyC would hang.
+#[test]
+fn other_arguments_are_refused_when_a_person_says_so() {
+    refused_in(&TOLD, Change { number: Some("9"), ..Change::default() }, "arguments", "8", "9");
+}
+
 /// Decides MF-12.
 #[test]
-fn arguments_are_compared_when_a_person_says_so() {
-    let stage = Stage::new();
-    let run = |words: [&[&str]; 2]| {
-        let commands = words.map(|words| support::python_command(&support::average(), words));
-        stage.start_with(commands.into(), |agent| agent.option(&["--same-args"]))
-    };
-    let ended = finish(run([&["8"], &["8"]]));
-    assert_eq!(ended[1].assert_ok().output(), ["average of 2 inputs: 8.00"]);
+fn other_arguments_are_refused_when_the_program_says_so() {
+    let says = format!("# didagent: same-args\n{COUNTED}").leak();
+    refused_in(
+        &Base { program: says, options: &[], ..TOLD },
+        Change { number: Some("9"), ..Change::default() },
+        "arguments",
+        "8",
+        "9",
+    );
+}
 
-    let mut parties = run([&["8"], &["9"]]);
-    let seen = parties[0].wait_for("party.differs");
-    assert_eq!(seen["items"], json!([{"item": "arguments", "ours": "8", "theirs": "9"}]));
-    let bob = parties.pop().unwrap().finish();
-    assert!(bob.assert_error(4, "E0407").contains("arguments is 9 here and 8 at the host"));
+/// Decides MF-12: people see what leaves their machine before anybody is told, and what all agreed to.
+#[test]
+fn arguments_that_are_told_stand_on_every_screen() {
+    let stage = Stage::new();
+    let same = Change::default();
+    let mut alice = agent(&stage, "alice", stage.invite("alice", 3), &TOLD, &same).for_people().start();
+    let link = alice.process.next_line().unwrap();
+    let guests = ["bob", "carol"]
+        .map(|name| agent(&stage, name, stage.join(name, &link), &TOLD, &same).for_people().start());
+    for ended in finish([alice].into_iter().chain(guests).collect()) {
+        assert_eq!(ended.code, 0, "{ended:#?}");
+        let at =
+            |line: &str| ended.stderr.find(line).unwrap_or_else(|| panic!("no {line:?}: {}", ended.stderr));
+        assert!(
+            at("arguments are told to everybody: 8") < at("program: sum.py; arguments: 8"),
+            "{}",
+            ended.stderr
+        );
+    }
 }
 
 /// Decides MF-03: without anybody's word arguments go nowhere; a party's number is in nothing that the others get.
@@ -232,14 +294,14 @@ fn the_host_mends_its_own_program() {
     let stage = Stage::new();
     let wrong = Change { file: Some(("own.py", "def number(word):\n    return 0\n")), ..Change::default() };
     let same = Change::default();
-    let mut alice = agent(&stage, "alice", stage.invite("alice", 2), "1", &wrong).start();
+    let mut alice = agent(&stage, "alice", stage.invite("alice", 2), &PRIVATE, &wrong).start();
     let link = text(&alice.wait_for("room.invitation"), "link").to_owned();
-    agent(&stage, "bob", stage.join("bob", &link), "2", &same).run().assert_error(4, "E0407");
-    copy(&stage, "alice", &same);
+    agent(&stage, "bob", stage.join("bob", &link), &PRIVATE, &same).run().assert_error(4, "E0407");
+    copy(&stage, "alice", PROGRAM, &same);
     // Whoever comes next makes the host look; it may have looked too early for this one.
     let mut bobs = Vec::new();
     support::until("alice's new program", || {
-        bobs.push(agent(&stage, "bob", stage.join("bob", &link), "2", &same).run());
+        bobs.push(agent(&stage, "bob", stage.join("bob", &link), &PRIVATE, &same).run());
         bobs.last().unwrap().code != 4
     });
     assert_eq!(bobs.last().unwrap().assert_ok().output(), ["sum 3"]);

@@ -56,6 +56,7 @@ impl Screen {
         let is_first = self.link.replace(link.to_owned()).is_none();
         self.seats = Some(parties);
         eprintln!("  {} · {}", title(room), privacy(parties, room.threshold.among(parties)));
+        rules(room).iter().for_each(|line| eprintln!("  {line}"));
         let code = if self.asks && !self.qr { "   (as a QR code: q and Enter)" } else { "" };
         eprintln!("  paste this in your chat:{code}");
         // The bare link is this command's data.
@@ -119,6 +120,7 @@ impl Reporter for Screen {
                 let ends = room.expires.map(|end| until(end, io::unix_now()));
                 let ends = ends.map(|ends| format!(" · the link works until {ends}")).unwrap_or_default();
                 eprintln!("  {}{ends}", title(room));
+                rules(room).iter().for_each(|line| eprintln!("  {line}"));
                 eprintln!("  asking the host for a seat ...");
             }
             Report::Listed { list, ours, wait, room } => {
@@ -277,6 +279,17 @@ fn title(room: &RoomFacts) -> String {
     format!("Room {} · {program}{}", room.name, mpyc.unwrap_or_default())
 }
 
+/// Says what people must know before they take part: what leaves this machine, and what is asked of everybody.
+fn rules(room: &RoomFacts) -> Vec<String> {
+    let arguments = room.arguments.as_ref().filter(|words| !words.is_empty());
+    let arguments = arguments
+        .map(|words| format!("arguments are told to everybody: {}", showable(&words.join(" "), 200)));
+    let issuers: Vec<_> = room.issuers.iter().map(|issuer| showable(issuer, 120)).collect();
+    let vouched =
+        (!issuers.is_empty()).then(|| format!("everybody shows a credential of {}", issuers.join(" or ")));
+    arguments.into_iter().chain(vouched).collect()
+}
+
 /// Says who takes part in a room of known parties, and who is waited for.
 fn listed(list: &PartyList, ours: usize, wait: u64, room: &RoomFacts) -> Vec<String> {
     let m = list.parties().len();
@@ -285,6 +298,7 @@ fn listed(list: &PartyList, ours: usize, wait: u64, room: &RoomFacts) -> Vec<Str
         let who = if index == ours { "you".to_owned() } else { list.called(index) };
         format!("  party {index}  {who}{}", if index == 0 { "  host" } else { "" })
     };
+    lines.extend(rules(room).into_iter().map(|line| format!("  {line}")));
     lines.extend((0..m).map(party));
     let whom = if ours == 0 { "the others".to_owned() } else { list.called(0) };
     lines.push(format!("  waiting for {whom}, for at most {} ...", duration(wait)));
