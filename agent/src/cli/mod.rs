@@ -125,8 +125,13 @@ async fn dispatch(cli: Cli) -> u8 {
             Err(failure) => fail_as(&failure, room.json),
         },
         Command::Run(RunArgs { roster, wait, privacy, room }) => {
-            let list = party_lists::read(&roster);
-            known(home, list, (wait, privacy.no_privacy), room).await
+            let list = party_lists::read(&roster).and_then(|list| {
+                // Whoever wrote the file knows.
+                let is_meant = privacy.no_privacy || list.threshold() == Some(0);
+                privacy::check_unasked(list.parties().len(), &room, is_meant)?;
+                Ok(list)
+            });
+            known(home, list, wait, room).await
         }
         Command::Again(AgainArgs { wait, privacy, mut room }) => {
             let last = party_lists::last(&home);
@@ -134,7 +139,13 @@ async fn dispatch(cli: Cli) -> u8 {
                 room.web.stay(identity);
                 list
             });
-            known(home, list, (wait, privacy.no_privacy), room).await
+            let checked = async {
+                let list = list?;
+                privacy::check(list.parties().len(), &room, privacy.no_privacy).await?;
+                Ok(list)
+            };
+            let list = checked.await;
+            known(home, list, wait, room).await
         }
         Command::Lobby { command } => lobby::run(home, command).await,
         Command::Ports => data(ports(&home).await),
@@ -158,20 +169,8 @@ async fn dispatch(cli: Cli) -> u8 {
 }
 
 /// Takes part in the room of parties that are known beforehand.
-async fn known(
-    home: Home,
-    list: Result<PartyList, Failure>,
-    (wait, no_privacy): (Expiry, bool),
-    room: RoomArgs,
-) -> u8 {
-    let checked = async {
-        let list = list?;
-        // Whoever wrote the file knows.
-        let is_meant = no_privacy || list.threshold() == Some(0);
-        privacy::check(list.parties().len(), &room, is_meant).await?;
-        Ok(list)
-    };
-    match checked.await {
+async fn known(home: Home, list: Result<PartyList, Failure>, wait: Expiry, room: RoomArgs) -> u8 {
+    match list {
         Ok(list) => {
             take_part(home, Role::Listed { list, wait: wait.as_secs() }, room, false, (None, None)).await
         }

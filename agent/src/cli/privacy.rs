@@ -13,12 +13,7 @@ use crate::io;
 /// # Errors
 /// [`Kind::NoPrivacy`] without a yes.
 pub(super) async fn check(parties: usize, room: &RoomArgs, meant: bool) -> Result<(), Failure> {
-    let command = didagent_bridge::io::resolve(&room.command);
-    let rule = launch::threshold(&command).map_or(ThresholdRule::Default, ThresholdRule::Fixed);
-    if meant || rule.among(parties) > 0 {
-        return Ok(());
-    }
-    let what = format!("with {parties} parties and threshold 0 {NO_PRIVACY}");
+    let Some(what) = risk(parties, room).filter(|_| !meant) else { return Ok(()) };
     if !room.json && io::can_ask() {
         eprint!("  {what}. Open the room all the same? [y/N] ");
         if io::says_yes().await {
@@ -26,4 +21,24 @@ pub(super) async fn check(parties: usize, room: &RoomArgs, meant: bool) -> Resul
         }
     }
     Err(Failure::new(Kind::NoPrivacy, what).hint("three parties or more, or --no-privacy if that is meant"))
+}
+
+/// The same for a roster file, whose parties are asked nothing: a machine may wait for an answer for ever.
+///
+/// # Errors
+/// [`Kind::NoPrivacy`] unless it is meant.
+pub(super) fn check_unasked(parties: usize, room: &RoomArgs, meant: bool) -> Result<(), Failure> {
+    match risk(parties, room).filter(|_| !meant) {
+        None => Ok(()),
+        Some(what) => Err(Failure::new(Kind::NoPrivacy, what).hint(
+            "threshold = 0 in the roster file, or --no-privacy, if that is meant; or three parties or more",
+        )),
+    }
+}
+
+/// Returns what a threshold of 0 means, if the program would run with it among `parties`.
+fn risk(parties: usize, room: &RoomArgs) -> Option<String> {
+    let command = didagent_bridge::io::resolve(&room.command);
+    let rule = launch::threshold(&command).map_or(ThresholdRule::Default, ThresholdRule::Fixed);
+    (rule.among(parties) == 0).then(|| format!("with {parties} parties and threshold 0 {NO_PRIVACY}"))
 }
