@@ -130,5 +130,6 @@ impl PatienceArgs {
     }
 }
 
-/// A laptop that is carried to another room, a router or a mediator that is restarted: back within a minute.
-const PATIENCE_SECONDS: u32 = 60;
+/// A machine that sleeps for a minute, a laptop that is carried to another room, a router or a mediator that is restarted: all are
+/// back within it, with time for new connections. Much longer would keep people waiting for somebody who is gone.
+const PATIENCE_SECONDS: u32 = 120;

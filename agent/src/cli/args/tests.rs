@@ -19,7 +19,7 @@ fn patience_has_limits_and_a_default() {
     {
         assert_eq!(parse(&["--patience", seconds]), parsed, "{seconds}");
     }
-    assert_eq!(parse(&[]), Ok(60));
+    assert_eq!(parse(&[]), Ok(120));
 }
 
 /// The words of a shell line up to the first redirection, pipe or explanation.
