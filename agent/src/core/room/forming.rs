@@ -250,7 +250,7 @@ impl Forming {
         } else {
             format!("no session came up in time with {silent}")
         };
-        Failure::new(Kind::NotReady, message).hint("ask them what their screen says, then invite again")
+        Failure::new(Kind::NotReady, message).hint("ask them what their screen says, then begin anew")
     }
 
     fn handshake(

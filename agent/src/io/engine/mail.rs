@@ -278,7 +278,7 @@ impl Engine {
         let data = "a mediator stays the same only if it is started with --data DIR";
         let then = match self.is_cut_off(&self.own_mediator) {
             true => self.after_outage(),
-            false => "ask for its link again",
+            false => "ask for its link again".to_owned(),
         };
         Failure::new(Kind::MediatorForeign, message).hint(format!("{then}; {data}"))
     }

@@ -1,4 +1,5 @@
-//! A party that is missing in a run: what people are told of it, and what became of the bytes for it when the run ends so.
+//! A party that is missing in a run: what people are told of it, what became of the bytes for it when the run ends so, and how to begin
+//! anew.
 //!
 //! Specification: `spec/room.md`, RM-75 to RM-77, `spec/session.md`, section 12.4. Not its concern: how long it is waited for
 //! (`io::peer`), how it comes back (`paths`, `reconnect`).
@@ -41,7 +42,27 @@ impl Engine {
             Kind::PeerLost,
             format!("lost {who}: its didagent was started again, and its part of the run is gone"),
         )
-        .hint("begin anew: the host runs `didagent invite` again"))
+        .hint(format!("begin anew: {}", self.anew())))
+    }
+
+    /// Says whether the parties were known beforehand, so that there is no link.
+    pub(super) fn is_listed(&self) -> bool {
+        self.room.as_ref().is_some_and(|room| room.member().list.is_some())
+    }
+
+    /// Says how people get together once more whose room is over: it depends on how they did this time.
+    pub(super) fn anew(&self) -> &'static str {
+        if self.is_listed() {
+            return "everybody gives the same command again, at the same time";
+        }
+        // Strangers are remembered nowhere, and before the run begins nobody is.
+        if self.record.is_some() && !self.strangers.new_did {
+            return "everybody runs `didagent again -- CMD`, at the same time";
+        }
+        match self.room.as_ref().is_some_and(|room| room.invitation().host() == self.connection.did) {
+            true => "run `didagent invite` again, and send the others the new link",
+            false => "the host runs `didagent invite` again, and sends the new link",
+        }
     }
 
     /// Says of every party that is away, or was lost, what became of the bytes for it.

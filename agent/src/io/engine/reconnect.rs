@@ -175,6 +175,9 @@ impl Engine {
         }
         let failure =
             lost(&format!("{why}; the room was full and not ready yet, so it is over for everybody"));
+        if self.is_listed() {
+            return failure.hint(self.after_outage());
+        }
         failure.hint(match self.room.as_ref().is_some_and(|room| room.invitation().host() == self.connection.did) {
             true => {
                 "once the mediator runs again, `didagent invite` with a new link; --mediator twice: a second one takes over"
@@ -195,17 +198,18 @@ impl Engine {
     }
 
     /// Returns what to try when the mediator did not come back as it was.
-    pub(super) fn after_outage(&self) -> &'static str {
-        if self.began {
-            return "check that the mediator runs; then the host runs `didagent invite` again";
+    pub(super) fn after_outage(&self) -> String {
+        if self.began || self.is_listed() {
+            return format!("check that the mediator runs; then {}", self.anew());
         }
         if self.can_go_on() {
-            return "once the mediator runs again: didagent invite --resume -- CMD    (the link and the seats stay)";
+            return "once the mediator runs again: didagent invite --resume -- CMD    (the link and the seats stay)".to_owned();
         }
-        match self.room.as_ref().is_some_and(|room| room.expires_in(0).is_some()) {
+        let hint = match self.room.as_ref().is_some_and(|room| room.expires_in(0).is_some()) {
             true => "check that the mediator runs, then run `didagent invite` again and send the new link",
             false => "ask the host whether the room still stands, then join again",
-        }
+        };
+        hint.to_owned()
     }
 }
 

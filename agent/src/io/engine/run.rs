@@ -42,9 +42,6 @@ const LAST_LINE: Duration = Duration::from_secs(1);
 /// The supervisor gives a program 3 s to end, so after this time the supervisor itself hangs.
 const STOP: Duration = Duration::from_secs(8);
 
-/// What helps when a party is gone from a run.
-const AGAIN: &str = "begin anew: the host runs `didagent invite` again";
-
 /// Exit code of a run that we stopped.
 pub(super) const STOPPED: u8 = 125;
 
@@ -168,7 +165,7 @@ impl Engine {
         let (plan, listeners) =
             Bridge::bind(ours, m, &[], random_u64(&mut self.rng)).await.map_err(|error| {
                 Failure::new(Kind::PortsBusy, format!("no local ports for MPyC: {error}"))
-                    .hint("ss -tlnp    (shows who holds them; end those programs, then invite again)")
+                    .hint("ss -tlnp    (shows who holds them; end those programs, then begin anew)")
             })?;
         self.record = Some(Record { roster: roster.clone(), assents, index: ours, began: unix_now() });
         if !is_shown {
@@ -247,7 +244,7 @@ impl Engine {
             leave::PROGRAM_FAILED => {
                 Err(Failure::new(Kind::PeerFailed, why).hint("ask them what their screen says"))
             }
-            _ => Err(Failure::new(Kind::PeerLost, why).hint(AGAIN)),
+            _ => Err(Failure::new(Kind::PeerLost, why).hint(format!("begin anew: {}", self.anew()))),
         }
     }
 
@@ -280,6 +277,7 @@ impl Engine {
             }
             return self.session_lost(index, why);
         }
+        let anew = format!("begin anew: {}", self.anew());
         let Some(run) = &mut self.run else { return Ok(None) };
         let is_done = run.done.contains(&index);
         if is_closed && is_done {
@@ -292,7 +290,7 @@ impl Engine {
             until: now().instant + if is_done { LAST_BYTES } else { LAST_WORDS },
             suspect: Some(index),
             needs_connections: is_done || is_closed,
-            failure: Failure::new(Kind::PeerLost, format!("lost {who}: {why}")).hint(AGAIN),
+            failure: Failure::new(Kind::PeerLost, format!("lost {who}: {why}")).hint(anew),
         });
         Ok(None)
     }
@@ -319,7 +317,7 @@ impl Engine {
                     length.as_secs()
                 ),
             )
-            .hint("keep this machine awake, and ask the host for a new invitation"),
+            .hint(format!("keep this machine awake; then {}", self.anew())),
         }
     }
 
