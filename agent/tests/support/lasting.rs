@@ -12,8 +12,10 @@ use super::stage::Stage;
 pub struct Lasting {
     /// The stage.
     pub stage: Stage,
-    port: u16,
-    data: PathBuf,
+    /// Its mediator's port.
+    pub port: u16,
+    /// Where that one keeps its keys.
+    pub data: PathBuf,
     /// Holds the keys.
     pub folder: tempfile::TempDir,
 }

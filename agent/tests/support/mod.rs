@@ -4,7 +4,7 @@
 //! * [`foreigner`]: somebody who writes messages by hand.
 //! * [`mediator`]: `didagent mediator serve`.
 //! * [`clock`]: processes whose clock is wrong.
-//! * [`golden`]: what screens must show, word for word; [`terminal`]: a person at one.
+//! * [`golden`]: what screens must show, word for word, and [`scene`]: for every number of parties; [`terminal`]: a person at one.
 //! * [`lasting`]: a mediator that is restarted.
 //! * [`traces`]: what of a home is found in bytes that others got.
 //! * [`hostile`]: something else at the address of a mediator; [`fake_mediator`]: one that speaks DIDComm.
@@ -12,6 +12,7 @@
 //! * [`stage`]: a folder, a mediator and the parties of one test.
 //! * [`proxy`]: what an eavesdropper between agents and mediator sees.
 //! * [`demo`]: `didagent demo`, and that it leaves nothing.
+//! * [`room`]: parties at screens.
 //! * [`schema`]: the JSON schemas of `spec/schemas`.
 //! * [`site`]: a web site with a certificate.
 //! * [`system`]: questions to the operating system: processes, listening ports, own addresses.
@@ -38,6 +39,8 @@ pub mod mediator;
 pub mod party;
 pub mod process;
 pub mod proxy;
+pub mod room;
+pub mod scene;
 pub mod schema;
 pub mod site;
 pub mod stage;
