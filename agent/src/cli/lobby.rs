@@ -59,8 +59,11 @@ async fn found(
     let post = posts.into_iter().find(|post| post.id == id);
     let post = post.ok_or_else(|| {
         let host = host_of(&mediator);
-        Failure::new(Kind::LobbyPostUnknown, format!("there is no room {id} in the lobby of {host}"))
-            .hint("didagent lobby list")
+        Failure::new(
+            Kind::LobbyPostUnknown,
+            format!("there is no room {id} in the lobby of {host}: it is full or over, or was never there"),
+        )
+        .hint("didagent lobby list")
     })?;
     check_program(&post, ours.sha256.as_str())?;
     let link = post.link.clone().ok_or_else(|| {

@@ -218,6 +218,7 @@ impl Engine {
         if body.code == leave::DONE && has_closed {
             self.abort(index);
         }
+        let anew = format!("begin anew: {}", self.anew());
         let Some(run) = &mut self.run else { return Ok(None) };
         let why = describe_leave(&who, body);
         match body.code.as_str() {
@@ -237,14 +238,14 @@ impl Engine {
                     until: now().instant + CULPRIT,
                     suspect: None,
                     needs_connections: false,
-                    failure: Failure::new(Kind::PeerLost, why),
+                    failure: Failure::new(Kind::PeerLost, why).hint(anew),
                 });
                 Ok(None)
             }
             leave::PROGRAM_FAILED => {
                 Err(Failure::new(Kind::PeerFailed, why).hint("ask them what their screen says"))
             }
-            _ => Err(Failure::new(Kind::PeerLost, why).hint(format!("begin anew: {}", self.anew()))),
+            _ => Err(Failure::new(Kind::PeerLost, why).hint(anew)),
         }
     }
 

@@ -151,7 +151,11 @@ impl Asking {
                 let message = format!("{host}, the host, did not let this party in: {why}");
                 Failure::new(Kind::RoomRefused, message).hint("compare the roster files of both")
             }
-            (None, Some(lost)) => too_late(&format!("{host}, the host: {lost}")),
+            // What ended is told of the host, which has a name here.
+            (None, Some(lost)) => {
+                let told = lost.strip_prefix("the host").map(|rest| format!("{host}, the host,{rest}"));
+                Failure::new(Kind::NotReady, told.unwrap_or_else(|| lost.clone())).hint(AGAIN)
+            }
             (None, None) => Failure::new(
                 Kind::HostSilent,
                 format!("{host}, the host, has opened no room for these parties in time"),
@@ -162,10 +166,12 @@ impl Asking {
     }
 }
 
+/// What helps when not all known parties came in time.
+const AGAIN: &str = "all run the same command at the same time; --wait gives them more of it";
+
 /// Why a room of known parties that is not full ends when its time is over.
 pub(super) fn too_late(missing: &str) -> Failure {
-    Failure::new(Kind::NotReady, format!("not all parties came in time; missing: {missing}"))
-        .hint("they run the same command at the same time; --wait gives them more of it")
+    Failure::new(Kind::NotReady, format!("not all parties came in time; missing: {missing}")).hint(AGAIN)
 }
 
 impl HostLobby {

@@ -41,6 +41,9 @@ pub(in crate::core::room) const MAX_UNANSWERED: u32 = 5;
 /// was started again has another room.
 const ASK_LISTED: Duration = Duration::from_secs(10);
 
+/// What helps somebody who is not wanted.
+const ASK_WHY: &str = "ask the host why";
+
 /// Items that are shown of what the host says of another guest.
 const MAX_ITEMS: usize = 8;
 
@@ -166,7 +169,7 @@ impl GuestLobby {
             }
             return Err(Failure::new(
                 Kind::HostSilent,
-                "the host is not at its mediator: its `didagent invite` has ended",
+                "the host is not at its mediator: its command has ended",
             )
             .hint("ask the host for a new invitation"));
         }
@@ -254,13 +257,18 @@ impl GuestLobby {
                     )
                     .hint("didagent credential list, and ask the issuer for one that counts"));
                 }
-                return Err(Failure::new(Kind::RoomRefused, format!("the host refused: {comment}"))
-                    .hint("ask the host for a new invitation"));
+                let hint = match report.code.as_str() {
+                    refusal::DENIED => ASK_WHY,
+                    _ => "ask the host for a new invitation",
+                };
+                return Err(
+                    Failure::new(Kind::RoomRefused, format!("the host refused: {comment}")).hint(hint)
+                );
             }
         } else if let Ok(body) = Leave::try_from(message) {
             if body.code == leave::KICKED {
                 let message = "the host does not want this party in this room";
-                return Err(Failure::new(Kind::RoomRefused, message).hint("ask the host why"));
+                return Err(Failure::new(Kind::RoomRefused, message).hint(ASK_WHY));
             }
             return Err(Failure::new(Kind::PeerLost, describe_leave("the host", &body))
                 .hint("ask the host for a new invitation"));
