@@ -113,7 +113,7 @@ impl Masks {
         if next == "UTC" && is_clock(bare) {
             return (self.same("time", bare.to_owned()), 0);
         }
-        if ["bytes", "in", "sent", "not"].contains(&next) && bare.parse::<u32>().is_ok() {
+        if ["bytes", "in", "sent", "not", "free"].contains(&next) && bare.parse::<u32>().is_ok() {
             return ("<number>".to_owned(), 0);
         }
         if let Some(digits) = bare.strip_suffix("|bytes")

@@ -46,7 +46,12 @@ impl Room {
     }
 
     /// Like [`Room::open`], on this stage.
-    pub fn open_at(stage: Stage, seats: usize, command: Vec<OsString>, change: impl Fn(Agent) -> Agent) -> Self {
+    pub fn open_at(
+        stage: Stage,
+        seats: usize,
+        command: Vec<OsString>,
+        change: impl Fn(Agent) -> Agent,
+    ) -> Self {
         let host = change(stage.invite("alice", seats)).program(command).for_people().in_own_group();
         let mut alice = host.start();
         let link = alice.process.next_line().unwrap();

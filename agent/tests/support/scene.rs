@@ -3,12 +3,14 @@
 //! `tests/golden/<scene>.txt` has a section for each screen that differs, `== alice, exit code 130`; `the last` and `every other guest`
 //! are sections too. [`Scene::expected`] writes the screens of `n` parties from it:
 //!
-//! * `{words}` are values of the room and of who looks: see [`Line::value`]. A scene can bring its own.
-//! * `|who|` in front of a line repeats it for each party that this fits: `me`, `other`, `guest`, `last`, `since` (each guest that
-//!   comes once I am there). Such lines that stand together are one list: each party has the first line that fits.
+//! * `{words}` are values of the room and of who looks: see [`Scribe::value`]. A scene can bring its own.
+//! * `|who|` in front of a line repeats it for each party that this fits: `me`, `other`, `guest`, `last`, `but bob`,
+//!   `since` (each guest that
+//!   comes once I am there, and I), `later` (each that comes after me), `seat` (also one that is free). Such lines that stand together are one list: each party has the first line that fits.
 //! * `{include NAME}` stands for the lines of `tests/golden/parts/NAME.txt`.
 //!
 //! Placeholders in angle brackets are those of [`Masks`]. A line about somebody who is missing is shown again and again; it counts once.
+//! Which of several parties gives another one up first is chance, and the others repeat its words; they count as their own.
 
 use super::golden::{Masks, assert_same, golden_text};
 use super::party::Ended;
@@ -121,8 +123,15 @@ fn screen(masks: &mut Masks, ended: &Ended) -> String {
     let shown = masks.screen(&lines);
     let mut lines: Vec<&str> = shown.lines().filter(|line| !line.starts_with("<date and time>")).collect();
     lines.dedup_by(|one, before| one == before && one.ends_with(" reconnecting"));
-    let text: String = lines.into_iter().map(|line| format!("{line}\n")).collect();
+    let text: String = lines.into_iter().map(|line| own_words(line) + "\n").collect();
     format!("== {}, exit code {}\n{text}", ended.name, ended.code)
+}
+
+/// `error[E0405]: party 2 (carol) stopped: lost party ...` as the one that gave it up first says it.
+fn own_words(line: &str) -> String {
+    let repeated = line.split_once(": party ").filter(|(code, _)| code.starts_with("error["));
+    let words = repeated.and_then(|(code, rest)| Some((code, rest.split_once(" stopped: lost party ")?.1)));
+    words.map_or_else(|| line.to_owned(), |(code, rest)| format!("{code}: lost party {rest}"))
 }
 
 /// Writes one party's screen.
@@ -150,7 +159,7 @@ impl Scribe<'_> {
             while let Some(next) = lines.next_if(|line| marked(line).is_some()) {
                 list.extend(marked(next));
             }
-            for index in 0..self.scene.parties {
+            for index in 0..self.scene.seats {
                 if let Some((_, line)) = list.iter().find(|(mark, _)| self.fits(mark, index)) {
                     *text += &(self.fill(line, index) + "\n");
                 }
@@ -159,13 +168,17 @@ impl Scribe<'_> {
     }
 
     fn fits(&self, mark: &str, index: usize) -> bool {
-        let is_guest = index > 0;
+        let is_there = index < self.scene.parties;
         match mark {
+            "seat" => true,
             "me" => index == self.me,
-            "other" => index != self.me,
-            "guest" => is_guest,
-            "since" => is_guest && index >= self.me,
+            "other" => is_there && index != self.me,
+            "guest" => is_there && index > 0,
+            "since" => is_there && index > 0 && index >= self.me,
+            "later" => is_there && index > self.me,
             "last" => index + 1 == self.scene.parties,
+            "but bob" => is_there && index > 1,
+            "last but bob" => index > 1 && index + 1 == self.scene.parties,
             _ => panic!("who is |{mark}|?"),
         }
     }
@@ -195,22 +208,28 @@ impl Scribe<'_> {
             // How many can take part, and what that means.
             "privacy" => privacy(*seats),
             "seats" => seats.to_string(),
+            "seats that open" => ((seats - 1) / 2 + 1).to_string(),
             // Seats that are free for guests; that are free once this party came; that are free in the end.
             "free at first" => (seats - 1).to_string(),
+            "free after bob" => (seats - 2).to_string(),
             "free then" => (seats - 1 - index).to_string(),
             "free" => (seats - parties).to_string(),
             // The party that a line is about.
             "index" => index.to_string(),
             "name" => name.to_owned(),
+            "host" => (if index == 0 { "  host" } else { "" }).to_owned(),
             "name in column" => format!("{name:<5}"),
             "identity" => self.identity(name),
             "identity in column" => format!("{:<10}", self.identity(name)),
+            "newline" => "\n".to_owned(),
             "ok" => format!("{:<11}", if index == 0 { "ok <digest>" } else { "ok" }),
             // Who looks.
             "my index" => self.me.to_string(),
             "my name" => self.my_name.to_owned(),
             "my identity" => self.identity(self.my_name),
-            // The one that came last.
+            "called" => (if index == self.me { "you" } else { name }).to_owned(),
+            // The one that has not come; the one that came last.
+            "missing name" => NAMES[seats - 1].to_owned(),
             "last index" => (parties - 1).to_string(),
             "last name" => NAMES[parties - 1].to_owned(),
             "all but the last" => NAMES[..parties - 1].join(", "),
@@ -218,7 +237,10 @@ impl Scribe<'_> {
             // All up to the party that a line is about, and all.
             "up to it" => NAMES[..=index].join(", "),
             "everybody" => NAMES[..*parties].join(", "),
-            _ => panic!("what is {{{word}}}?"),
+            _ => {
+                let of = word.strip_prefix("identity of ").unwrap_or_else(|| panic!("what is {{{word}}}?"));
+                self.identity(of)
+            }
         }
     }
 
