@@ -9,7 +9,7 @@
 //! may come (`rates`), whether anything on it is true.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,10 +24,17 @@ pub(super) struct Owner {
     pub(super) did: Arc<str>,
     /// Its socket, if it stays.
     pub(super) socket: Option<SocketId>,
-    /// Where it comes from.
+    /// Where it comes from; that of a post stays the one that it was first posted from.
     pub(super) network: IpAddr,
     /// UTC seconds.
     pub(super) expires: u64,
+}
+
+impl Owner {
+    /// The same owner, later. Where it is by now does not matter: posts that move with it would make room for others where it was.
+    fn again(&self, now: Self) -> Self {
+        Self { network: self.network, ..now }
+    }
 }
 
 #[derive(Debug)]
@@ -80,7 +87,7 @@ impl Board {
             .iter_mut()
             .find(|(_, kept)| kept.owner.did == owner.did && kept.post.link == post.link);
         if let Some((id, kept)) = same {
-            *kept = Kept { post, owner, away, number: kept.number };
+            *kept = Kept { post, owner: kept.owner.again(owner), away, number: kept.number };
             return Ok(id.clone());
         }
         self.make_room(&owner, limits)?;
@@ -104,7 +111,7 @@ impl Board {
         let kept = self.posts.get_mut(id).filter(|kept| kept.owner.did == owner.did).ok_or(NotYours)?;
         change(&mut kept.post);
         kept.away = owner.socket.is_none().then_some(now);
-        kept.owner = owner;
+        kept.owner = kept.owner.again(owner);
         Ok(())
     }
 
@@ -147,11 +154,11 @@ impl Board {
         let count = |is_theirs: &dyn Fn(&Owner) -> bool| {
             self.posts.values().filter(|kept| is_theirs(&kept.owner)).count()
         };
-        let of_network = count(&|other| other.network == owner.network);
+        let is_taken = |other: &Owner| other.socket.is_some() && other.socket == owner.socket;
         if count(&|other| other.did == owner.did) >= limits.posts_per_client
-            || count(&|other| other.socket.is_some() && other.socket == owner.socket)
-                >= limits.posts_per_client
-            || of_network >= limits.posts_per_network
+            || count(&is_taken) >= limits.posts_per_client
+            || count(&|other| other.network == owner.network) >= limits.posts_per_network
+            || count(&|other| site_of(other.network) == site_of(owner.network)) >= limits.posts_per_site
         {
             return Err(Full);
         }
@@ -160,24 +167,41 @@ impl Board {
         }
         let away = self.posts.iter().filter(|(_, kept)| kept.away.is_some());
         let oldest_away = away.min_by_key(|(_, kept)| kept.number);
-        let leaves = oldest_away.or_else(|| self.newest_of_many(of_network)).map(|(id, _)| id.clone());
+        let of_many = || {
+            let of_site = self.newest_of_many(owner, site_of);
+            of_site.or_else(|| self.newest_of_many(owner, |network| network))
+        };
+        let leaves = oldest_away.or_else(of_many).map(|(id, _)| id.clone());
         self.posts.remove(&leaves.ok_or(Full)?);
         Ok(())
     }
 
-    /// Returns the newest post of the network with most, if that one still has as many as a newcomer with `count` then. So whoever
+    /// Returns the newest post of the group of networks with most, if that one still has as many as the newcomer's group then. So whoever
     /// fills the board makes way for those who have less on it, and nobody can take turns with somebody else.
-    fn newest_of_many(&self, count: usize) -> Option<(&PostId, &Kept)> {
-        let mut networks: HashMap<IpAddr, usize> = HashMap::new();
+    fn newest_of_many(
+        &self,
+        newcomer: &Owner,
+        group_of: impl Fn(IpAddr) -> IpAddr,
+    ) -> Option<(&PostId, &Kept)> {
+        let mut groups: HashMap<IpAddr, usize> = HashMap::new();
         for kept in self.posts.values() {
-            *networks.entry(kept.owner.network).or_default() += 1;
+            *groups.entry(group_of(kept.owner.network)).or_default() += 1;
         }
-        let (network, most) = networks.into_iter().max_by_key(|(network, count)| (*count, *network))?;
-        if most < count + 2 {
+        let own = groups.get(&group_of(newcomer.network)).copied().unwrap_or_default();
+        let (group, most) = groups.into_iter().max_by_key(|(group, count)| (*count, *group))?;
+        if most < own + 2 {
             return None;
         }
-        let of_network = self.posts.iter().filter(|(_, kept)| kept.owner.network == network);
-        of_network.max_by_key(|(_, kept)| kept.number)
+        let of_group = self.posts.iter().filter(|(_, kept)| group_of(kept.owner.network) == group);
+        of_group.max_by_key(|(_, kept)| kept.number)
+    }
+}
+
+/// Returns what one customer may have: an IPv4 address, or 48 bits of IPv6, in which there are 65,536 networks.
+fn site_of(network: IpAddr) -> IpAddr {
+    match network {
+        IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from(u128::from(address) >> 80 << 80)),
+        v4 => v4,
     }
 }
 

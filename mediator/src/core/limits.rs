@@ -86,6 +86,9 @@ pub struct Limits {
     /// Rooms on the board of one network ([`super::rates`]): a classroom behind one router. DIDs and sockets are free, networks
     /// are not, so this is what keeps one person from filling the board.
     pub posts_per_network: usize,
+    /// Rooms on the board of one site, which is 48 bits of IPv6: one customer may have as many networks in it as there are ports. A
+    /// quarter of the board, since a provider may put many customers there.
+    pub posts_per_site: usize,
     /// Rooms on the board in all: with the longest texts an answer has 120 KB, and nobody reads more lines.
     pub posts: usize,
     /// How long a post is kept at most without being renewed, in seconds: strangers who wait for longer have gone.
@@ -139,6 +142,7 @@ impl Default for Limits {
             link_seconds: 31 * 24 * 3600,
             posts_per_client: 2,
             posts_per_network: 8,
+            posts_per_site: 32,
             posts: 128,
             post_seconds: 4 * 3600,
             post_absence: Duration::from_secs(120),

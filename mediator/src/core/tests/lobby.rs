@@ -263,6 +263,66 @@ fn lb_06_each_did_socket_and_network_has_its_share() {
     assert_eq!(bench.posts().len(), 7);
 }
 
+/// Decides LB-05, LB-06.
+#[test]
+fn lb_06_a_post_counts_where_it_was_posted_wherever_its_owner_is_by_now() {
+    let limits = Limits { posts_per_network: 3, ..Limits::default() };
+    let mut bench = Bench::with_lobby(limits);
+    let hosts: Vec<_> = (10..13).map(|socket| (socket, bench.host(socket, network(1)))).collect();
+    let ids: Vec<_> = hosts.iter().map(|(socket, did)| bench.posted(*socket, did, "a")).collect();
+    // All of them go on in another network, one by posting again.
+    for (at, (socket, did)) in hosts.iter().enumerate() {
+        bench.host(socket + 10, network(2));
+        bench.now.since_start += Duration::from_secs(2);
+        let answer: Posted = match at {
+            0 => bench.ask(socket + 10, did, &room("a")),
+            _ => bench.ask(socket + 10, did, &renew(&ids[at], 1)),
+        };
+        assert_eq!(answer.id, ids[at]);
+    }
+    let more = bench.host(30, network(1));
+    assert_eq!(bench.problem(30, &more, &post("more")), problem::LOBBY_FULL.code);
+    let other = bench.host(31, network(2));
+    bench.posted(31, &other, "other");
+    // Where its owner is by now decides whether it is there.
+    bench.mediator.handle(Input::SocketClosed(SocketId(10)), bench.now);
+    bench.now.since_start += Duration::from_secs(200);
+    assert_eq!(bench.titles(), ["other", "a", "a", "a"]);
+    bench.mediator.handle(Input::SocketClosed(SocketId(20)), bench.now);
+    bench.now.since_start += Duration::from_secs(200);
+    assert_eq!(bench.titles(), ["other", "a", "a"]);
+}
+
+/// Decides LB-06.
+#[test]
+fn lb_06_somebody_with_many_networks_in_one_keeps_nobody_from_the_board() {
+    let address =
+        |number: u64, site: u16| -> IpAddr { format!("2001:db8:{site:x}:{number:x}::1").parse().unwrap() };
+    let mut bench = Bench::with_lobby(Limits::default());
+    let mut posted = 0;
+    for socket in 10..60 {
+        let did = bench.host(socket, address(socket, 1));
+        bench.now.since_start += Duration::from_secs(2);
+        bench.send(socket, &did, &post("flood"));
+        posted += usize::from(Posted::try_from(&bench.inbox(socket)[0]).is_ok());
+    }
+    assert_eq!(posted, 32, "a quarter of the board");
+    // With four of them it is full, and somebody else still finds room, as long as he has less.
+    let mut bench = Bench::with_lobby(Limits::default());
+    for socket in 10..138 {
+        let did = bench.host(socket, address(socket, u16::try_from(socket % 4).unwrap()));
+        bench.posted(socket, &did, "flood");
+    }
+    for (socket, address) in [(200, network(1)), (201, address(1, 9))] {
+        let did = bench.host(socket, address);
+        bench.posted(socket, &did, "late");
+    }
+    let late = bench.titles().into_iter().filter(|title| title == "late").count();
+    assert_eq!((late, bench.posts().len()), (2, 128));
+    let did = bench.host(202, address(999, 1));
+    assert_eq!(bench.problem(202, &did, &post("more")), problem::LOBBY_FULL.code, "nobody has more");
+}
+
 /// Decides LB-06.
 #[test]
 fn lb_06_a_full_board_makes_room_for_those_who_have_less_on_it() {
@@ -332,7 +392,11 @@ fn lb_08_a_network_writes_and_reads_at_its_pace() {
 /// Decides LB-06: the longest answer fits into one message, whatever hosts wrote.
 #[test]
 fn lb_06_a_full_board_is_one_answer() {
-    let mut bench = Bench::with_lobby(Limits { posts_per_network: usize::MAX, ..Limits::default() });
+    let mut bench = Bench::with_lobby(Limits {
+        posts_per_network: usize::MAX,
+        posts_per_site: usize::MAX,
+        ..Limits::default()
+    });
     let program = Program {
         name: ProgramName::new("山".repeat(100)).unwrap(),
         sha256: ProgramDigest::new("3f".repeat(32)).unwrap(),
