@@ -91,13 +91,13 @@ pub fn sign_as(identity: &Ed25519Secret, kid: &str, connection_did: &str, iat: u
 }
 
 /// Returns the did:web whose document [`verify_with`] needs, which nobody has verified to be anything; `None` for a link of a
-/// did:key, and for one that is none.
-pub fn issuer(jws: &str) -> Option<String> {
+/// did:key, for one of another connection than `expected_sub`, and for one that is none.
+pub fn issuer(jws: &str, expected_sub: &str) -> Option<String> {
     if jws.len() > MAX_BYTES {
         return None;
     }
     let payload: PayloadIn = serde_json::from_slice(&base64url::decode(jws.split('.').nth(1)?)?).ok()?;
-    payload.iss.starts_with(web::PREFIX).then_some(payload.iss)
+    (payload.iss.starts_with(web::PREFIX) && payload.sub == expected_sub).then_some(payload.iss)
 }
 
 /// Verifies a link of a did:key for `expected_sub`, the connection DID that it came through.
@@ -131,6 +131,10 @@ pub fn verify_with(
     let payload = base64url::decode(payload).ok_or(malformed("payload"))?;
     let payload: PayloadIn = serde_json::from_slice(&payload).map_err(|_| malformed("payload"))?;
     let public = if payload.iss.starts_with(web::PREFIX) {
+        if payload.sub != expected_sub {
+            // As for `issuer`: nobody looks for the document of such a one.
+            return Err(LinkError::OtherSubject);
+        }
         listed_key(&payload.iss, &header.kid, documents)?
     } else {
         let public = key::decode_ed25519(&payload.iss).map_err(|_| malformed("iss"))?;

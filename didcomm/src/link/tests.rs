@@ -115,7 +115,10 @@ fn a_did_web_signs_with_a_key_that_its_document_lists() {
     let (secret, did) = identity(1);
     let kid = format!("{WEB}#key-1");
     let jws = sign_as(&secret, &kid, SUB, 5);
-    assert_eq!((issuer(&jws).as_deref(), issuer(&sign(&secret, SUB, 5))), (Some(WEB), None));
+    assert_eq!((issuer(&jws, SUB).as_deref(), issuer(&sign(&secret, SUB, 5), SUB)), (Some(WEB), None));
+    // Nobody looks for a document for a link that is for somebody else, and that is what is said of it.
+    assert_eq!(issuer(&jws, "did:peer:2.Ez"), None);
+    assert_eq!(verify(&jws, "did:peer:2.Ez"), Err(LinkError::OtherSubject));
     let listed = document(PublicKey::Ed25519(secret.public()), true);
     let link = verify_with(&jws, SUB, &listed).unwrap();
     assert_eq!((link.identity.as_str(), link.key, link.issued_at), (WEB, secret.public(), 5));

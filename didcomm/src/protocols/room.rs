@@ -34,6 +34,8 @@ pub mod refusal {
     pub const DENIED: &str = "e.p.room.denied";
     /// No credential that the invitation requires, or none that counts.
     pub const CREDENTIAL: &str = "e.p.room.credential";
+    /// No refusal: the host cannot decide yet, since something is to be looked up elsewhere. The guest asks again.
+    pub const LATER: &str = "w.m.room.later";
 }
 
 /// Asks the first party of a list whether it has a room for them; `pthid` is the id of the list.

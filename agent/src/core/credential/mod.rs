@@ -176,6 +176,12 @@ impl Evidence<'_> {
         entries.map(|entry| entry.list.clone()).filter(|url| list_url(url).is_some()).collect()
     }
 
+    /// Says whether one of the issuers has signed this credential about `identity`, whatever became of it since.
+    pub(crate) fn is_vouched(&self, text: &str, identity: &str, now: u64) -> bool {
+        let credential = self.signed(text, now, Rule::Seated);
+        credential.is_ok_and(|credential| credential.claims().subject == identity)
+    }
+
     fn signed(&self, text: &str, now: u64, rule: Rule) -> Result<Credential, Fault> {
         let credential = CredentialIn::read(text)?;
         let issuer = &credential.claims().issuer;

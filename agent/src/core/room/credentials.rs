@@ -11,7 +11,7 @@
 
 use std::collections::BTreeSet;
 
-use didagent_didcomm::credential::digest;
+use didagent_didcomm::credential::{Claims, CredentialError, CredentialIn, digest};
 use didagent_didcomm::envelope::Authenticated;
 use didagent_didcomm::link;
 use didagent_didcomm::message::Message;
@@ -21,6 +21,7 @@ use didagent_didcomm::protocols::{Body as _, Digest32};
 use super::Event;
 use super::describe;
 use super::lobby::Refusal;
+use super::lookup::is_passing;
 use super::roster::{MAX_PARTIES, Roster};
 use crate::core::connect::showable;
 use crate::core::credential::{Evidence, Fault, Rule, issuer_elsewhere};
@@ -47,9 +48,26 @@ pub(super) fn lists_of(texts: &[String], evidence: &Evidence<'_>, now: u64) -> B
     texts.iter().flat_map(|text| evidence.lists_of(text, now)).collect()
 }
 
-/// Turns a fault into the refusal of a request for a seat, whose words go to the guest.
-pub(super) fn refused(fault: &Fault) -> Refusal {
-    (refusal::CREDENTIAL, fault.sentence())
+/// Says whether a credential may count that the party with this identity shows: nothing but its signature and its status is open. Whoever
+/// has only the link has none.
+pub(super) fn may_count(text: Option<&str>, identity: &str, issuers: &[String]) -> bool {
+    let read = text.and_then(|text| CredentialIn::read(text).ok());
+    read.is_some_and(|credential| {
+        let Claims { issuer, subject, .. } = credential.claims();
+        issuers.contains(issuer) && subject == identity
+    })
+}
+
+/// Turns a fault into the refusal of a request for a seat, whose words go to the guest; it comes again if only a site was silent.
+pub(super) fn refused(fault: &Fault, evidence: &Evidence<'_>) -> Refusal {
+    let may_pass = match fault {
+        Fault::NoList { url } => is_passing(evidence.failures.get(url)),
+        Fault::Credential(CredentialError::NoDocument) => {
+            is_passing(evidence.issuers.iter().find_map(|issuer| evidence.failures.get(issuer)))
+        }
+        _ => false,
+    };
+    (if may_pass { refusal::LATER } else { refusal::CREDENTIAL }, fault.sentence())
 }
 
 /// What a host's person is told of a refusal; nothing if it was for another reason than a credential.

@@ -1,31 +1,36 @@
 //! Identities whose documents are elsewhere: a message that shows one waits until its document is there.
 //!
-//! Specification: `spec/connect.md`, CN-73 to CN-75.
+//! Specification: `spec/connect.md`, CN-73 to CN-75; `spec/credentials.md`, CR-25; `spec/room.md`, RM-111.
 //!
 //! ```text
-//! join, roster --names a did:web--> Output::Resolve ... Input::Resolved --> the message is read, with the document or without
-//!                 credentials ----> then Output::StatusList ... Input::StatusList --'
+//! join, ask, roster --names a did:web--> Output::Resolve ... Input::Resolved --> the message is read, with the document or without
+//! join that shows a credential --> first its issuer's document; then, if the issuer has signed it for this identity, that one's
+//!                                  document and Output::StatusList ... Input::StatusList
+//!         too much waits already, or nobody may be asked for it now --> the sender is told to come again
 //! ```
 //!
-//! Each message asks again: whoever resolves remembers documents for as long as their sites allow, and no longer.
+//! Whoever has only the link must not be able to keep others out, nor to choose whom this machine asks: where credentials are required,
+//! nothing is looked up for those who show none. Whoever resolves remembers documents for as long as their sites allow, and no longer.
 //!
 //! Not its concern: where documents come from (`io::did`), what a link proves (`didagent_didcomm::link`).
 
-use std::collections::{BTreeSet, HashMap, VecDeque};
-use std::time::{Duration, Instant};
+mod sources;
 
-use didagent_didcomm::did::DidDocument;
+use std::collections::{BTreeSet, HashMap, VecDeque};
+
+use didagent_didcomm::did::{DidDocument, web};
 use didagent_didcomm::envelope::Authenticated;
 use didagent_didcomm::link;
 use didagent_didcomm::message::Message;
 use didagent_didcomm::protocols::room::{Ask, Join, Roster as RosterMessage};
 
-use crate::core::allowance::{Allowance, Rate};
-use crate::core::credential::{Evidence, Lists};
+use crate::core::credential::Evidence;
 use crate::core::room::Now;
 use crate::core::room::credentials;
 use crate::core::room::roster::{MAX_PARTIES, RosterIn};
 use crate::failure::{Failure, Kind};
+pub(super) use sources::is_passing;
+use sources::{Chooser, Need, Sources};
 
 /// Documents by their DID.
 pub(crate) type Documents = HashMap<String, DidDocument>;
@@ -33,31 +38,50 @@ pub(crate) type Documents = HashMap<String, DidDocument>;
 /// Messages that wait: one from each who can have a seat, and as many from others.
 const MAX_WAITING: usize = 2 * MAX_PARTIES;
 
-/// Documents that are kept: those of all parties, and as many of others.
-const MAX_KNOWN: usize = 2 * MAX_PARTIES;
-
-/// Lookups that strangers can cause: a full room at once, and then one every other second. Each is a request to a web site that they
-/// choose.
-const LOOKUPS: Rate = Rate { burst: 32, each: Duration::from_secs(2) };
-
-/// Status lists that are kept: those of all parties, and as many of others.
-const MAX_LISTS: usize = 4 * MAX_PARTIES;
+/// Messages that wait for documents of one web site: half an institution's guests at once, and a site that never answers holds only them.
+const MAX_OF_SITE: usize = 8;
 
 /// What is known of identities that are a did:web, and of the credentials that parties show.
 #[derive(Debug)]
 pub(super) struct Lookup {
     /// Whose credentials the invitation requires.
     issuers: Vec<String>,
-    documents: Documents,
-    lists: Lists,
-    /// Why there is no document, until the next attempt.
-    failures: HashMap<String, Failure>,
-    asked: BTreeSet<String>,
+    sources: Sources,
     waiting: VecDeque<Waiting>,
-    allowance: Option<Allowance>,
-    /// For lists, whose addresses only issuers choose.
-    lists_allowance: Option<Allowance>,
-    lists_to_ask: Vec<String>,
+    sent_away: Vec<(Authenticated, Message)>,
+}
+
+/// What a host knows of an identity that somebody says to be, before anything of it is verified.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Standing {
+    /// It has a seat.
+    Seated,
+    /// The host's person knows it.
+    Known,
+    /// Nothing.
+    Stranger,
+    /// It cannot get a seat, whoever it is.
+    Unwanted,
+}
+
+/// Who says to have written a message.
+#[derive(Debug, PartialEq, Eq)]
+enum Author {
+    /// The host, which has sent a roster.
+    Host,
+    /// A guest.
+    Guest { identity: String, standing: Standing },
+}
+
+/// How far a message is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Step {
+    /// It waits for nothing yet.
+    Begins,
+    /// The documents of issuers are there; if none are required, those of identities.
+    Issuers,
+    /// Everything is.
+    Ready,
 }
 
 /// A message that waits.
@@ -65,18 +89,33 @@ pub(super) struct Lookup {
 struct Waiting {
     sender: Authenticated,
     message: Message,
-    /// The status lists that it needs; known when the documents are.
-    lists: Option<BTreeSet<String>>,
+    author: Author,
+    step: Step,
+    /// For what it waits.
+    keys: BTreeSet<String>,
+}
+
+impl Waiting {
+    /// The web site of its author's document, if that has one and is nobody whom the host knows.
+    fn site(&self) -> Option<&str> {
+        match &self.author {
+            Author::Guest { identity, standing: Standing::Stranger } => site(identity),
+            _ => None,
+        }
+    }
+
+    fn is_strange(&self) -> bool {
+        matches!(self.author, Author::Guest { standing: Standing::Stranger, .. })
+    }
 }
 
 /// What is to be done with a message.
+#[derive(Debug, PartialEq, Eq)]
 pub(super) enum Reading {
     /// Read it.
     Now,
-    /// It waits until these DIDs are resolved; they are to be asked for, unless that is done already.
-    Later(Vec<String>),
-    /// Too much waits already.
-    Never,
+    /// It waits.
+    Waits,
 }
 
 impl Lookup {
@@ -84,45 +123,88 @@ impl Lookup {
     pub(super) fn new(issuers: &[String]) -> Self {
         Self {
             issuers: issuers.to_vec(),
-            documents: Documents::new(),
-            lists: Lists::new(),
-            failures: HashMap::new(),
-            asked: BTreeSet::new(),
+            sources: Sources::default(),
             waiting: VecDeque::new(),
-            allowance: None,
-            lists_allowance: None,
-            lists_to_ask: Vec::new(),
+            sent_away: Vec::new(),
         }
     }
 
     /// What credentials are judged by.
     pub(super) fn evidence(&self) -> Evidence<'_> {
-        let Self { issuers, documents, lists, failures, .. } = self;
-        Evidence { issuers, documents, lists, failures }
+        let Sources { documents, lists, failures, .. } = &self.sources;
+        Evidence { issuers: &self.issuers, documents, lists, failures }
     }
 
     /// The documents that were resolved.
     pub(super) fn documents(&self) -> &Documents {
-        &self.documents
+        &self.sources.documents
     }
 
-    /// Takes a message that has just arrived.
-    pub(super) fn arrived(&mut self, sender: &Authenticated, message: &Message, now: Instant) -> Reading {
-        let wanted = self.documents_for(message);
-        if wanted.is_empty() && self.credentials_in(message).is_empty() {
-            return Reading::Now;
-        }
+    /// Takes a message that has just arrived; `standing` is that of the identity that a guest says to be.
+    pub(super) fn arrived(
+        &mut self,
+        sender: &Authenticated,
+        message: &Message,
+        standing: impl Fn(&str) -> Standing,
+    ) -> Reading {
+        let Some(author) = self.author(sender, message, standing) else { return Reading::Now };
         // The same again, as guests send it until they have an answer.
-        self.waiting.retain(|waiting| waiting.sender.did != sender.did);
-        if self.waiting.len() >= MAX_WAITING {
-            return Reading::Never;
+        self.forget(&sender.did);
+        let (sender, message, keys) = (sender.clone(), message.clone(), BTreeSet::new());
+        self.waiting.push_back(Waiting { sender, message, author, step: Step::Begins, keys });
+        Reading::Waits
+    }
+
+    /// Forgets what waits of a sender: it has left, or says the same again.
+    pub(super) fn forget(&mut self, did: &str) {
+        self.waiting.retain(|waiting| waiting.sender.did != did);
+    }
+
+    /// Sends somebody away if too many wait: the oldest one. What can be had is had in a moment, so one that never comes does not hold up
+    /// those who ask later. The newest message is the last one, and only with it there can be too many.
+    fn bound(&mut self) {
+        let newest = self.waiting.back().and_then(Waiting::site);
+        let is_of_site = |waiting: &Waiting| newest.is_some() && waiting.site() == newest;
+        let leaves = if self.waiting.iter().filter(|waiting| is_of_site(waiting)).count() > MAX_OF_SITE {
+            self.waiting.iter().position(is_of_site)
+        } else if self.waiting.len() > MAX_WAITING {
+            self.waiting.iter().position(Waiting::is_strange).or(Some(0))
+        } else {
+            None
+        };
+        let left = leaves.and_then(|at| self.waiting.remove(at));
+        self.sent_away.extend(left.map(|waiting| (waiting.sender, waiting.message)));
+    }
+
+    /// Says whose message it is, if anything can be looked up for it.
+    fn author(
+        &self,
+        sender: &Authenticated,
+        message: &Message,
+        standing: impl Fn(&str) -> Standing,
+    ) -> Option<Author> {
+        let guest = |identity: String| {
+            let standing = standing(&identity);
+            (standing != Standing::Unwanted).then_some(Author::Guest { identity, standing })
+        };
+        if let Ok(join) = Join::try_from(message) {
+            let elsewhere = link::issuer(&join.link, &sender.did);
+            if self.issuers.is_empty() {
+                return guest(elsewhere?);
+            }
+            let here = || link::verify(&join.link, &sender.did).ok().map(|link| link.identity);
+            let identity = elsewhere.or_else(here)?;
+            // Nothing is looked up for somebody who would be refused whatever comes of it.
+            credentials::may_count(join.credential.as_deref(), &identity, &self.issuers).then_some(())?;
+            guest(identity)
+        } else if let Ok(ask) = Ask::try_from(message) {
+            guest(link::issuer(&ask.link, &sender.did)?)
+        } else if RosterMessage::try_from(message).is_ok() {
+            let is_plain = parties_elsewhere(message).is_empty() && self.credentials_in(message).is_empty();
+            (!is_plain).then_some(Author::Host)
+        } else {
+            None
         }
-        let mut unasked: Vec<String> = wanted.into_iter().filter(|did| !self.asked.contains(did)).collect();
-        let allowance = self.allowance.get_or_insert_with(|| Allowance::full(LOOKUPS, now));
-        unasked.retain(|_| allowance.spend(now));
-        self.asked.extend(unasked.iter().cloned());
-        self.waiting.push_back(Waiting { sender: sender.clone(), message: message.clone(), lists: None });
-        Reading::Later(unasked)
     }
 
     /// The credentials of a message; none are looked at if none are required.
@@ -130,100 +212,116 @@ impl Lookup {
         if self.issuers.is_empty() { Vec::new() } else { credentials::shown_in(message) }
     }
 
-    /// The DIDs whose documents a message cannot be read without.
-    fn documents_for(&self, message: &Message) -> BTreeSet<String> {
-        let issuers = credentials::issuers_elsewhere(&self.credentials_in(message), &self.issuers);
-        elsewhere(message).into_iter().chain(issuers).collect()
+    /// Takes what came of asking for a status list; `seated` are the credentials of those who have a seat.
+    pub(super) fn listed(
+        &mut self,
+        url: String,
+        result: Result<String, Failure>,
+        seated: &[String],
+        now: Now,
+    ) {
+        let needed = match self.sources.is_full_of_lists() {
+            true => credentials::lists_of(seated, &self.evidence(), now.unix),
+            false => BTreeSet::new(),
+        };
+        self.sources.listed(url, result, |url| needed.contains(url), now.instant);
     }
 
-    /// Takes what came of asking for a status list. An older one is kept for those who have a seat.
-    pub(super) fn listed(&mut self, url: String, result: Result<String, Failure>) {
-        self.asked.remove(&url);
-        match result {
-            Ok(list) if self.lists.len() < MAX_LISTS || self.lists.contains_key(&url) => {
-                self.failures.remove(&url);
-                self.lists.insert(url, list);
-            }
-            Ok(_) => {}
-            Err(failure) => drop(self.failures.insert(url, failure)),
-        }
-    }
-
-    /// Returns the status lists that are to be asked for.
-    pub(super) fn lists_to_ask(&mut self) -> Vec<String> {
-        std::mem::take(&mut self.lists_to_ask)
-    }
-
-    /// Takes what came of looking up `did`. What is known of an identity that has a seat stays known until its site says something
-    /// else: that the site is away for a moment takes nobody's seat.
+    /// Takes what came of looking up `did`.
     pub(super) fn resolved(
         &mut self,
         did: String,
         result: Result<DidDocument, Failure>,
         is_seated: impl Fn(&str) -> bool,
+        now: Now,
     ) {
-        self.asked.remove(&did);
-        if self.documents.len() >= MAX_KNOWN {
-            self.documents.retain(|did, _| is_seated(did) || self.issuers.contains(did));
-        }
-        if self.failures.len() >= MAX_KNOWN {
-            // An issuer's must not be forgotten: what is known of it would count again.
-            self.failures.retain(|key, _| self.issuers.contains(key) || self.lists.contains_key(key));
-        }
-        match result {
-            Ok(document) => {
-                self.failures.remove(&did);
-                self.documents.insert(did, document);
-            }
-            Err(failure) => {
-                if !is_seated(&did) && !self.issuers.contains(&did) {
-                    self.documents.remove(&did);
-                }
-                self.failures.insert(did, failure);
-            }
-        }
+        let stays = |did: &str| is_seated(did) || self.issuers.iter().any(|issuer| issuer == did);
+        self.sources.resolved(did, result, stays, now.instant);
+    }
+
+    /// Returns the DIDs whose documents, and the addresses of the status lists, that are to be asked for.
+    pub(super) fn take_questions(&mut self) -> (Vec<String>, Vec<String>) {
+        (self.sources.documents_to_ask(), self.sources.lists_to_ask())
+    }
+
+    /// Returns the messages of those who are told to come again.
+    pub(super) fn sent_away(&mut self) -> Vec<(Authenticated, Message)> {
+        std::mem::take(&mut self.sent_away)
     }
 
     /// Returns the next message for which nothing is looked up any more.
     pub(super) fn next(&mut self, now: Now) -> Option<(Authenticated, Message)> {
         loop {
-            let is_ready = |waiting: &Waiting| {
-                let lists = waiting.lists.iter().flatten();
-                !self.documents_for(&waiting.message).iter().chain(lists).any(|key| self.asked.contains(key))
+            let is_free = |waiting: &Waiting| !self.sources.is_asking(&waiting.keys);
+            let Some(at) = self.waiting.iter().position(is_free) else {
+                self.bound();
+                return None;
             };
-            let at = self.waiting.iter().position(is_ready)?;
-            let waiting = self.waiting.get(at)?;
-            if waiting.lists.is_some() {
-                return self.waiting.remove(at).map(|waiting| (waiting.sender, waiting.message));
+            let mut waiting = self.waiting.remove(at)?;
+            let wanted = self.wanted(&waiting, now.unix);
+            waiting.step = match waiting.step {
+                Step::Begins => Step::Issuers,
+                Step::Issuers => Step::Ready,
+                Step::Ready => return Some((waiting.sender, waiting.message)),
+            };
+            let is_seated = matches!(waiting.author, Author::Guest { standing: Standing::Seated, .. });
+            let mut comes_again = false;
+            waiting.keys.clear();
+            for (key, chooser) in wanted {
+                match self.sources.need(&key, chooser, is_seated, now.instant) {
+                    Need::Go => {}
+                    Need::Wait => drop(waiting.keys.insert(key)),
+                    // A host is not told so: what it sent is read with what there is.
+                    Need::Later => comes_again |= waiting.author != Author::Host,
+                }
             }
-            let texts = self.credentials_in(&waiting.message);
-            let lists = credentials::lists_of(&texts, &self.evidence(), now.unix);
-            self.ask_for_lists(&lists, now.instant);
-            self.waiting.get_mut(at)?.lists = Some(lists);
+            if comes_again {
+                self.sent_away.push((waiting.sender, waiting.message));
+            } else {
+                self.waiting.insert(at, waiting);
+            }
         }
     }
 
-    /// Each message asks again, within bounds: an issuer may have revoked something meanwhile.
-    fn ask_for_lists(&mut self, lists: &BTreeSet<String>, now: Instant) {
-        let allowance = self.lists_allowance.get_or_insert_with(|| Allowance::full(LOOKUPS, now));
-        for url in lists {
-            if self.asked.contains(url) {
-                continue;
+    /// What must be there before a message makes its next step.
+    fn wanted(&self, waiting: &Waiting, now: u64) -> Vec<(String, Chooser)> {
+        let texts = self.credentials_in(&waiting.message);
+        let issuers = || credentials::issuers_elsewhere(&texts, &self.issuers);
+        let lists = || credentials::lists_of(&texts, &self.evidence(), now);
+        let by = |chooser: Chooser| move |key: String| (key, chooser);
+        let own = |identity: &String, chooser| {
+            identity.starts_with(web::PREFIX).then(|| (identity.clone(), chooser)).into_iter()
+        };
+        let mut wanted = Vec::new();
+        match (&waiting.author, waiting.step) {
+            (_, Step::Ready) => {}
+            (Author::Host, Step::Begins) => {
+                wanted.extend(issuers().into_iter().map(by(Chooser::Us)));
+                wanted.extend(parties_elsewhere(&waiting.message).into_iter().map(by(Chooser::Stranger)));
             }
-            if allowance.spend(now) {
-                self.asked.insert(url.clone());
-                self.lists_to_ask.push(url.clone());
-            } else {
-                let message = "too many status lists were asked for lately";
-                self.failures.insert(url.clone(), Failure::new(Kind::DidUnreachable, message));
+            (Author::Host, Step::Issuers) => wanted.extend(lists().into_iter().map(by(Chooser::Issuer))),
+            (Author::Guest { identity, standing }, Step::Begins) => {
+                wanted.extend(issuers().into_iter().map(by(Chooser::Us)));
+                if self.issuers.is_empty() {
+                    let is_strange = *standing == Standing::Stranger;
+                    wanted.extend(own(identity, if is_strange { Chooser::Stranger } else { Chooser::Us }));
+                }
+            }
+            (Author::Guest { identity, .. }, Step::Issuers) => {
+                if texts.iter().any(|text| self.evidence().is_vouched(text, identity, now)) {
+                    // An issuer knows it.
+                    wanted.extend(own(identity, Chooser::Us));
+                    wanted.extend(lists().into_iter().map(by(Chooser::Issuer)));
+                }
             }
         }
+        wanted
     }
 
     /// Returns why a roster cannot be read, if the document of an identity in it is not there.
     pub(super) fn failure_of(&self, message: &Message) -> Option<Failure> {
-        let dids = elsewhere(message);
-        let (did, failure) = dids.iter().find_map(|did| Some((did, self.failures.get(did)?)))?;
+        let dids = parties_elsewhere(message);
+        let (did, failure) = dids.iter().find_map(|did| Some((did, self.sources.failures.get(did)?)))?;
         let message = format!("a party of the room is {did}, and {}", failure.message);
         let told = Failure::new(failure.kind, message);
         Some(match (&failure.hint, failure.kind) {
@@ -235,15 +333,13 @@ impl Lookup {
     }
 }
 
-/// The DIDs whose documents a message cannot be read without.
-fn elsewhere(message: &Message) -> Vec<String> {
-    if let Ok(join) = Join::try_from(message) {
-        link::issuer(&join.link).into_iter().collect()
-    } else if let Ok(ask) = Ask::try_from(message) {
-        link::issuer(&ask.link).into_iter().collect()
-    } else if let Ok(roster) = RosterMessage::try_from(message) {
-        RosterIn::new(roster.roster).elsewhere()
-    } else {
-        Vec::new()
-    }
+/// The DIDs whose documents a roster cannot be read without.
+fn parties_elsewhere(message: &Message) -> Vec<String> {
+    let roster = RosterMessage::try_from(message).ok();
+    roster.map(|roster| RosterIn::new(roster.roster).elsewhere()).unwrap_or_default()
+}
+
+/// The web site of a did:web.
+fn site(did: &str) -> Option<&str> {
+    did.strip_prefix(web::PREFIX)?.split(':').next()
 }

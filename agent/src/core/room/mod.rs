@@ -57,7 +57,7 @@ use forming::Forming;
 pub use leave::describe_leave;
 pub use lobby::Approval;
 use lobby::{Asking, GuestLobby, HostLobby};
-use lookup::{Lookup, Reading};
+use lookup::{Lookup, Reading, Standing};
 pub use name::room_name;
 use roster::Roster;
 pub use types::{Applying, Assent, Event, Input, Listing, Member, Now, Output, Seat, ThresholdRule};
@@ -142,11 +142,17 @@ impl Room {
             Input::Resolved(did, result) => {
                 let phase = &self.phase;
                 let is_seated = |did: &str| matches!(phase, Phase::Host(lobby) if lobby.is_seated(did));
-                self.lookup.resolved(did, result, is_seated);
+                self.lookup.resolved(did, result, is_seated, now);
+                self.recheck(now, rng);
                 self.read_waiting(now, rng);
             }
             Input::StatusList(url, result) => {
-                self.lookup.listed(url, result);
+                let seated = match &self.phase {
+                    Phase::Host(lobby) => lobby.credentials(),
+                    _ => Vec::new(),
+                };
+                self.lookup.listed(url, result, &seated, now);
+                self.recheck(now, rng);
                 self.read_waiting(now, rng);
             }
             Input::SessionUp(peer) => {
@@ -199,27 +205,37 @@ impl Room {
         if !may_name || !self.concerns(message) {
             return self.message(sender, message, now, rng);
         }
-        match self.lookup.arrived(sender, message, now.instant) {
+        let phase = &self.phase;
+        let list = self.member.list.as_ref().map(|listing| &listing.list);
+        let standing = |identity: &str| match phase {
+            Phase::Host(lobby) => lobby.standing(identity, list),
+            _ => Standing::Stranger,
+        };
+        match self.lookup.arrived(sender, message, standing) {
             Reading::Now => self.message(sender, message, now, rng),
-            Reading::Later(dids) => {
-                self.outputs.extend(dids.into_iter().map(|did| Output::Resolve { did }));
-                // Those that may not be asked for now are as good as not found.
-                self.read_waiting(now, rng);
-            }
-            Reading::Never => tracing::info!("too many messages wait for documents of identities"),
+            Reading::Waits => self.read_waiting(now, rng),
         }
     }
 
-    fn read_waiting(&mut self, now: Now, rng: &mut impl CryptoRng) {
+    /// Looks whether those who have a seat keep it, by what is known now.
+    fn recheck(&mut self, now: Now, rng: &mut impl CryptoRng) {
         if let Phase::Host(lobby) = &mut self.phase {
             let context = lobby::Context::of(&self.member, &self.invitation, &self.lookup);
             lobby.recheck(context, now, rng, &mut self.outputs);
         }
+    }
+
+    /// Reads those messages that wait for nothing any more.
+    fn read_waiting(&mut self, now: Now, rng: &mut impl CryptoRng) {
         while let Some((sender, message)) = self.lookup.next(now) {
             self.message(&sender, &message, now, rng);
         }
-        let lists = self.lookup.lists_to_ask();
-        self.outputs.extend(lists.into_iter().map(|url| Output::StatusList { url }));
+        let (dids, urls) = self.lookup.take_questions();
+        self.outputs.extend(dids.into_iter().map(|did| Output::Resolve { did }));
+        self.outputs.extend(urls.into_iter().map(|url| Output::StatusList { url }));
+        for (sender, message) in self.lookup.sent_away() {
+            self.outputs.push_back(lobby::come_again(&sender.did, &message, rng));
+        }
     }
 
     fn message(&mut self, sender: &Authenticated, message: &Message, now: Now, rng: &mut impl CryptoRng) {
@@ -307,12 +323,9 @@ impl Room {
 
     /// Moves on when a phase is complete.
     fn advance(&mut self, now: Now, rng: &mut impl CryptoRng) {
-        if let Phase::Host(lobby) = &mut self.phase
-            && lobby.is_complete(now.instant)
-        {
+        if matches!(&self.phase, Phase::Host(lobby) if lobby.is_complete(now.instant)) {
             // What counted when a seat was given may have ended.
-            let context = lobby::Context::of(&self.member, &self.invitation, &self.lookup);
-            lobby.recheck(context, now, rng, &mut self.outputs);
+            self.recheck(now, rng);
         }
         if let Phase::Host(lobby) = &mut self.phase {
             self.outputs.extend(lobby.newly_waiting().map(|waiting| Output::Event(Event::Waiting(waiting))));

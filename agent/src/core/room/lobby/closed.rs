@@ -48,6 +48,11 @@ pub(in crate::core::room) fn refuse_late_join(
     is_join
 }
 
+/// Tells somebody that it is to come again: what its message needs cannot be looked up now (RM-111).
+pub(in crate::core::room) fn come_again(to: &str, message: &Message, rng: &mut impl CryptoRng) -> Output {
+    refuse(to, message, refusal::LATER, "too much is looked up at the moment", rng)
+}
+
 pub(super) fn refuse(
     to: &str,
     message: &Message,

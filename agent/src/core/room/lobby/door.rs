@@ -99,6 +99,11 @@ impl Door {
         &self.admitted
     }
 
+    /// Says whether the person has met an identity, or has let it in.
+    pub(super) fn knows(&self, identity: &str) -> bool {
+        self.known.contains(identity) || self.admitted.contains(identity)
+    }
+
     /// Lets an applicant in, or lets it wait.
     pub(super) fn knock(&mut self, applicant: Applicant, asked: &Message, now: Instant) -> Answer {
         let identity = &applicant.party.identity;

@@ -30,7 +30,11 @@ const HOST_AWAY: Duration = Duration::from_secs(15);
 const ASK_AGAIN: Duration = Duration::from_secs(1);
 
 /// Pause before a guest asks again that has no answer yet: the first one may have been lost on its way.
-const ASK_SOON: Duration = Duration::from_secs(10);
+pub(in crate::core::room) const ASK_SOON: Duration = Duration::from_secs(10);
+
+/// How long a guest comes again that the host tells to (RM-111): a web site that is away for a moment is back, and a dozen questions find
+/// their way through whatever keeps the host busy.
+pub(in crate::core::room) const LATER: Duration = Duration::from_secs(120);
 
 /// How often a guest asks whether the host is still there, and how often in vain until it gives up (RM-19): a host that was
 /// killed says nothing. A laptop may be closed for a moment, and its mail then waits at the mediator.
@@ -82,6 +86,8 @@ pub(in crate::core::room) struct GuestLobby {
     asked: Option<Instant>,
     /// People were told that nothing is heard of the host.
     is_missed: bool,
+    /// The host cannot decide yet: until when we come again, and why.
+    later: Option<(Instant, String)>,
     /// What the host said last.
     told: Option<Box<Told>>,
     /// The host's person decides whether we get a seat.
@@ -108,6 +114,7 @@ impl GuestLobby {
             away_by: None,
             asked: None,
             is_missed: false,
+            later: None,
             told: None,
             is_pending: false,
             is_listed: member.list.is_some(),
@@ -129,6 +136,9 @@ impl GuestLobby {
     ) -> Message {
         // A new id each time: an id counts once (RM-17), and the host must answer.
         self.thid = new_id(rng);
+        if self.later.is_some() && self.answer_by.is_none() && !self.is_awaited() {
+            self.expect_answer(now.instant);
+        }
         let pause = if self.answer_by.is_some() { ASK_SOON } else { pause(member) };
         self.ask_at = Some(now.instant + pause);
         self.unanswered += 1;
@@ -209,8 +219,20 @@ impl GuestLobby {
     }
 
     fn answered(&mut self, member: &Member, now: Instant) {
-        (self.answer_by, self.away_by) = (None, None);
+        (self.answer_by, self.away_by, self.later) = (None, None, None);
         self.ask_at = Some(now + pause(member));
+    }
+
+    /// The host cannot decide yet (RM-111).
+    fn comes_again(&mut self, why: String, member: &Member, now: Instant, outputs: &mut VecDeque<Output>) {
+        (self.answer_by, self.away_by, self.ask_at) = (None, None, Some(now + ASK_SOON));
+        let until = self.later.as_ref().map_or(now + LATER, |(until, _)| *until);
+        if self.later.as_ref().is_none_or(|(_, before)| *before != why) {
+            let name = member.list.as_ref().map_or("the host".to_owned(), |listing| listing.list.called(0));
+            let text = format!("can give no seat yet: {why}; asking again");
+            outputs.push_back(Output::Event(Event::Note { name, text }));
+        }
+        self.later = Some((until, why));
     }
 
     pub(in crate::core::room) fn message(
@@ -248,7 +270,9 @@ impl GuestLobby {
             self.answered(member, now.instant);
             self.roster = Some(verify(member, invitation, evidence, roster, now.unix)?);
         } else if let Ok(report) = ProblemReport::try_from(message) {
-            if self.is_refused_by(message) && report.is_error() {
+            if self.is_refused_by(message) && report.code == refusal::LATER {
+                self.comes_again(showable(&report.text()), member, now.instant, outputs);
+            } else if self.is_refused_by(message) && report.is_error() {
                 let comment = showable(&report.text());
                 if report.code.as_str() == refusal::CREDENTIAL {
                     return Err(Failure::new(
@@ -360,7 +384,9 @@ impl GuestLobby {
 
     pub(in crate::core::room) fn deadline(&self) -> Option<Instant> {
         let missed = self.asked.filter(|_| !self.is_missed).map(|asked| asked + ASK_SOON);
-        [self.answer_by, self.ask_at, missed].into_iter().flatten().min()
+        let is_patient = self.is_awaited() || self.is_listed;
+        let later = self.later.as_ref().filter(|_| !is_patient).map(|(until, _)| *until);
+        [self.answer_by, self.ask_at, missed, later].into_iter().flatten().min()
     }
 
     /// Does what is due, and says why the guest gives up, if it does.
@@ -383,6 +409,15 @@ impl GuestLobby {
                 // Whoever has an answer waits for minutes, and they are counted from here (RM-103).
                 self.unanswered = 0;
             }
+        }
+        // Parties that are known beforehand have a time of their own.
+        let is_patient = self.is_awaited() || self.is_listed;
+        if let Some((_, why)) = self.later.as_ref().filter(|(until, _)| !is_patient && *until <= now.instant)
+        {
+            let message = format!("the host could give no seat in {} s: {why}", LATER.as_secs());
+            return Some(
+                Failure::new(Kind::RoomRefused, message).hint("join again with the same link, in a while"),
+            );
         }
         if self.asks_again(now.instant) && self.unanswered >= MAX_UNANSWERED {
             let minutes = u64::from(MAX_UNANSWERED) * ASK_EVERY.as_secs() / 60;

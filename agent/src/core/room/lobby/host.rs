@@ -20,7 +20,8 @@ use super::occupant::Occupant;
 use super::seating::{Seated, shown_index};
 use crate::core::credential::{Evidence, Rule};
 use crate::core::invite::{Invitation, new_id};
-use crate::core::room::lookup::{Documents, Lookup};
+use crate::core::party_list::PartyList;
+use crate::core::room::lookup::{Documents, Lookup, Standing};
 use crate::core::room::roster::{Party, Roster, RosterBody};
 use crate::core::room::{
     Event, Listing, Member, Now, Output, Seat, ThresholdRule, Waiting, Why, agreement, credentials, leave,
@@ -153,6 +154,24 @@ impl HostLobby {
 
     pub(in crate::core::room) fn is_seated(&self, identity: &str) -> bool {
         self.all().any(|party| party.identity == identity)
+    }
+
+    /// The credentials of those who have a seat.
+    pub(in crate::core::room) fn credentials(&self) -> Vec<String> {
+        self.parties.iter().filter_map(|occupant| occupant.credential.clone()).collect()
+    }
+
+    /// Returns what is known of somebody who says to be this identity; `list` has the parties if they are known beforehand.
+    pub(in crate::core::room) fn standing(&self, identity: &str, list: Option<&PartyList>) -> Standing {
+        if self.is_seated(identity) {
+            return Standing::Seated;
+        }
+        match list.map(|list| list.index_of(identity)) {
+            Some(None) => Standing::Unwanted,
+            Some(Some(_)) => Standing::Known,
+            None if self.door.knows(identity) => Standing::Known,
+            None => Standing::Stranger,
+        }
     }
 
     /// Frees the seats of guests whose document does not list their key any more, or whose credential does not count any more: nobody

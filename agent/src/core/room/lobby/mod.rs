@@ -11,12 +11,12 @@ mod resumed;
 mod seating;
 
 pub(super) use asking::Asking;
-pub(super) use closed::{refuse_late_join, send_roster};
+pub(super) use closed::{come_again, refuse_late_join, send_roster};
 pub use door::Approval;
 #[cfg(test)]
 pub(super) use door::{MAX_APPLICANTS, SILENT};
 #[cfg(test)]
-pub(super) use guest::{ASK_EVERY, MAX_UNANSWERED};
+pub(super) use guest::{ASK_EVERY, ASK_SOON, LATER, MAX_UNANSWERED};
 pub(super) use guest::{Guest, GuestLobby};
 pub(super) use host::{Context, HostLobby};
 #[cfg(test)]

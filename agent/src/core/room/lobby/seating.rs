@@ -12,10 +12,11 @@ use didagent_didcomm::protocols::room::{Join, refusal};
 use super::door::Answer;
 use super::host::{Context, HostLobby, MAX_MOVERS};
 use super::occupant::Occupant;
-use crate::core::credential::{Rule, check_length};
+use crate::core::credential::{Evidence, Rule, check_length};
 use crate::core::post;
+use crate::core::room::lookup::is_passing;
 use crate::core::room::roster::{Party, is_showable};
-use crate::core::room::{Applying, Event, Listing, Now, agreement, credentials};
+use crate::core::room::{Applying, Event, Listing, Member, Now, agreement, credentials};
 
 /// How often somebody may come back with another DID, which means another mediator: each time one more is dialled.
 const MAX_MOVES: u32 = 8;
@@ -48,7 +49,7 @@ pub(super) struct Applicant {
 impl Applicant {
     /// Reads a request, without a look at who has a seat.
     fn read(
-        Context { invitation, documents, evidence, .. }: Context<'_>,
+        Context { member, invitation, documents, evidence }: Context<'_>,
         sender: &Authenticated,
         join: Join,
         now: Now,
@@ -62,17 +63,14 @@ impl Applicant {
         if !is_showable(&join.name) {
             return Err((refusal::DENIED, "the name is empty, too long, or has control characters"));
         }
-        let verified =
-            link::verify_with(&join.link, &sender.did, documents).map_err(|error| match error {
-                LinkError::NoDocument => {
-                    (refusal::DENIED, "the document of the identity, a did:web, cannot be had from here")
-                }
-                LinkError::UnlistedKey => (
-                    refusal::DENIED,
-                    "the document of the identity, a did:web, does not list the key that signs",
-                ),
-                _ => (refusal::DENIED, "the link between identity and DID does not verify"),
-            })?;
+        if let Some(claimed) = link::issuer(&join.link, &sender.did) {
+            // These need no document, which may be away: nobody has looked for it if one of them is so.
+            is_listed(member, &claimed)?;
+            let judged = evidence.check(join.credential.as_deref(), &claimed, now.unix, Rule::Seated);
+            judged.map_err(|fault| credentials::refused(&fault, &evidence))?;
+        }
+        let verified = link::verify_with(&join.link, &sender.did, documents)
+            .map_err(|error| unproven(error, &join.link, &sender.did, &evidence))?;
         let Ok(manifest) = agreement::read(join.manifest) else {
             return Err((refusal::DENIED, "what its program is cannot be read"));
         };
@@ -114,7 +112,7 @@ impl HostLobby {
         let credential = applicant.credential.as_deref();
         let judged = context.evidence.check(credential, &party.identity, now.unix, rule);
         let judged = judged.and_then(|_| check_length(credential, self.seats));
-        judged.map_err(|fault| credentials::refused(&fault))?;
+        judged.map_err(|fault| credentials::refused(&fault, &context.evidence))?;
         // Somebody's did:key and did:web are one key, and one party.
         let taken = self.signers.iter().find(|(_, key)| **key == applicant.key);
         if taken.is_some_and(|(identity, _)| *identity != party.identity) {
@@ -124,10 +122,7 @@ impl HostLobby {
             return Err((refusal::DUPLICATE, "this DID already has a seat"));
         }
         let seat = self.all().position(|seat| seat.identity == party.identity);
-        let listing = context.member.list.as_ref();
-        if listing.is_some_and(|listing| listing.list.index_of(&party.identity).is_none()) {
-            return Err((refusal::DENIED, "the host's list of parties does not name it"));
-        }
+        is_listed(context.member, &party.identity)?;
         match seat {
             Some(0) => Err((refusal::DUPLICATE, "this identity already has a seat")),
             Some(at) => self.seat_again(at, applicant, context),
@@ -206,6 +201,30 @@ impl HostLobby {
         let Some(Listing { list, .. }) = &context.member.list else { return self.parties.len() };
         let index = list.index_of(identity);
         self.all().filter(|party| list.index_of(&party.identity) < index).count()
+    }
+}
+
+/// Refuses whoever is not among parties that are known beforehand (RM-124).
+fn is_listed(host: &Member, identity: &str) -> Result<(), Refusal> {
+    let listing = host.list.as_ref();
+    if listing.is_some_and(|listing| listing.list.index_of(identity).is_none()) {
+        return Err((refusal::DENIED, "the host's list of parties does not name it"));
+    }
+    Ok(())
+}
+
+/// Says why a link proves nothing. If only a site is silent, that may pass.
+fn unproven(error: LinkError, link: &str, did: &str, evidence: &Evidence<'_>) -> Refusal {
+    match error {
+        LinkError::NoDocument => {
+            let failure = link::issuer(link, did).and_then(|identity| evidence.failures.get(&identity));
+            let code = if is_passing(failure) { refusal::LATER } else { refusal::DENIED };
+            (code, "the document of the identity, a did:web, cannot be had from here")
+        }
+        LinkError::UnlistedKey => {
+            (refusal::DENIED, "the document of the identity, a did:web, does not list the key that signs")
+        }
+        _ => (refusal::DENIED, "the link between identity and DID does not verify"),
     }
 }
 

@@ -6,6 +6,7 @@ use didagent_didcomm::did::DidDocument;
 
 use super::*;
 use crate::core::did_document::published;
+use lobby::{ASK_SOON, LATER};
 
 const BOB: &str = "did:web:bob.example";
 const HOST: &str = "did:web:host.example";
@@ -84,14 +85,10 @@ fn parties_with_a_did_web_are_looked_up_and_take_part() {
 fn a_guest_whose_document_does_not_have_its_key_gets_no_seat() {
     let mut without = document(BOB, 2);
     without.assertion_method.clear();
-    for (site, why) in [
-        (None, "cannot be had"),
-        (Some(document(BOB, 3)), "does not verify"),
-        (Some(without), "does not list the key"),
-    ] {
+    for (site, why) in [(document(BOB, 3), "does not verify"), (without, "does not list the key")] {
         let mut table = Table::new(2);
         table.join(named(2, BOB));
-        table.carry_with(&site.into_iter().map(|document| (BOB, document)).collect());
+        table.carry_with(&Sites::from([(BOB, site)]));
         let failure = table.seats[1].failed.clone().unwrap();
         assert_eq!(failure.kind, Kind::RoomRefused);
         assert!(failure.message.contains(why), "{failure}");
@@ -153,9 +150,62 @@ fn a_key_that_was_replaced_loses_its_seat_and_a_silent_site_takes_none() {
     assert!(table.seats[0].failed.is_none());
 }
 
-/// Decides CN-74.
+/// A site that says no is not asked again; one that is silent may answer soon.
+/// Decides CN-74, RM-111.
 #[test]
-fn strangers_cause_few_lookups() {
+fn a_guest_whose_site_is_silent_comes_again_by_itself_and_gives_up_with_the_reason() {
+    let mut table = Table::new(2);
+    let bob = table.join(named(2, BOB));
+    table.carry();
+    let (at, did) = table.lookups.pop_front().unwrap();
+    let gone = Failure::new(Kind::DidNotFound, "there is none");
+    table.input(at, Input::Resolved(did, Err(gone)));
+    table.carry();
+    assert_eq!(table.kind(bob), Some(Kind::RoomRefused));
+
+    let mut table = Table::new(2);
+    let bob = table.join(named(2, BOB));
+    let notes = |table: &Table| {
+        let is_note = |event: &&Event| matches!(event, Event::Note { text, .. } if text.contains("cannot be had from here"));
+        table.seats[bob].events.iter().filter(is_note).count()
+    };
+    let pass = |table: &mut Table, sites: &Sites, time: Duration| {
+        table.passed += time;
+        table.input(bob, Input::Timeout);
+        table.carry_with(sites);
+    };
+    table.carry_with(&Sites::new());
+    for _ in 0..LATER.as_secs() / ASK_SOON.as_secs() - 1 {
+        pass(&mut table, &Sites::new(), ASK_SOON);
+        assert_eq!((table.kind(bob), notes(&table)), (None, 1), "told once");
+    }
+    pass(&mut table, &Sites::new(), ASK_SOON);
+    let failure = table.seats[bob].failed.clone().unwrap();
+    assert_eq!(failure.kind, Kind::RoomRefused);
+    assert!(failure.message.contains("cannot be had from here"), "{failure}");
+    assert!(failure.hint.unwrap().contains("join again with the same link"));
+
+    let mut table = Table::new(2);
+    let bob = table.join(named(2, BOB));
+    table.carry_with(&Sites::new());
+    pass(&mut table, &sites(&[(BOB, 2)]), ASK_SOON);
+    assert_eq!((table.kind(bob), table.seats[0].room.missing()), (None, 0));
+
+    // A host that is gone meanwhile is noticed as soon as ever.
+    let mut table = Table::new(2);
+    let bob = table.join(named(2, BOB));
+    table.carry_with(&Sites::new());
+    for _ in 0..3 + 1 {
+        table.passed += ASK_SOON;
+        table.input(bob, Input::Timeout);
+        table.mail.clear();
+    }
+    assert_eq!(table.kind(bob), Some(Kind::HostSilent));
+}
+
+/// Decides CN-74, RM-111.
+#[test]
+fn strangers_cause_few_lookups_and_keep_nobody_out() {
     let mut table = Table::new(3);
     for seed in 20..90 {
         table.join(named(seed, &format!("did:web:{seed}.example")));
@@ -163,8 +213,58 @@ fn strangers_cause_few_lookups() {
     }
     assert_eq!(table.lookups.len(), 32, "a burst, and more only with time");
     assert!(table.seats[0].events.is_empty());
-    let refused = table.seats.iter().filter(|seat| seat.failed.is_some()).count();
-    assert!(refused <= 70 - 32, "whoever is looked up waits");
-    table.carry_with(&Sites::new());
+    // Somebody honest comes too late for one, and gets it with time.
+    let bob = table.join(named(2, BOB));
+    table.carry_with(&sites(&[(BOB, 2)]));
     assert_eq!(table.seats[0].room.missing(), 2);
+    assert!(table.seats.iter().all(|seat| seat.failed.is_none()), "nobody is refused for good");
+    table.passed += ASK_SOON;
+    table.input(bob, Input::Timeout);
+    table.carry_with(&sites(&[(BOB, 2)]));
+    assert_eq!((table.kind(bob), table.seats[0].room.missing()), (None, 1));
+}
+
+/// Decides CN-74, RM-111.
+#[test]
+fn a_site_that_never_answers_holds_up_its_own_guests_alone() {
+    let mut table = Table::new(3);
+    let strangers: Vec<_> = (20..90)
+        .map(|seed| {
+            let at = table.join(named(seed, &format!("did:web:tarpit.example:{}", seed % 20)));
+            table.carry();
+            at
+        })
+        .collect();
+    let told = |at: &usize| {
+        table.seats[*at]
+            .events
+            .iter()
+            .any(|event| matches!(event, Event::Note { text, .. } if text.contains("too much")))
+    };
+    assert_eq!(strangers.iter().filter(|at| !told(at)).count(), 8, "those who wait");
+    assert!(table.lookups.iter().all(|(_, did)| did.contains("tarpit")));
+    let bob = table.join(named(2, BOB));
+    table.carry();
+    let (at, did) = table.lookups.pop_back().unwrap();
+    assert_eq!(did, BOB);
+    table.input(at, Input::Resolved(did, Ok(document(BOB, 2))));
+    table.carry();
+    assert_eq!((table.kind(bob), table.seats[0].room.missing()), (None, 1));
+}
+
+/// A link that is not the sender's own proves nothing, whatever its site says.
+/// Decides CN-25, CN-74.
+#[test]
+fn nobody_is_asked_about_a_link_that_is_for_somebody_else() {
+    let mut table = Table::new(3);
+    table.join(named(2, BOB));
+    let (_, _, bobs) = table.mail.pop_front().unwrap();
+    let thief = table.join(member(3, None));
+    let (from, to, mut message) = table.mail.pop_front().unwrap();
+    message.body["link"] = Join::try_from(&bobs).unwrap().link.into();
+    table.deliver(from, &to, message);
+    table.carry();
+    assert!(table.lookups.is_empty());
+    let failure = table.seats[thief].failed.as_ref().unwrap();
+    assert!(failure.message.contains("does not verify"), "{failure}");
 }
