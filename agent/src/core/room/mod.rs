@@ -205,6 +205,10 @@ impl Room {
         if !may_name || !self.concerns(message) {
             return self.message(sender, message, now, rng);
         }
+        if Leave::try_from(message).is_ok() {
+            // It must not be overtaken by what its sender wrote before: a seat for somebody who has gone.
+            self.lookup.forget(&sender.did);
+        }
         let phase = &self.phase;
         let list = self.member.list.as_ref().map(|listing| &listing.list);
         let standing = |identity: &str| match phase {

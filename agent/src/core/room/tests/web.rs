@@ -268,3 +268,16 @@ fn nobody_is_asked_about_a_link_that_is_for_somebody_else() {
     let failure = table.seats[thief].failed.as_ref().unwrap();
     assert!(failure.message.contains("does not verify"), "{failure}");
 }
+
+/// Decides RM-111.
+#[test]
+fn whoever_leaves_while_its_document_is_looked_up_gets_no_seat() {
+    let mut table = Table::new(2);
+    let bob = table.join(named(2, BOB));
+    table.carry();
+    let body = Leave { code: leave::INTERRUPTED.to_owned(), comment: None, exit_code: None };
+    table.input(bob, Input::Leave(body));
+    table.carry_with(&sites(&[(BOB, 2)]));
+    assert_eq!((table.seats[0].room.missing(), table.seats[0].events.len()), (1, 0));
+    assert!(table.seats[0].room.is_lobby());
+}
