@@ -82,10 +82,10 @@ impl Room {
         }
     }
 
-    pub(super) fn admit(&mut self, identity: &str, rng: &mut impl CryptoRng) {
+    pub(super) fn admit(&mut self, identity: &str, now: Now, rng: &mut impl CryptoRng) {
         if let Phase::Host(lobby) = &mut self.phase {
             let context = lobby::Context::of(&self.member, &self.invitation, &self.lookup);
-            lobby.admit(identity, context, rng, &mut self.outputs);
+            lobby.admit(identity, context, now.instant, rng, &mut self.outputs);
         }
     }
 

@@ -177,7 +177,7 @@ impl Room {
             Input::Kick(index) => self.kick(index, rng),
             Input::Start => self.close_to_others(),
             Input::Compared(same) => self.compared(same, rng),
-            Input::Admit(identity) => self.admit(&identity, rng),
+            Input::Admit(identity) => self.admit(&identity, now, rng),
             Input::Refuse(identity) => self.turn_away(&identity, rng),
             Input::Leave(body) => self.leave(&body, rng),
         }

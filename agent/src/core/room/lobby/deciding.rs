@@ -3,6 +3,7 @@
 //! Specification: `spec/room.md`, section 2, "A host that decides". Not its concern: who is kept of those who ask (`door`).
 
 use std::collections::VecDeque;
+use std::time::{Duration, Instant};
 
 use didagent_didcomm::protocols::Body as _;
 use didagent_didcomm::protocols::room::{Seats, refusal};
@@ -12,6 +13,10 @@ use super::closed::refuse;
 use super::host::{Context, HostLobby, MAX_MOVERS};
 use crate::core::invite::new_id;
 use crate::core::room::Output;
+
+/// So long after its last request whoever is let in is taken to be there (RM-112). It asks each minute, and a person takes time to
+/// decide: its command may have been killed since.
+const JUST_HEARD: Duration = Duration::from_secs(10);
 
 impl HostLobby {
     /// Tells somebody that our person decides. Whoever is not kept costs no connection.
@@ -43,20 +48,27 @@ impl HostLobby {
         &mut self,
         identity: &str,
         context: Context<'_>,
+        now: Instant,
         rng: &mut impl CryptoRng,
         outputs: &mut VecDeque<Output>,
     ) {
         self.unwanted.remove(identity);
         self.has_changed = true;
-        let Some(applicant) = self.door.admit(identity).filter(|_| !self.is_full()) else { return };
+        let waited = self.door.admit(identity).filter(|_| !self.is_full());
+        let Some((applicant, heard)) = waited else { return };
         // Meanwhile its key or its DID may have got a seat under another name; such a one asks again, and is told.
         let is_taken = self.signers.values().any(|key| *key == applicant.key)
             || self.all().any(|party| party.did == applicant.party.did);
         if is_taken {
             return;
         }
+        let did = applicant.party.did.clone();
         let events = self.seat_anew(applicant, context);
         outputs.extend(events.into_iter().map(Output::Event));
+        if heard + JUST_HEARD < now {
+            self.away.called(&did, now);
+            self.announce_to(vec![did], true, context, rng, outputs);
+        }
         self.announce(context, rng, outputs);
     }
 

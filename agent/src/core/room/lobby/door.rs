@@ -135,12 +135,13 @@ impl Door {
         Answer::Waits { is_news: true }
     }
 
-    /// The person lets an identity in, now or when it asks; returns its request if it waits.
-    pub(super) fn admit(&mut self, identity: &str) -> Option<Applicant> {
+    /// The person lets an identity in, now or when it asks; returns its request, and when it was heard last, if it waits.
+    pub(super) fn admit(&mut self, identity: &str) -> Option<(Applicant, Instant)> {
         if self.admitted.len() < MAX_DECIDED {
             self.admitted.insert(identity.to_owned());
         }
-        self.remove(|waiting| waiting.applicant.party.identity == identity).map(|waiting| waiting.applicant)
+        let waiting = self.remove(|waiting| waiting.applicant.party.identity == identity)?;
+        Some((waiting.applicant, waiting.heard))
     }
 
     /// The person does not want an identity; returns its connection DID and its request if it waits.

@@ -13,6 +13,7 @@ use didagent_didcomm::protocols::Body as _;
 use didagent_didcomm::protocols::room::{Differs, Join, Leave, Seats};
 use rand_core::CryptoRng;
 
+use super::absent::Absent;
 use super::asking::too_late;
 use super::closed::refuse;
 use super::door::Door;
@@ -24,13 +25,9 @@ use crate::core::party_list::PartyList;
 use crate::core::room::lookup::{Documents, Lookup, Standing};
 use crate::core::room::roster::{Party, Roster, RosterBody};
 use crate::core::room::{
-    Event, Listing, Member, Now, Output, Seat, ThresholdRule, Waiting, Why, agreement, credentials, leave,
+    Event, Listing, Member, Now, Output, Seat, ThresholdRule, Waiting, agreement, credentials, leave,
 };
 use crate::failure::{Failure, Kind};
-
-/// How long a guest that its mediator does not know keeps its seat (RM-72). The mediator was restarted, and a guest that
-/// still runs comes back within seconds.
-const AWAY: Duration = Duration::from_secs(30);
 
 /// How long a host that is back at its mediator does not close the room (RM-72): it hears meanwhile which guests the
 /// mediator does not know yet.
@@ -48,8 +45,8 @@ pub(in crate::core::room) struct HostLobby {
     pub(super) signers: BTreeMap<String, [u8; 32]>,
     /// Identities that our person does not want.
     pub(super) unwanted: BTreeSet<String>,
-    /// Guests, by their DID, that their mediator did not know, and until when they keep their seats.
-    pub(super) away: BTreeMap<String, Instant>,
+    /// Guests that are not there.
+    pub(super) away: Absent,
     /// How often each identity has come with another DID than before.
     pub(super) moves: BTreeMap<String, u32>,
     /// Whose refusal our person was told, and why.
@@ -59,7 +56,7 @@ pub(in crate::core::room) struct HostLobby {
     /// The last round of these parties, as far as any of them knows.
     pub(super) round: u32,
     /// For whom people were told that the full room waits.
-    told: Vec<Waiting>,
+    pub(super) told: Vec<Waiting>,
     /// What is kept of the room has changed.
     pub(super) has_changed: bool,
     /// Who gets a seat only if our person says so.
@@ -107,7 +104,7 @@ impl HostLobby {
             parties: vec![occupant],
             signers,
             unwanted: BTreeSet::new(),
-            away: BTreeMap::new(),
+            away: Absent::default(),
             moves: BTreeMap::new(),
             refused: BTreeSet::new(),
             settle: None,
@@ -194,7 +191,7 @@ impl HostLobby {
             let Party { link, did, identity, .. } = &occupant.party;
             let credential = occupant.credential.as_deref();
             // Whoever is away comes with its link, and perhaps its document, again.
-            !self.away.contains_key(did)
+            !self.away.has(did)
                 && (link::verify_with(link, did, context.documents).is_err()
                     || context.evidence.check(credential, identity, now.unix, Rule::Seated).is_err())
         };
@@ -265,36 +262,13 @@ impl HostLobby {
 
     /// The mediator does not know this guest.
     pub(in crate::core::room) fn unregistered(&mut self, did: &str, now: Instant) {
-        if self.guests().iter().any(|guest| guest == did) {
-            self.away.entry(did.to_owned()).or_insert(now + AWAY);
+        if self.position(did).is_some() {
+            self.away.lost(did, now);
         }
     }
 
-    /// Returns because of whom a full room does not start.
-    pub(in crate::core::room) fn waiting(&self) -> Vec<Waiting> {
-        let waiting = |(index, occupant): (usize, &Occupant)| {
-            let why = match occupant {
-                Occupant { found, .. } if !found.agrees() => Why::Differs,
-                Occupant { has_ended: true, .. } => Why::Again,
-                Occupant { party, .. } if self.away.contains_key(&party.did) => Why::Away,
-                _ => return None,
-            };
-            Some(Waiting { index, name: occupant.party.name.clone(), why })
-        };
-        self.parties.iter().enumerate().filter_map(waiting).collect()
-    }
-
-    /// Returns the same for a full room if people were not told yet; of differences they are told by themselves.
-    pub(in crate::core::room) fn newly_waiting(&mut self) -> Option<Vec<Waiting>> {
-        let mut waiting = if self.is_full() { self.waiting() } else { Vec::new() };
-        waiting.retain(|one| one.why != Why::Differs);
-        let is_news = waiting != self.told && !waiting.is_empty();
-        self.told.clone_from(&waiting);
-        is_news.then_some(waiting)
-    }
-
     pub(in crate::core::room) fn deadline(&self) -> Option<Instant> {
-        self.away.values().copied().chain(self.settle).chain(self.door.deadline()).min()
+        [self.away.deadline(), self.settle, self.door.deadline()].into_iter().flatten().min()
     }
 
     /// Frees the seats of guests that did not come back.
@@ -309,8 +283,8 @@ impl HostLobby {
         while let Some(applying) = self.door.forget_silent(now) {
             outputs.push_back(Output::Event(Event::Withdrew(applying)));
         }
-        while let Some(did) = self.away.iter().find(|(_, until)| **until <= now).map(|(did, _)| did.clone()) {
-            self.away.remove(&did);
+        self.away.note_silent(now);
+        while let Some(did) = self.away.take_late(now) {
             if let Some(at) = self.position(&did) {
                 self.free(at, context, rng, outputs);
             }
@@ -388,7 +362,7 @@ impl HostLobby {
         rng: &mut impl CryptoRng,
         outputs: &mut VecDeque<Output>,
     ) {
-        let guests = self.guests().into_iter().filter(|did| !self.away.contains_key(did)).collect();
+        let guests = self.guests().into_iter().filter(|did| !self.away.has(did)).collect();
         self.announce_to(guests, false, context, rng, outputs);
     }
 

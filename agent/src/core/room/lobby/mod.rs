@@ -1,5 +1,6 @@
 //! The lobby: seats are taken in the order of the joins; the host closes it with a roster.
 
+mod absent;
 mod asking;
 mod closed;
 mod deciding;
@@ -10,6 +11,8 @@ mod occupant;
 mod resumed;
 mod seating;
 
+#[cfg(test)]
+pub(super) use absent::STILL_THERE;
 pub(super) use asking::Asking;
 pub(super) use closed::{come_again, refuse_late_join, send_roster};
 pub use door::Approval;
@@ -19,6 +22,4 @@ pub(super) use door::{MAX_APPLICANTS, SILENT};
 pub(super) use guest::{ASK_EVERY, ASK_SOON, LATER, MAX_UNANSWERED};
 pub(super) use guest::{Guest, GuestLobby};
 pub(super) use host::{Context, HostLobby};
-#[cfg(test)]
-pub(super) use resumed::STILL_THERE;
 pub(super) use seating::Refusal;

@@ -4,7 +4,7 @@
 //! is heard (RM-102).
 
 use std::collections::VecDeque;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use didagent_bridge::manifest::Comparison;
 use didagent_didcomm::protocols::Digest32;
@@ -15,10 +15,6 @@ use super::host::{Context, HostLobby};
 use super::occupant::Occupant;
 use crate::core::room::kept::{KeptGuest, KeptLobby};
 use crate::core::room::{Event, Member, Output};
-
-/// How long a guest of a room that goes on keeps its seat without a word (RM-102). It is asked for one at once, and asks by itself
-/// each minute; the rest is for a slow line.
-pub(in crate::core::room) const STILL_THERE: Duration = Duration::from_secs(90);
 
 impl HostLobby {
     /// Returns what is needed to go on with it.
@@ -47,7 +43,7 @@ impl HostLobby {
         lobby.door = Door::again(kept.approval, kept.admitted);
         for KeptGuest { party, key, manifest, credential, has_ended } in kept.guests {
             lobby.signers.insert(party.identity.clone(), key.0);
-            lobby.away.insert(party.did.clone(), now + STILL_THERE);
+            lobby.away.unknown(&party.did, now);
             let found = Comparison::default();
             lobby.parties.push(Occupant { party, credential, manifest, found, has_ended });
         }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::core::room::kept::KeptLobby;
-use lobby::{ASK_EVERY, MAX_APPLICANTS, MAX_UNANSWERED, SILENT};
+use lobby::{ASK_EVERY, MAX_APPLICANTS, MAX_UNANSWERED, SILENT, STILL_THERE};
 
 impl Table {
     /// A host with `parties` seats that is asked about those of `approval`; the members with these seeds were met before.
@@ -220,4 +220,52 @@ fn a_room_that_goes_on_still_decides_and_remembers_what_it_decided() {
         (table.seated(), table.applying()),
         (vec!["party 1".to_owned(), "party 2".to_owned()], vec!["party 4".to_owned()])
     );
+}
+
+/// Somebody whose command was killed before the person said yes gets a seat, and the room is not closed before it is heard.
+/// Decides RM-112.
+#[test]
+fn the_last_seat_of_somebody_who_may_have_gone_does_not_close_the_room() {
+    let mut table = Table::deciding(3, Approval::All, &[]);
+    let (bob, carol) = (table.apply(2), table.apply(3));
+    for at in [bob, carol] {
+        table.passed += Duration::from_secs(11);
+        let identity = table.identity(at);
+        table.input(0, Input::Admit(identity));
+    }
+    assert_eq!((table.seats[0].room.missing(), table.seats[0].room.is_lobby()), (0, true));
+    // Bob is there and says so when he is asked. Carol was killed.
+    let carols = table.seats[carol].room.member().connection.did.clone();
+    let carry = |table: &mut Table| {
+        table.mail.retain(|(_, to, _)| did::did_of(to) != carols);
+        table.carry();
+    };
+    let waiting = |event: &&Event| matches!(event, Event::Waiting(_));
+    let told = |table: &Table, at: usize| table.seats[at].events.iter().filter(waiting).count();
+    carry(&mut table);
+    table.input(bob, Input::Timeout);
+    carry(&mut table);
+    assert_eq!((told(&table, 0), told(&table, bob)), (0, 0), "she may answer yet");
+    table.passed += Duration::from_secs(10);
+    table.input(0, Input::Timeout);
+    carry(&mut table);
+    let away = Waiting { index: 2, name: "party 3".to_owned(), why: Why::Away };
+    assert_eq!((table.seats[0].room.waiting(), told(&table, 0)), (vec![away], 1));
+    table.passed += STILL_THERE;
+    table.input(0, Input::Timeout);
+    carry(&mut table);
+    assert_eq!(table.seated(), ["party 1", "party 2"]);
+    // One who is there is asked, and the room begins.
+    let dave = table.apply(4);
+    table.passed += Duration::from_secs(30);
+    let identity = table.identity(dave);
+    table.input(0, Input::Admit(identity));
+    table.carry();
+    table.input(dave, Input::Timeout);
+    table.carry();
+    table.seats.remove(carol);
+    table.connect();
+    table.carry();
+    assert!(table.seats.iter().all(|seat| seat.ready.is_some()), "{:?}", table.seats[0].failed);
+    assert_eq!(told(&table, 0), 1);
 }
