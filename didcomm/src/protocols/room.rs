@@ -93,6 +93,9 @@ pub struct Seats {
     /// The parties that would run something else than the host.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub differs: Vec<Differs>,
+    /// The indices so far of parties that have a seat and are not there at the moment.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub away: Vec<u32>,
     /// The host was started again and wants to hear who is still there: whoever reads this sends its `join` again.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub again: bool,

@@ -210,6 +210,7 @@ fn messages() -> Vec<Message> {
             names: vec!["alice".into(), "bob".into()],
             manifest: Some(serde_json::json!({"v": 1, "program": {"name": "vote.py", "sha256": null}})),
             differs: vec![room::Differs { index: 1, items: vec!["program".into()] }],
+            away: vec![1],
         }
         .message("1"),
         room::Roster { roster: vec![1, 2], signature: vec![3; 64], credentials: vec!["a.b.c".into()] }

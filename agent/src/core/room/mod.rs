@@ -430,7 +430,10 @@ impl Room {
 
     fn unregistered(&mut self, did: &str, now: Now, rng: &mut impl CryptoRng) {
         match &mut self.phase {
-            Phase::Host(lobby) => lobby.unregistered(did, now.instant),
+            Phase::Host(lobby) => {
+                let context = lobby::Context::of(&self.member, &self.invitation, &self.lookup);
+                lobby.unregistered(did, context, now.instant, rng, &mut self.outputs);
+            }
             Phase::Guest(lobby) if did == self.invitation.host() => {
                 if let Err(failure) = lobby.host_unregistered(now.instant)
                     && !self.looks_again((failure.kind, &failure.message), now, rng)

@@ -33,6 +33,7 @@ impl HostLobby {
             names: Vec::new(),
             manifest: None,
             differs: Vec::new(),
+            away: Vec::new(),
             again: false,
             pending: true,
         };

@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
-use didagent_bridge::manifest::Manifest;
 use didagent_didcomm::envelope::Authenticated;
 use didagent_didcomm::message::Message;
 use didagent_didcomm::protocols::report_problem::ProblemReport;
@@ -12,13 +11,13 @@ use didagent_didcomm::protocols::{Body as _, Digest32};
 use rand_core::CryptoRng;
 
 use super::asking::too_late;
+use super::told::Told;
 use crate::core::connect::showable;
 use crate::core::credential::{Evidence, Rule};
 use crate::core::invite::{Invitation, new_id};
-use crate::core::room::roster::{Expected, MAX_PARTIES, Roster, RosterError, RosterIn};
+use crate::core::room::roster::{Expected, Roster, RosterError, RosterIn};
 use crate::core::room::{
-    Event, HOST_ANSWER, Listing, Member, Now, Output, Seat, Waiting, Why, agreement, credentials,
-    describe_leave, leave,
+    Event, HOST_ANSWER, Listing, Member, Now, Output, agreement, credentials, describe_leave, leave,
 };
 use crate::failure::{Failure, Kind};
 
@@ -48,9 +47,6 @@ const ASK_LISTED: Duration = Duration::from_secs(10);
 /// What helps somebody who is not wanted.
 const ASK_WHY: &str = "ask the host why";
 
-/// Items that are shown of what the host says of another guest.
-const MAX_ITEMS: usize = 8;
-
 /// What the guest's lobby made of a message.
 pub(in crate::core::room) enum Guest {
     /// It was for the lobby.
@@ -60,15 +56,6 @@ pub(in crate::core::room) enum Guest {
     /// We would not run what the host would. We end for this reason, and the host hears nothing of it, so that the seat stays ours
     /// (MF-20).
     Differs(Failure),
-}
-
-/// Who has a seat, as the host says.
-#[derive(Debug, PartialEq, Eq)]
-struct Told {
-    seats: usize,
-    names: Vec<String>,
-    differs: Vec<(usize, Vec<String>)>,
-    host: Option<Manifest>,
 }
 
 /// A guest's side: waiting for the roster.
@@ -89,13 +76,13 @@ pub(in crate::core::room) struct GuestLobby {
     /// The host cannot decide yet: until when we come again, and why.
     later: Option<(Instant, String)>,
     /// What the host said last.
-    told: Option<Box<Told>>,
+    pub(super) told: Option<Box<Told>>,
     /// The host's person decides whether we get a seat.
     is_pending: bool,
     /// The parties are known beforehand.
     is_listed: bool,
     /// Our seat is shown again although nothing has changed: after an outage people want to know.
-    shows_again: bool,
+    pub(super) shows_again: bool,
     roster: Option<Roster>,
 }
 
@@ -302,71 +289,9 @@ impl GuestLobby {
         Ok(Guest::Taken)
     }
 
-    /// The host tells who is there and what it would run.
-    fn told(&mut self, member: &Member, seats: Seats, outputs: &mut VecDeque<Output>) -> Result<(), Failure> {
-        let host = agreement::read(seats.manifest).map_err(|why| {
-            Failure::new(Kind::RosterRefused, format!("what the host would run cannot be read: {why}"))
-        })?;
-        // More than a room can have tell nothing.
-        let differs = seats.differs.into_iter().take(MAX_PARTIES).map(|one| {
-            let items = one.items.iter().take(MAX_ITEMS).map(|item| showable(item));
-            (usize::try_from(one.index).unwrap_or(usize::MAX), items.collect())
-        });
-        let names: Vec<_> = seats.names.iter().take(MAX_PARTIES).map(|name| showable(name)).collect();
-        // Of ourselves we know better, and what the host says may be from before we came back.
-        let differs = differs.filter(|(index, _)| names.get(*index) != Some(&member.name));
-        let told = Told {
-            seats: usize::try_from(seats.seats).unwrap_or(usize::MAX).min(MAX_PARTIES),
-            differs: differs.collect(),
-            names,
-            host,
-        };
-        let found = agreement::with_host(member.manifest.as_ref(), told.host.as_ref(), told.seats)?;
-        let before = self.told.as_deref();
-        if before.is_none_or(|before| before.host != told.host) {
-            let name = told.names.first().cloned().unwrap_or_default();
-            let note = |text| Output::Event(Event::Note { name: name.clone(), text });
-            outputs.extend(found.notes.into_iter().map(note));
-        }
-        if before != Some(&told) || self.shows_again {
-            self.shows_again = false;
-            let (seats, names, differs) = (told.seats, told.names.clone(), told.differs.clone());
-            self.told = Some(Box::new(told));
-            outputs.push_back(Output::Event(Event::Seats { seats, names, differs }));
-        }
-        Ok(())
-    }
-
     /// Says whether a message is in the thread that a refusal of our `join` would be in.
     pub(in crate::core::room) fn is_refused_by(&self, message: &Message) -> bool {
         message.pthid.as_deref() == Some(&self.thid)
-    }
-
-    pub(in crate::core::room) fn capacity(&self) -> Option<usize> {
-        self.told.as_ref().map(|told| told.seats)
-    }
-
-    /// Returns those whom the host names as running something else.
-    pub(in crate::core::room) fn waiting(&self) -> Vec<Waiting> {
-        let Some(told) = &self.told else { return Vec::new() };
-        let differs = told.differs.iter().filter_map(|(index, _)| Some((*index, told.names.get(*index)?)));
-        differs.map(|(index, name)| Waiting { index, name: name.clone(), why: Why::Differs }).collect()
-    }
-
-    pub(in crate::core::room) fn taken(&self, member: &Member, host: &str) -> Vec<Seat> {
-        let Some(names) = self.told.as_ref().map(|told| &told.names) else { return Vec::new() };
-        let ours = names.iter().skip(1).filter(|name| **name == member.name).count() == 1;
-        let seat = |(index, name): (usize, &String)| {
-            let is_us = ours && index > 0 && *name == member.name;
-            Seat {
-                index,
-                name: name.clone(),
-                identity: is_us.then(|| member.identity.did().to_owned()),
-                did: (index == 0).then(|| host.to_owned()),
-                is_us,
-            }
-        };
-        names.iter().enumerate().map(seat).collect()
     }
 
     /// Returns the failure of a room of known parties whose time is over.

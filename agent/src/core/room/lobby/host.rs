@@ -221,7 +221,10 @@ impl HostLobby {
         }
         if let Ok(join) = Join::try_from(message) {
             match self.seat(context, sender, (message, join), now) {
-                Ok(Seated::Again) => self.announce_to(vec![sender.did.clone()], false, context, rng, outputs),
+                Ok(Seated::Again { was_missed: true }) => self.announce(context, rng, outputs),
+                Ok(Seated::Again { .. }) => {
+                    self.announce_to(vec![sender.did.clone()], false, context, rng, outputs);
+                }
                 Ok(Seated::Anew(events)) => {
                     outputs.extend(events.into_iter().map(Output::Event));
                     self.announce(context, rng, outputs);
@@ -261,9 +264,28 @@ impl HostLobby {
     }
 
     /// The mediator does not know this guest.
-    pub(in crate::core::room) fn unregistered(&mut self, did: &str, now: Instant) {
-        if self.position(did).is_some() {
-            self.away.lost(did, now);
+    pub(in crate::core::room) fn unregistered(
+        &mut self,
+        did: &str,
+        context: Context<'_>,
+        now: Instant,
+        rng: &mut impl CryptoRng,
+        outputs: &mut VecDeque<Output>,
+    ) {
+        if self.position(did).is_some() && self.away.lost(did, now) {
+            self.tell_who_is_away(context, rng, outputs);
+        }
+    }
+
+    /// Tells the guests of a full room that it waits for somebody.
+    fn tell_who_is_away(
+        &self,
+        context: Context<'_>,
+        rng: &mut impl CryptoRng,
+        outputs: &mut VecDeque<Output>,
+    ) {
+        if self.is_full() {
+            self.announce(context, rng, outputs);
         }
     }
 
@@ -283,7 +305,9 @@ impl HostLobby {
         while let Some(applying) = self.door.forget_silent(now) {
             outputs.push_back(Output::Event(Event::Withdrew(applying)));
         }
-        self.away.note_silent(now);
+        if self.away.note_silent(now) {
+            self.tell_who_is_away(context, rng, outputs);
+        }
         while let Some(did) = self.away.take_late(now) {
             if let Some(at) = self.position(&did) {
                 self.free(at, context, rng, outputs);
@@ -381,11 +405,13 @@ impl HostLobby {
             index: u32::try_from(at).unwrap_or(u32::MAX),
             items: occupant.found.differences.iter().map(|one| one.item.clone()).collect(),
         });
+        let away = (0..).zip(self.all()).filter(|(_, party)| self.away.is_missed(&party.did));
         let body = Seats {
             seats,
             names: self.all().map(|party| party.name.clone()).collect(),
             manifest: agreement::tell(member.manifest.as_ref()),
             differs: differs.collect(),
+            away: away.map(|(index, _)| index).collect(),
             again,
             pending: false,
         };

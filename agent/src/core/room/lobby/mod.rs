@@ -10,6 +10,7 @@ mod host;
 mod occupant;
 mod resumed;
 mod seating;
+mod told;
 
 #[cfg(test)]
 pub(super) use absent::STILL_THERE;

@@ -24,7 +24,10 @@ const MAX_MOVES: u32 = 8;
 /// What came of a request for a seat.
 pub(super) enum Seated {
     /// It has just what it had: a guest that asks whether we are still there.
-    Again,
+    Again {
+        /// The others of a full room were told that it is away.
+        was_missed: bool,
+    },
     /// Who sits where has changed.
     Anew(Vec<Event>),
     /// The host's person decides, and is told of it for the first time.
@@ -147,6 +150,7 @@ impl HostLobby {
         context: Context<'_>,
     ) -> Result<Seated, Refusal> {
         let seats = self.seats;
+        let was_missed = self.is_full() && self.away.is_missed(&self.parties[at].party.did);
         let occupant = &mut self.parties[at];
         let seat = &mut occupant.party;
         self.away.remove(&seat.did);
@@ -174,7 +178,7 @@ impl HostLobby {
         if std::mem::replace(&mut occupant.has_ended, !agrees) && agrees {
             events.push(Event::Fits { index, name: occupant.party.name.clone() });
         }
-        Ok(if is_there { Seated::Again } else { Seated::Anew(events) })
+        Ok(if is_there { Seated::Again { was_missed } } else { Seated::Anew(events) })
     }
 
     pub(super) fn seat_anew(

@@ -250,7 +250,8 @@ fn the_last_seat_of_somebody_who_may_have_gone_does_not_close_the_room() {
     table.input(0, Input::Timeout);
     carry(&mut table);
     let away = Waiting { index: 2, name: "party 3".to_owned(), why: Why::Away };
-    assert_eq!((table.seats[0].room.waiting(), told(&table, 0)), (vec![away], 1));
+    assert_eq!((table.seats[0].room.waiting(), told(&table, 0)), (vec![away.clone()], 1));
+    assert_eq!((table.seats[bob].room.waiting(), told(&table, bob)), (vec![away], 1), "others see it too");
     table.passed += STILL_THERE;
     table.input(0, Input::Timeout);
     carry(&mut table);

@@ -74,11 +74,43 @@ fn a_room_is_not_closed_while_somebody_with_a_seat_is_away() {
     assert_eq!(table.seats[0].room.waiting(), waiting);
     let told = table.seats[0].events.iter().filter(|event| matches!(event, Event::Waiting(_)));
     assert_eq!(told.collect::<Vec<_>>(), [&Event::Waiting(waiting.to_vec())], "once");
+    // The other guest sees it as well, and bob sees nothing of himself.
+    let told = table.seats[2].events.iter().filter(|event| matches!(event, Event::Waiting(_)));
+    assert_eq!(told.collect::<Vec<_>>(), [&Event::Waiting(waiting.to_vec())]);
+    assert_eq!(table.seats[2].room.waiting(), waiting);
     table.input(1, Input::MediatorBack);
     table.carry();
+    let bobs = table.seats[1].events.iter().filter(|event| matches!(event, Event::Waiting(_)));
+    assert_eq!(bobs.count(), 0);
     table.connect();
     table.carry();
     assert!(table.seats.iter().all(|seat| seat.ready.is_some()));
+}
+
+/// Decides RM-72.
+#[test]
+fn guests_of_a_full_room_are_told_who_is_away_and_that_it_is_back() {
+    let mut table = Table::new(4);
+    for seed in [2, 3] {
+        table.join(member(seed, None));
+        table.carry();
+    }
+    let dids = [table.did(1), table.did(2)];
+    dids.iter().for_each(|did| table.input(0, Input::Unregistered(did)));
+    assert!(table.mail.is_empty(), "seats are free anyway");
+    let dave = table.join(member(4, None));
+    table.carry();
+    let names = |table: &Table| {
+        let waiting = table.seats[dave].room.waiting().into_iter();
+        waiting.map(|one| (one.name, one.why)).collect::<Vec<_>>()
+    };
+    let away = |seed: u8| (format!("party {seed}"), Why::Away);
+    assert_eq!(names(&table), [away(2), away(3)]);
+    table.input(1, Input::MediatorBack);
+    table.carry();
+    assert_eq!(names(&table), [away(3)]);
+    let rows = table.seats[dave].events.iter().filter(|event| matches!(event, Event::Seats { .. }));
+    assert_eq!(rows.count(), 1, "the rows of the screen have not changed");
 }
 
 /// Decides RM-72.
