@@ -56,7 +56,7 @@ use confirming::Confirming;
 use forming::Forming;
 pub use leave::describe_leave;
 pub use lobby::Approval;
-use lobby::{Asking, GuestLobby, HostLobby};
+use lobby::{Asking, GuestLobby, HostLobby, Lost};
 use lookup::{Lookup, Reading, Standing};
 pub use name::room_name;
 use roster::Roster;
@@ -255,8 +255,12 @@ impl Room {
             Phase::Asking(asking) => match asking.message(&self.member, sender, message, now, outputs) {
                 Ok(None) => {}
                 Ok(Some(invitation)) => {
+                    let told = asking.told_of(&invitation);
                     self.invitation = invitation;
-                    let (lobby, join) = GuestLobby::join(&self.member, &self.invitation, now, rng);
+                    let (mut lobby, join) = GuestLobby::join(&self.member, &self.invitation, now, rng);
+                    if let Some(told) = told {
+                        lobby.goes_on(told, &self.member, outputs);
+                    }
                     self.phase = Phase::Guest(Box::new(lobby));
                     self.outputs.push_back(Output::send(self.invitation.host(), join));
                 }
@@ -398,7 +402,12 @@ impl Room {
         let Some(name) = listing.map(|listing| listing.list.called(0)) else { return false };
         let text = "is not in the room any more; looking for it again".to_owned();
         self.outputs.push_back(Output::Event(Event::Note { name, text }));
-        self.phase = Phase::Asking(Asking::begin(now.instant, Some(lost.to_owned())));
+        let told = match &mut self.phase {
+            Phase::Guest(lobby) => lobby.take_told(),
+            _ => None,
+        };
+        let lost = Lost { why: lost.to_owned(), room: *self.invitation.hash(), told };
+        self.phase = Phase::Asking(Asking::begin(now.instant, Some(lost)));
         self.check_deadlines(now, rng);
         true
     }

@@ -24,6 +24,7 @@ use rand_core::CryptoRng;
 
 use super::closed::refuse;
 use super::host::{Context, HostLobby};
+use super::told::Told;
 use crate::core::clock;
 use crate::core::connect::showable;
 use crate::core::invite::{Invitation, new_id};
@@ -47,15 +48,26 @@ pub(in crate::core::room) struct Asking {
     asked: u32,
     /// What the host said instead of an invitation.
     refused: Option<String>,
-    /// Why the room in which we had a seat is none any more.
-    lost: Option<String>,
+    /// The room in which we had a seat.
+    lost: Option<Lost>,
+}
+
+/// A room whose host was lost.
+#[derive(Debug)]
+pub(in crate::core::room) struct Lost {
+    /// Why it is none any more.
+    pub(in crate::core::room) why: String,
+    /// The hash of its invitation.
+    pub(in crate::core::room) room: [u8; 32],
+    /// What the host had told of it.
+    pub(in crate::core::room) told: Option<Box<Told>>,
 }
 
 /// Questions whose answers may still come.
 const OPEN: usize = 8;
 
 impl Asking {
-    pub(in crate::core::room) fn begin(now: Instant, lost: Option<String>) -> Self {
+    pub(in crate::core::room) fn begin(now: Instant, lost: Option<Lost>) -> Self {
         Self { thids: VecDeque::new(), ask_at: now, asked: 0, refused: None, lost }
     }
 
@@ -129,6 +141,11 @@ impl Asking {
         Ok((invitation.host() == sender.did).then_some(invitation))
     }
 
+    /// Returns what we were told of the room of this invitation before, if it is the one in which we had a seat.
+    pub(in crate::core::room) fn told_of(&mut self, invitation: &Invitation) -> Option<Box<Told>> {
+        self.lost.as_mut().filter(|lost| lost.room == *invitation.hash())?.told.take()
+    }
+
     /// Says whether a message is in the thread that a refusal of one of our questions would be in.
     pub(in crate::core::room) fn is_refused_by(&self, message: &Message) -> bool {
         self.thids.iter().any(|thid| message.pthid.as_ref() == Some(thid))
@@ -153,8 +170,8 @@ impl Asking {
             }
             // What ended is told of the host, which has a name here.
             (None, Some(lost)) => {
-                let told = lost.strip_prefix("the host").map(|rest| format!("{host}, the host,{rest}"));
-                Failure::new(Kind::NotReady, told.unwrap_or_else(|| lost.clone())).hint(AGAIN)
+                let told = lost.why.strip_prefix("the host").map(|rest| format!("{host}, the host,{rest}"));
+                Failure::new(Kind::NotReady, told.unwrap_or_else(|| lost.why.clone())).hint(AGAIN)
             }
             (None, None) => Failure::new(
                 Kind::HostSilent,

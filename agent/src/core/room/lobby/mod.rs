@@ -14,7 +14,7 @@ mod told;
 
 #[cfg(test)]
 pub(super) use absent::STILL_THERE;
-pub(super) use asking::Asking;
+pub(super) use asking::{Asking, Lost};
 pub(super) use closed::{come_again, refuse_late_join, send_roster};
 pub use door::Approval;
 #[cfg(test)]

@@ -11,7 +11,7 @@ use didagent_didcomm::protocols::room::Seats;
 use super::guest::GuestLobby;
 use crate::core::connect::showable;
 use crate::core::room::roster::MAX_PARTIES;
-use crate::core::room::{Event, Member, Output, Seat, Waiting, Why, agreement};
+use crate::core::room::{Event, Listing, Member, Output, Seat, Waiting, Why, agreement};
 use crate::failure::{Failure, Kind};
 
 /// Items that are shown of what the host says of another guest.
@@ -103,6 +103,25 @@ impl GuestLobby {
         }
         self.told = Some(Box::new(told));
         Ok(())
+    }
+
+    /// Returns what the host has told.
+    pub(in crate::core::room) fn take_told(&mut self) -> Option<Box<Told>> {
+        self.told.take()
+    }
+
+    /// It is the room of before, in which we have a seat: what was told is not shown again (RM-127).
+    pub(in crate::core::room) fn goes_on(
+        &mut self,
+        told: Box<Told>,
+        member: &Member,
+        outputs: &mut VecDeque<Output>,
+    ) {
+        if let Some(Listing { list, .. }) = &member.list {
+            let text = "is heard again; the room is the same".to_owned();
+            outputs.push_back(Output::Event(Event::Note { name: list.called(0), text }));
+        }
+        self.told = Some(told);
     }
 
     pub(in crate::core::room) fn capacity(&self) -> Option<usize> {

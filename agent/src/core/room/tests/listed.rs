@@ -187,3 +187,37 @@ fn a_room_that_is_not_full_in_time_names_who_is_missing() {
     let failure = table.seats[alone].failed.as_ref().unwrap();
     assert_eq!(failure.kind, Kind::HostSilent, "{}", failure.message);
 }
+
+/// Decides RM-127.
+#[test]
+fn the_same_room_is_not_shown_again_to_a_guest_that_found_it_again() {
+    let (mut table, list) = (Table::empty(), list(&[1, 2, 3]));
+    table.sit_host(&list, 0, 100);
+    let guest = table.sit_guest(2, &list, 0);
+    table.carry();
+    let count = |table: &Table, is_it: fn(&Event) -> bool| {
+        table.seats[guest].events.iter().filter(|event| is_it(event)).count()
+    };
+    let rows = |event: &Event| matches!(event, Event::Seats { .. });
+    assert_eq!(count(&table, rows), 1);
+    // A question and its answer are lost, and it looks for another room.
+    for _ in 0..3 {
+        table.passed += Duration::from_secs(10);
+        table.input(guest, Input::Timeout);
+        table.mail.clear();
+    }
+    let looks =
+        |event: &Event| matches!(event, Event::Note { text, .. } if text.contains("looking for it again"));
+    assert_eq!(count(&table, looks), 1);
+    table.pass(12);
+    let again =
+        |event: &Event| matches!(event, Event::Note { text, .. } if text.contains("the room is the same"));
+    assert_eq!((count(&table, again), count(&table, rows)), (1, 1));
+    assert_eq!(table.seats[guest].room.seats().len(), 2);
+    table.sit_guest(3, &list, 0);
+    table.carry();
+    assert_eq!(count(&table, rows), 2, "what is new is shown");
+    table.connect();
+    table.carry();
+    assert_eq!(table.rounds(), [Some(1); 3]);
+}
