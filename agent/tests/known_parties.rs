@@ -4,12 +4,16 @@
 
 mod support;
 
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
+use didagent_didcomm::protocols::{b64url_decode, b64url_encode};
+use serde_json::{Value, json};
 use support::party::{Agent, Party, bare, text};
 use support::process::run;
 use support::stage::{Stage, finish};
 use support::town::{PRIVATE, Town};
+use support::transcripts::{refused, transcript_of, verified, verified_with, verify};
 use support::{average, didagent, python_command};
 
 /// What `identity show` prints with these words.
@@ -61,7 +65,7 @@ fn table(party: &mut Party) -> (u64, Vec<String>) {
     (ready["round"].as_u64().unwrap(), names.collect())
 }
 
-/// Decides RM-120, RM-122, RM-123, RM-126.
+/// Decides RM-120, RM-122, RM-123, RM-126, TR-25, TR-26.
 #[test]
 fn organisations_run_from_a_roster_file_and_once_more() {
     let town = Town::new();
@@ -72,6 +76,7 @@ fn organisations_run_from_a_roster_file_and_once_more() {
     let names = [(&carol, "c"), (&alice, "a"), (&bob, "b")];
     let entries = names.map(|(did, name)| format!("[[party]]\ndid = \"{did}\"\nname = \"{name}\"\n"));
     let file = write(stage, &format!("name = \"audit\"\nthreshold = 1\n{}", entries.concat()));
+    let mut transcripts = Vec::new();
     for round in 1..=2 {
         // The host is the last one to begin.
         let start = |home| town.agent(by_file(stage, home, &file).option(&[PRIVATE])).start();
@@ -82,8 +87,10 @@ fn organisations_run_from_a_roster_file_and_once_more() {
         for party in &mut parties {
             assert_eq!(table(party), (round, homes.map(str::to_owned).into()));
         }
+        transcripts.clear();
         for ended in finish(parties) {
             assert_eq!(ended.assert_ok().output(), ["average of 3 inputs: 4.00"]);
+            transcripts.push(transcript_of(&ended));
         }
     }
     // The same people, who say nothing about a file nor about their did:web.
@@ -98,6 +105,107 @@ fn organisations_run_from_a_roster_file_and_once_more() {
     for ended in finish(parties) {
         assert_eq!(ended.assert_ok().output(), ["average of 3 inputs: 7.00"]);
     }
+    let Town { stage, site } = town;
+    let domain = format!("localhost:{}", site.port);
+    drop(site);
+    let documents = homes.map(|home| {
+        let path = stage.folder().join(format!("{home}.did.json"));
+        std::fs::write(&path, shown(&stage, home, &["--domain", &domain, "--path", home])).unwrap();
+        path
+    });
+    what_they_ran_holds_when_the_site_is_off(&stage, &[carol, alice, bob], &transcripts, &documents);
+}
+
+/// The transcripts of parties 0 to 2, whose identities are `dids` and whose documents are in `documents`.
+fn what_they_ran_holds_when_the_site_is_off(
+    stage: &Stage,
+    dids: &[String; 3],
+    transcripts: &[PathBuf],
+    documents: &[PathBuf; 3],
+) {
+    let key = |index: usize, from: &str, seen_by: &[usize]| json!({"did": dids[index], "from": from, "seen_by": seen_by, "differs": false});
+    // Alone, everything rests on the word of the party whose transcript it is, and its own key on nobody's.
+    let said = verified(&[&transcripts[1]]);
+    let told = [key(0, "transcripts", &[1]), key(1, "transcripts", &[]), key(2, "transcripts", &[1])];
+    assert_eq!(said["keys"], json!(told));
+    let screen = verify(&[transcripts[1].as_os_str()]).lines.join("\n");
+    for part in [
+        "the transcript holds, if web sites published the keys that are said below: ",
+        &format!("{}  as party 1 (alice) saw it at the time of the run; the site was not asked", dids[0]),
+        &format!("{}  as its own party alone says; the site was not asked", dids[1]),
+    ] {
+        assert!(screen.contains(part), "{part} is not in {screen}");
+    }
+    let all: Vec<_> = transcripts.iter().map(PathBuf::as_path).collect();
+    let told =
+        [key(0, "transcripts", &[1, 2]), key(1, "transcripts", &[0, 2]), key(2, "transcripts", &[0, 1])];
+    assert_eq!(verified(&all)["keys"], json!(told));
+    // With documents that the reader has, nobody's word is needed.
+    let option = OsStr::new("--document");
+    let given = documents.iter().flat_map(|path| [option, path.as_os_str()]);
+    let words: Vec<_> = std::iter::once(transcripts[1].as_os_str()).chain(given).collect();
+    let told = [key(0, "document", &[1]), key(1, "document", &[]), key(2, "document", &[1])];
+    assert_eq!(verified_with(&words)["keys"], json!(told));
+    let screen = verify(&words).lines.join("\n");
+    assert!(screen.starts_with("the transcript holds: all parties signed"), "{screen}");
+    let listed = run(
+        "room ls",
+        bare(&didagent()).arg("--home").arg(stage.home("alice")).args(["room", "ls", "--json"]),
+    );
+    let listed: Value = serde_json::from_str(&listed.lines.join("\n")).unwrap();
+    let holds = listed["past"].as_array().unwrap().iter().map(|one| one["holds"] == true);
+    assert_eq!(holds.collect::<Vec<_>>(), [true; 3], "{listed:#}");
+    assert_refused_if_changed(stage, &transcripts[1], &documents[0]);
+}
+
+/// Another document, and each part of the file that makes a key somebody's.
+fn assert_refused_if_changed(stage: &Stage, transcript: &Path, carols: &Path) {
+    let changed = stage.folder().join("changed.json");
+    let carols = std::fs::read_to_string(carols).unwrap();
+    let given = |text: &str| {
+        std::fs::write(&changed, text).unwrap();
+        [transcript.into(), "--document".into(), changed.clone().into()]
+    };
+    let is_refused = |words: &[OsString], exit, code| {
+        refused(&words.iter().map(OsString::as_os_str).collect::<Vec<_>>(), exit, code)
+    };
+    let mallorys = shown(stage, "mallory", &["--domain", "mallory.example"]);
+    let mut document: Value = serde_json::from_str(&carols).unwrap();
+    let others: Value = serde_json::from_str(&mallorys).unwrap();
+    document["verificationMethod"][0]["publicKeyJwk"] =
+        others["verificationMethod"][0]["publicKeyJwk"].clone();
+    let message = is_refused(&given(&document.to_string()), 8, "E1002");
+    assert!(message.contains("party 0") && message.contains("identity link"), "{message}");
+    assert!(is_refused(&given(&mallorys), 2, "E0002").contains("no party and no issuer"));
+    is_refused(&given("{}"), 8, "E0906");
+    let twice = [&given(&carols)[..], &["--document".into(), changed.clone().into()]].concat();
+    assert!(is_refused(&twice, 2, "E0002").contains("two documents"));
+
+    let file: Value = serde_json::from_slice(&std::fs::read(transcript).unwrap()).unwrap();
+    let statement = b64url_decode(text(&file, "statement")).unwrap();
+    let statement: Value = serde_json::from_slice(&statement).unwrap();
+    assert_eq!(statement["documents"].as_array().unwrap().len(), 3);
+    let stating = |change: &dyn Fn(&mut Value)| {
+        let mut statement = statement.clone();
+        change(&mut statement);
+        let mut file = file.clone();
+        file["statement"] = b64url_encode(statement.to_string()).into();
+        std::fs::write(&changed, file.to_string()).unwrap();
+        [changed.clone().into()]
+    };
+    let keys = |at: usize| statement["documents"][at]["keys"].clone();
+    // The same, but not as it was signed; then the key of somebody else, and none.
+    is_refused(&stating(&|_| ()), 8, "E1002");
+    is_refused(
+        &stating(&|other| other["documents"][0]["keys"][0]["key"] = keys(1)[0]["key"].clone()),
+        8,
+        "E1002",
+    );
+    is_refused(&stating(&|other| drop(other["documents"].as_array_mut().unwrap().remove(2))), 8, "E1003");
+    let mut other = file.clone();
+    other["signature"] = other["ready"][0]["signature"].clone();
+    std::fs::write(&changed, other.to_string()).unwrap();
+    is_refused(&[changed.clone().into()], 8, "E1002");
 }
 
 /// Decides RM-120, RM-128.

@@ -10,42 +10,10 @@ use std::path::{Path, PathBuf};
 
 use didagent_didcomm::protocols::b64url_decode;
 use serde_json::Value;
-use support::party::{Agent, Ended, bare, text};
-use support::process::{Finished, run};
+use support::party::{Agent, text};
 use support::stage::{Stage, finish};
-use support::{average, didagent, program, python_command};
-
-/// Runs `didagent verify`, without a home: it needs none.
-fn verify(words: &[&OsStr]) -> Finished {
-    let mut command = bare(&didagent());
-    command.env_remove("HOME").env_remove("XDG_DATA_HOME").arg("verify").args(words);
-    run("verify", &mut command)
-}
-
-/// What it says of files that hold, as a document.
-fn verified(files: &[&Path]) -> Value {
-    let words: Vec<_> = files.iter().map(|file| file.as_os_str()).chain([OsStr::new("--json")]).collect();
-    let finished = verify(&words);
-    assert_eq!(finished.code, 0, "{finished:?}");
-    serde_json::from_str(&finished.lines.join("\n")).unwrap()
-}
-
-/// Fails unless the files are refused in this way, for people and as a document; returns the message.
-fn refused(words: &[&OsStr], exit: i32, code: &str) -> String {
-    let finished = verify(words);
-    assert_eq!((finished.code, finished.lines.len()), (exit, 0), "{finished:?}");
-    assert!(finished.stderr.contains(&format!("error[{code}]")), "{finished:?}");
-    let finished = verify(&[words, &[OsStr::new("--json")]].concat());
-    let document: Value = serde_json::from_str(&finished.lines.join("\n")).unwrap();
-    assert_eq!((finished.code, &document["holds"], text(&document, "code")), (exit, &false.into(), code));
-    text(&document, "message").to_owned()
-}
-
-fn transcript_of(ended: &Ended) -> PathBuf {
-    let types: Vec<_> = ended.events.iter().map(|event| text(event, "type")).collect();
-    assert!(types.ends_with(&["run.transcript", "run.exited"]), "{types:?}");
-    PathBuf::from(text(ended.event("run.transcript"), "path"))
-}
+use support::transcripts::{refused, transcript_of, verified, verify};
+use support::{average, program, python_command};
 
 /// Decides TR-01, TR-02, TR-24, TR-40.
 #[test]

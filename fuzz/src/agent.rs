@@ -6,7 +6,7 @@ use didagent::core::identity::Identity;
 use didagent::core::party_list::{PartyList, is_address};
 use didagent::core::room::kept::KeptRoom;
 use didagent::core::room::roster::{Expected, MAX_PARTIES, RosterBody, RosterIn};
-use didagent::core::transcript::{Transcript, together};
+use didagent::core::transcript::{Transcript, sources, together};
 use didagent_didcomm::protocols::{Digest32, b64url_encode};
 use didagent_mediator::fuzzing;
 use rand_chacha::ChaCha20Rng;
@@ -36,7 +36,8 @@ pub(crate) fn commitment(nonce: &Digest32) -> Digest32 {
     Digest32(Sha256::new().chain_update(b"didagent-commit/1").chain_update(nonce.0).finalize().into())
 }
 
-/// A transcript of a run. What is accepted is of one of the parties that it names, and no second one of that party.
+/// A transcript of a run. What is accepted is of one of the parties that it names, and no second one of that party; of a key that does not
+/// follow from its DID it says on whose word it is taken.
 pub(crate) fn transcript(input: &[u8]) -> Outcome {
     let read = Transcript::read(input);
     if let Ok(transcript) = &read {
@@ -46,6 +47,13 @@ pub(crate) fn transcript(input: &[u8]) -> Outcome {
         assert_eq!((statement.round.0, transcript.words().len()), (transcript.roster().hash(), 4));
         assert_eq!(together(std::slice::from_ref(transcript)), Ok(()));
         assert!(together(&[transcript.clone(), transcript.clone()]).is_err());
+        let sources = sources(std::slice::from_ref(transcript));
+        for party in body.parties.iter().filter(|party| !party.identity.starts_with("did:key:")) {
+            let told: Vec<_> = sources.iter().filter(|one| one.did == party.identity).collect();
+            assert!(told.len() == 1 && !told[0].is_given && !told[0].differs);
+            let others: &[usize] = if party.index == statement.index { &[] } else { &[statement.index] };
+            assert_eq!(told[0].seen_by, others);
+        }
     }
     Outcome::of(&read)
 }

@@ -217,10 +217,12 @@ pub(super) enum Command {
     /// Check what a run left, offline: who agreed to run what, and what became of it
     ///
     /// A transcript has everybody's signature over parties, program and parameters, and what one party says of its run. Several
-    /// parties' transcripts of one run are held against each other. Nothing is sent, and no home is needed.
+    /// parties' transcripts of one run are held against each other. Nothing is sent, and no home is needed. Which key a did:web had is
+    /// what the party says whose transcript it is, unless its document is given.
     #[command(after_help = "Examples:
   didagent verify ~/.local/share/didagent/runs/20260131T093042Z-3f1c9a07.json
   didagent verify alice.json bob.json carol.json --program vote.py
+  didagent verify alice.json --document bank.example.json
   didagent verify alice.json --json")]
     Verify(VerifyArgs),
     /// Try everything on this machine: a mediator, an invitation, several parties, one real MPyC run

@@ -1,9 +1,11 @@
 //! `didagent verify`: whether transcripts of a run hold, offline, and what they say.
 //!
-//! Specification: `spec/transcript.md`, sections 3 and 4. It reads the files that it is given and nothing else. Not its concern: the
+//! Specification: `spec/transcript.md`, sections 3 and 4; schema of the document: `spec/schemas/verify.schema.json`. It reads the files that it is given and nothing else. Not its concern: the
 //! checks themselves (`core::transcript`).
 
-use std::path::Path;
+mod keys;
+
+use std::path::{Path, PathBuf};
 
 use didagent_bridge::manifest::ProgramKind;
 use didagent_didcomm::protocols::b64url_encode;
@@ -14,6 +16,7 @@ use super::args::VerifyArgs;
 use super::screen::{privacy, program};
 use crate::core::clock::utc;
 use crate::core::room::describe;
+use crate::core::room::lookup::Documents;
 use crate::core::room::roster::Party;
 use crate::core::transcript::{
     Checked, Misfit, Shows, Statement, Traffic, Transcript, TranscriptError, fits_program, together,
@@ -25,8 +28,8 @@ use crate::io::transcripts;
 /// Verifies, and returns what to print on stdout with the exit code. With `--json` a failure is a document too.
 ///
 /// # Errors
-/// [`Kind::TranscriptUnreadable`], [`Kind::TranscriptBroken`], [`Kind::TranscriptUnchecked`], [`Kind::TranscriptsDiffer`], and
-/// [`Kind::Usage`] when the program cannot be read.
+/// [`Kind::TranscriptUnreadable`], [`Kind::TranscriptBroken`], [`Kind::TranscriptUnchecked`], [`Kind::TranscriptsDiffer`],
+/// [`Kind::DidDocumentBroken`], and [`Kind::Usage`] when the program or a document cannot be read.
 pub(super) fn run(args: &VerifyArgs) -> Result<(String, u8), Failure> {
     match (verify(args), args.json) {
         (Ok(all), true) => Ok((document(&all).to_string(), 0)),
@@ -37,23 +40,28 @@ pub(super) fn run(args: &VerifyArgs) -> Result<(String, u8), Failure> {
 }
 
 fn verify(args: &VerifyArgs) -> Result<Vec<Transcript>, Failure> {
-    let all = args.files.iter().map(|path| read(path)).collect::<Result<Vec<_>, _>>()?;
+    let given = keys::given(args.documents.iter().map(PathBuf::as_path))?;
+    let all = args.files.iter().map(|path| read(path, &given)).collect::<Result<Vec<_>, _>>()?;
     together(&all).map_err(differ)?;
+    all.first().map_or(Ok(()), |first| keys::check_needed(&given, first))?;
     if let (Some(path), Some(first)) = (&args.program, all.first()) {
         fits_program(first, &transcripts::sha256_of(path)?).map_err(differ)?;
     }
     Ok(all)
 }
 
-fn read(path: &Path) -> Result<Transcript, Failure> {
+fn read(path: &Path, given: &Documents) -> Result<Transcript, Failure> {
     let bytes = transcripts::read(path)?;
-    Transcript::read(&bytes).map_err(|error| {
-        let kind = match error {
-            TranscriptError::NotOne => Kind::TranscriptUnreadable,
-            TranscriptError::Elsewhere { .. } => Kind::TranscriptUnchecked,
-            _ => Kind::TranscriptBroken,
-        };
-        Failure::new(kind, format!("{}: {error}", path.display()))
+    Transcript::read_with(&bytes, given).map_err(|error| {
+        let failure = |kind| Failure::new(kind, format!("{}: {error}", path.display()));
+        match &error {
+            TranscriptError::NotOne => failure(Kind::TranscriptUnreadable),
+            TranscriptError::Elsewhere { did } => failure(Kind::TranscriptUnchecked).hint(format!(
+                "didagent did resolve --json '{}' > did.json    (and verify with --document did.json)",
+                showable(did, 200)
+            )),
+            _ => failure(Kind::TranscriptBroken),
+        }
     })
 }
 
@@ -65,15 +73,19 @@ fn lines(all: &[Transcript], compared: bool) -> Vec<String> {
     let Some(first) = all.first() else { return Vec::new() };
     let (roster, body) = (first.roster(), first.roster().body());
     let what = match all.len() {
-        1 => "the transcript holds: all parties signed what follows".to_owned(),
-        count => format!("the {count} transcripts hold and fit together: all parties signed what follows"),
+        1 => "the transcript holds".to_owned(),
+        count => format!("the {count} transcripts hold and fit together"),
     };
+    let settled =
+        if keys::are_settled(all) { "" } else { ", if web sites published the keys that are said below" };
+    let what = format!("{what}{settled}: all parties signed what follows");
     let mut lines = vec![what, format!("  round: {}", b64url_encode(roster.hash()))];
     let width = body.parties.iter().map(|party| party.name.chars().count()).max().unwrap_or(0);
     lines.extend(body.parties.iter().map(|party| {
         let Party { index, name, identity, .. } = party;
         format!("  party {index}  {name:width$}  {}", showable(identity, 200))
     }));
+    lines.extend(keys::lines(all));
     lines.extend(program(roster));
     lines.extend(vouched(first));
     if let Some(digest) = digest(first) {
@@ -114,7 +126,10 @@ fn vouched(transcript: &Transcript) -> Vec<String> {
                 claims.role.as_ref().map(|role| format!(" as {}", showable(role, 60))).unwrap_or_default();
             let checked = match checked {
                 Checked::Verified => "signed by it",
-                Checked::Elsewhere => "its signature is not checked offline",
+                Checked::Documented => "signed with its key above",
+                Checked::Elsewhere => {
+                    "its signature is not checked: the file does not say which key it had, and --document can"
+                }
             };
             format!("    {}{role}, of {}: {checked}", party.name, showable(&claims.issuer, 120))
         }
@@ -157,6 +172,7 @@ fn document(all: &[Transcript]) -> Value {
         "manifest": body.manifest,
         "parties": body.parties.iter().map(party).collect::<Vec<_>>(),
         "require_issuer": body.require_issuer,
+        "keys": keys::document(all),
         "words": first.words(),
         "statements": all.iter().map(Transcript::statement).collect::<Vec<_>>(),
     })
@@ -169,7 +185,7 @@ fn shown(shows: &Shows) -> Value {
         "issuer": claims.issuer,
         "role": claims.role,
         "valid_until": claims.valid_until,
-        "verified": *checked == Checked::Verified,
+        "verified": *checked != Checked::Elsewhere,
     })
 }
 

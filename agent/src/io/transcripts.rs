@@ -6,6 +6,8 @@ use std::fs::File;
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
+use didagent_didcomm::did::{DidDocument, MAX_DOCUMENT_BYTES};
+use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 
 use crate::core::clock::utc_digits;
@@ -150,6 +152,26 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     let file = File::open(path).map_err(unreadable)?;
     file.take(limit).read_to_end(&mut bytes).map_err(unreadable)?;
     Ok(bytes)
+}
+
+/// Reads a DID document, of whichever DID it says that it is.
+///
+/// # Errors
+/// [`Kind::Usage`] when it cannot be read, [`Kind::DidDocumentBroken`] when it is none.
+pub(crate) fn document(path: &Path) -> Result<DidDocument, Failure> {
+    let unreadable = |error: io::Error| {
+        Failure::new(Kind::Usage, format!("the document {} cannot be read: {error}", path.display()))
+    };
+    let mut bytes = Vec::new();
+    let limit = u64::try_from(MAX_DOCUMENT_BYTES).unwrap_or(u64::MAX).saturating_add(1);
+    let file = File::open(path).map_err(unreadable)?;
+    file.take(limit).read_to_end(&mut bytes).map_err(unreadable)?;
+    let claim = serde_json::from_slice::<Value>(&bytes).ok();
+    let did = claim.as_ref().and_then(|claim| claim.get("id")?.as_str()).unwrap_or_default();
+    DidDocument::from_json(did, &bytes).map_err(|error| {
+        Failure::new(Kind::DidDocumentBroken, format!("{} cannot be used: {error}", path.display()))
+            .hint("didagent did resolve --json DID > did.json    (writes what the site says today)")
+    })
 }
 
 /// Returns the SHA-256 of a file in lower-case hexadecimal.

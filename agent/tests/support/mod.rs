@@ -16,6 +16,7 @@
 //! * [`schema`]: the JSON schemas of `spec/schemas`.
 //! * [`site`]: a web site with a certificate.
 //! * [`system`]: questions to the operating system: processes, listening ports, own addresses.
+//! * [`transcripts`]: `didagent verify`.
 //! * [`wires`]: parties whose programs are the test itself.
 //!
 //! Variables of the environment name what the tests cannot bring along. A test that needs one fails without it.
@@ -48,6 +49,7 @@ pub mod system;
 pub mod terminal;
 pub mod town;
 pub mod traces;
+pub mod transcripts;
 pub mod wires;
 
 use std::ffi::OsString;

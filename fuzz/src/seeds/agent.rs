@@ -2,15 +2,18 @@
 
 use std::collections::HashMap;
 
+use didagent::core::did_document::published;
+use didagent::core::identity::Identity;
 use didagent::core::invite::Invitation;
 use didagent::core::room::kept::{KeptGuest, KeptLobby, KeptRoom};
 use didagent::core::room::roster::{Party, Roster, RosterBody};
 use didagent::core::room::{Approval, Assent, Nonce};
 use didagent::core::transcript::{Outcome, Record, Traffic};
 use didagent_bridge::manifest::ProgramKind;
-use didagent_didcomm::protocols::{Digest32, b64url_encode};
+use didagent_didcomm::protocols::{Digest32, b64url_decode, b64url_encode};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::SeedableRng as _;
+use sha2::{Digest as _, Sha256};
 
 use super::{Seeds, flipped};
 use crate::agent::{MEDIATOR, commitment, member, nonce};
@@ -43,7 +46,10 @@ fn lists(seeds: &mut Seeds) {
 }
 
 fn party(index: u8) -> Party {
-    let identity = member(index);
+    party_as(index, &member(index))
+}
+
+fn party_as(index: u8, identity: &Identity) -> Party {
     let connection = identity.connection(MEDIATOR);
     Party {
         index: index.into(),
@@ -88,6 +94,60 @@ fn rosters(seeds: &mut Seeds) {
     seeds.add(T, "bad-relay", bad(|body| body.relay.clear()));
     seeds.add(T, "bad-json", flipped(valid.bytes(), 0));
     transcripts(seeds, valid);
+    let web = "did:web:bob.example";
+    let document = published(&member(1), web, &[]).expect("a document");
+    let named = member(1).named(&format!("{web}#key-1"));
+    let parties = vec![party(0), party_as(1, &named), party(2)];
+    let documents = HashMap::from([(web.to_owned(), document)]);
+    let looked_up = Roster::write(RosterBody { parties, ..body }, &documents).expect("a roster");
+    transcripts_of_web(seeds, looked_up);
+}
+
+/// Of a room with a did:web, whose key the statement has.
+fn transcripts_of_web(seeds: &mut Seeds, roster: Roster) {
+    const T: &str = "transcript";
+    let assent = |index| Assent { nonce: nonce(index), signature: roster.sign(&member(index)) };
+    let assents = (0..3).map(assent).collect();
+    let record = Record { roster: Box::new(roster.clone()), assents, index: 1, began: 1_800_000_000 };
+    let outcome = |index: usize| Outcome {
+        ended: 1_800_000_005,
+        exit: 0,
+        program: Some(0),
+        reason: None,
+        peers: (0..3).filter(|peer| *peer != index).map(|index| Traffic { index, up: 7, down: 7 }).collect(),
+    };
+    seeds.add(T, "valid-web-own", record.write(outcome(1), &member(1)));
+    let record = Record { index: 2, ..record };
+    seeds.add(T, "valid-web", record.write(outcome(2), &member(2)));
+    let file = String::from_utf8(record.write(outcome(2), &member(2))).expect("JSON");
+    let stated = |change: fn(&mut serde_json::Value)| {
+        let mut file: serde_json::Value = serde_json::from_str(&file).expect("JSON");
+        let statement = b64url_decode(file["statement"].as_str().expect("a text")).expect("base64url");
+        let mut statement = serde_json::from_slice(&statement).expect("JSON");
+        change(&mut statement);
+        let statement = statement.to_string();
+        let hash = Sha256::digest(&statement);
+        let signature = member(2).sign(&[b"didagent-transcript/1", hash.as_slice()].concat());
+        file["signature"] = b64url_encode(signature).into();
+        file["statement"] = b64url_encode(statement).into();
+        file.to_string()
+    };
+    let key = |statement: &mut serde_json::Value| {
+        statement["documents"][0]["keys"][0]["key"] = member(2).did().replace("did:key:", "").into();
+    };
+    seeds.add(T, "bad-web-key", stated(key));
+    const ID: &str = "did:web:bob.example#key-2";
+    seeds.add(T, "bad-web-id", stated(|statement| statement["documents"][0]["keys"][0]["kid"] = ID.into()));
+    seeds.add(T, "bad-web-none", stated(|statement| statement["documents"] = serde_json::json!([])));
+    let twice = |statement: &mut serde_json::Value| {
+        let document = statement["documents"][0].clone();
+        statement["documents"].as_array_mut().expect("a list").push(document);
+    };
+    seeds.add(T, "bad-web-twice", stated(twice));
+    let other = |statement: &mut serde_json::Value| {
+        statement["documents"][0] = serde_json::json!({"did": member(1).did(), "keys": []});
+    };
+    seeds.add(T, "bad-web-other", stated(other));
 }
 
 fn transcripts(seeds: &mut Seeds, roster: Roster) {

@@ -33,6 +33,9 @@ pub(in crate::cli) struct VerifyArgs {
     /// The program that was run: its SHA-256 must be the one that the parties agreed on
     #[arg(long, value_name = "FILE")]
     pub(in crate::cli) program: Option<PathBuf>,
+    /// A DID document of a party or issuer, which counts instead of what the transcripts say of its keys; may be repeated
+    #[arg(long = "document", value_name = "FILE")]
+    pub(in crate::cli) documents: Vec<PathBuf>,
     /// Write one JSON document
     #[arg(long)]
     pub(in crate::cli) json: bool,

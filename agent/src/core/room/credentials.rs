@@ -118,7 +118,7 @@ pub(super) fn admit(
         let message = "the host's roster is refused: it comes with more credentials than parties";
         return Err(Failure::new(Kind::RosterRefused, message));
     }
-    Ok(roster.with_credentials(texts))
+    Ok(roster.with_credentials(texts, evidence.documents))
 }
 
 /// Says who has no credential that counts, and what could not be had.

@@ -102,6 +102,8 @@ pub struct Roster {
     signers: Vec<[u8; 32]>,
     /// The credential of each party, if they are required.
     credentials: Vec<String>,
+    /// The documents of identities and issuers that it was checked with.
+    documents: Documents,
 }
 
 /// What this party already knows and a roster must agree with.
@@ -198,11 +200,21 @@ impl Roster {
         self.hash
     }
 
-    /// Adds the credentials whose hashes it has, in order of the index.
+    /// Adds the credentials whose hashes it has, in order of the index, and of `documents` those of their issuers.
     #[must_use]
-    pub(super) fn with_credentials(mut self, credentials: Vec<String>) -> Self {
+    pub(super) fn with_credentials(mut self, credentials: Vec<String>, documents: &Documents) -> Self {
         self.credentials = credentials;
+        for index in 0..self.credentials.len() {
+            let issuer = self.claims(index).map(|claims| claims.issuer);
+            let document = issuer.and_then(|did| documents.get_key_value(&did));
+            self.documents.extend(document.map(|(did, document)| (did.clone(), document.clone())));
+        }
         self
+    }
+
+    /// Returns the documents that it and its credentials were checked with, of those that do not follow from their DID.
+    pub(crate) fn documents(&self) -> &Documents {
+        &self.documents
     }
 
     /// Returns the credential of each party, in order of the index; none if none are required.
@@ -374,7 +386,9 @@ impl RosterIn {
             signers.push(signer);
         }
         let hash = Sha256::digest(&self.bytes).into();
-        Ok(Roster { body, bytes: self.bytes, hash, signers, credentials: Vec::new() })
+        let used = body.parties.iter().filter_map(|party| documents.get_key_value(&party.identity));
+        let documents = used.map(|(did, document)| (did.clone(), document.clone())).collect();
+        Ok(Roster { body, bytes: self.bytes, hash, signers, credentials: Vec::new(), documents })
     }
 }
 

@@ -6,11 +6,12 @@
 //! another time.
 
 use didagent_didcomm::credential::{Claims, CredentialError, CredentialIn};
-use didagent_didcomm::did::OfflineResolver;
+use didagent_didcomm::did::resolve_offline;
 
 use super::TranscriptError;
 use crate::core::credential::Fault;
 use crate::core::room::credentials::named;
+use crate::core::room::lookup::Documents;
 use crate::core::room::roster::{Party, RosterBody};
 
 /// What a party showed.
@@ -25,10 +26,22 @@ pub enum Shows {
 /// What is known of an issuer's signature.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Checked {
-    /// It verifies.
+    /// It verifies under a key that follows from the issuer's DID.
     Verified,
-    /// The issuer's document has to be looked up.
+    /// It verifies under a key of the issuer's document, as the file or the reader has it.
+    Documented,
+    /// Neither has the issuer's document.
     Elsewhere,
+}
+
+impl Shows {
+    /// Returns the issuer if its key does not follow from its DID, and was known.
+    pub(super) fn issuer_elsewhere(&self) -> Option<&String> {
+        match self {
+            Self::Text(claims, Checked::Documented) => Some(&claims.issuer),
+            _ => None,
+        }
+    }
 }
 
 /// Checks the credentials of a run that began at `began`, in UTC seconds.
@@ -36,6 +49,7 @@ pub(super) fn check(
     body: &RosterBody,
     texts: Vec<Option<String>>,
     began: u64,
+    documents: &Documents,
 ) -> Result<Vec<Shows>, TranscriptError> {
     if body.require_issuer.is_empty() {
         return match texts.first() {
@@ -47,13 +61,19 @@ pub(super) fn check(
         return Err(TranscriptError::Unreadable("list of credentials"));
     }
     let shows = |(party, text): (&Party, Option<String>)| {
-        let judged = of_party(party, text, &body.require_issuer, began);
+        let judged = of_party(party, text, body, began, documents);
         judged.map_err(|fault| TranscriptError::Credential { index: party.index, why: fault.sentence() })
     };
     body.parties.iter().zip(texts).map(shows).collect()
 }
 
-fn of_party(party: &Party, text: Option<String>, issuers: &[String], began: u64) -> Result<Shows, Fault> {
+fn of_party(
+    party: &Party,
+    text: Option<String>,
+    body: &RosterBody,
+    began: u64,
+    documents: &Documents,
+) -> Result<Shows, Fault> {
     let hash = party.credential.ok_or(Fault::Missing)?;
     let Some(text) = text else { return Ok(Shows::Hash) };
     if named(Some(&text)) != Some(hash) {
@@ -61,15 +81,16 @@ fn of_party(party: &Party, text: Option<String>, issuers: &[String], began: u64)
     }
     let credential = CredentialIn::read(&text)?;
     let claims = credential.claims().clone();
-    if !issuers.contains(&claims.issuer) {
+    if !body.require_issuer.contains(&claims.issuer) {
         return Err(Fault::OtherIssuer);
     }
     if claims.subject != party.identity {
         return Err(Fault::OtherSubject);
     }
     claims.check_time(began)?;
-    let checked = match credential.verify(&OfflineResolver, began) {
-        Ok(_) => Checked::Verified,
+    let checked = match credential.verify(documents, began) {
+        Ok(_) if resolve_offline(&claims.issuer).is_ok() => Checked::Verified,
+        Ok(_) => Checked::Documented,
         Err(CredentialError::NoDocument) => Checked::Elsewhere,
         Err(error) => return Err(error.into()),
     };
@@ -82,6 +103,7 @@ mod tests {
     use didagent_didcomm::protocols::Digest32;
 
     use super::*;
+    use crate::core::did_document::published;
     use crate::core::identity::Identity;
     use crate::core::room::roster::tests::party;
     use crate::core::test_rng;
@@ -122,6 +144,15 @@ mod tests {
         }
     }
 
+    /// Without any document.
+    fn check(
+        body: &RosterBody,
+        texts: Vec<Option<String>>,
+        began: u64,
+    ) -> Result<Vec<Shows>, TranscriptError> {
+        super::check(body, texts, began, &Documents::new())
+    }
+
     fn judged(texts: &[String]) -> Result<Vec<Shows>, TranscriptError> {
         check(&round(texts), texts.iter().cloned().map(Some).collect(), BEGAN)
     }
@@ -142,6 +173,22 @@ mod tests {
         assert!(matches!(&shown[1], Shows::Text(claims, Checked::Elsewhere) if claims.issuer == WEB));
         let hashed = check(&round(&texts), vec![None, Some(texts[1].clone())], BEGAN).unwrap();
         assert_eq!((&hashed[0], &hashed[1]), (&Shows::Hash, &shown[1]));
+    }
+
+    /// Decides CR-27.
+    #[test]
+    fn the_document_of_an_issuer_decides_if_it_is_there() {
+        let web = issuer(51).named(&format!("{WEB}#key-1"));
+        let texts = [of(&issuer(50), 0, BEGAN + 1), of(&web, 1, BEGAN + 1)];
+        let with = |identity: &Identity| {
+            let document = published(identity, WEB, &[]).unwrap();
+            let (body, texts) = (round(&texts), texts.iter().cloned().map(Some).collect());
+            super::check(&body, texts, BEGAN, &[(WEB.to_owned(), document)].into())
+        };
+        let shown = with(&issuer(51)).unwrap();
+        assert!(matches!(&shown[0], Shows::Text(_, Checked::Verified)));
+        assert!(matches!(&shown[1], Shows::Text(_, Checked::Documented)));
+        assert_eq!(with(&issuer(52)), refused(&Fault::Credential(CredentialError::BadSignature), 1));
     }
 
     /// Decides CR-27.

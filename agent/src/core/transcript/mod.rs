@@ -11,7 +11,10 @@
 //! Not its concern: where files are kept (`io::transcripts`), what people are shown of them (`cli::verify`).
 
 mod credentials;
+mod documents;
 mod together;
+
+use std::collections::BTreeMap;
 
 use didagent_didcomm::keys;
 use didagent_didcomm::protocols::{Digest32, b64url_decode, b64url_encode};
@@ -24,11 +27,12 @@ use crate::core::room::lookup::Documents;
 use crate::core::room::roster::{Roster, RosterError, RosterIn};
 use crate::core::room::words;
 pub use credentials::{Checked, Shows};
+pub use documents::{KeySource, Seen, SeenKey, sources};
 pub use together::{Misfit, fits_program, together};
 
-/// Most bytes of a file (TR-20): a roster of 64 KiB is 87,382 characters in base64url, all credentials are 48 KiB, their
-/// assents and a statement a few KB.
-pub const MAX_BYTES: usize = 256 * 1024;
+/// Most bytes of a file (TR-20): a roster of 64 KiB is 87,382 characters in base64url, all credentials are 48 KiB, what is said of
+/// documents is at most 128 KiB, which is 174,763 characters, assents and the rest of a statement are a few KB.
+pub const MAX_BYTES: usize = 512 * 1024;
 
 /// Signed in front of a statement's hash, `spec/0-names.md` section 0.2.
 const LABEL: &[u8] = b"didagent-transcript/1";
@@ -82,6 +86,9 @@ pub struct Statement {
     pub reason: Option<String>,
     /// Bytes to and from every other party, in order of the index.
     pub peers: Vec<Traffic>,
+    /// What the documents of parties and issuers said when the room formed, if they do not follow from the DID; in order of the DIDs.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub documents: Vec<Seen>,
 }
 
 /// Bytes that passed between the program of the party that states and another party's.
@@ -131,6 +138,10 @@ pub struct Transcript {
     words: Vec<&'static str>,
     statement: Statement,
     credentials: Vec<Shows>,
+    /// The DIDs whose keys do not follow from them, and were known.
+    used: Vec<String>,
+    /// What is in the documents that the reader brought.
+    given: BTreeMap<String, Seen>,
 }
 
 /// Why a file is no transcript, or none that holds.
@@ -143,8 +154,8 @@ pub enum TranscriptError {
     /// A member cannot be read.
     #[error("its {0} cannot be read")]
     Unreadable(&'static str),
-    /// A party's document has to be looked up.
-    #[error("not checked offline: {did} has to be looked up")]
+    /// A party's document has to be looked up: neither the file nor the reader has it.
+    #[error("not checked offline: the file does not say which key {did} had, which has to be looked up")]
     Elsewhere {
         /// The party's identity.
         did: String,
@@ -200,6 +211,7 @@ impl Record {
             program,
             reason: reason.map(str::to_owned),
             peers,
+            documents: documents::seen(&self.roster),
         };
         let statement = json(&statement);
         let shown =
@@ -223,11 +235,19 @@ fn json(value: &impl Serialize) -> Vec<u8> {
 }
 
 impl Transcript {
-    /// Reads a file and checks all of it.
+    /// Reads a file and checks all of it. Keys that do not follow from a DID are those that the file says; [`sources`] tells who says so.
     ///
     /// # Errors
     /// [`TranscriptError`] names the first thing that does not hold.
     pub fn read(bytes: &[u8]) -> Result<Self, TranscriptError> {
+        Self::read_with(bytes, &Documents::new())
+    }
+
+    /// Like [`Transcript::read`]; the documents in `given` count instead of what the file says of the same DIDs (TR-26).
+    ///
+    /// # Errors
+    /// [`TranscriptError`] names the first thing that does not hold.
+    pub fn read_with(bytes: &[u8], given: &Documents) -> Result<Self, TranscriptError> {
         if bytes.len() > MAX_BYTES {
             return Err(TranscriptError::NotOne);
         }
@@ -235,11 +255,28 @@ impl Transcript {
         if document.type_ != TYPE || document.v != 1 {
             return Err(TranscriptError::NotOne);
         }
-        let roster = read_roster(&document.roster)?;
+        let unreadable = TranscriptError::Unreadable;
+        let roster = b64url_decode(&document.roster).ok_or(unreadable("roster"))?;
+        let stated = b64url_decode(&document.statement).ok_or(unreadable("statement"))?;
+        let statement: Statement = serde_json::from_slice(&stated).map_err(|_| unreadable("statement"))?;
+        // Nothing of it counts until the signature of its party is checked; whether that one has this key, nothing in the file can show.
+        let mut documents = documents::read(&statement.documents)?;
+        documents.extend(given.iter().map(|(did, document)| (did.clone(), document.clone())));
+        let roster = read_roster(roster, &documents)?;
         let words = check_assents(&roster, &document.ready)?;
-        let statement = read_statement(&roster, &document.statement, &document.signature)?;
-        let credentials = credentials::check(roster.body(), document.credentials, statement.began)?;
-        Ok(Self { roster, words, statement, credentials })
+        check_statement(&roster, &statement, &stated, &document.signature)?;
+        documents::check_needed(&statement.documents, roster.body())?;
+        let credentials =
+            credentials::check(roster.body(), document.credentials, statement.began, &documents)?;
+        let issuers = credentials.iter().filter_map(Shows::issuer_elsewhere);
+        let used = roster.documents().keys().chain(issuers).cloned().collect();
+        let given = given.iter().map(|(did, document)| (did.clone(), Seen::of(document))).collect();
+        Ok(Self { roster, words, statement, credentials, used, given })
+    }
+
+    /// Says whether a party is this DID or shows a credential that may be of it.
+    pub fn names(&self, did: &str) -> bool {
+        documents::names(self.roster.body(), did)
     }
 
     /// Returns what everybody signed.
@@ -263,12 +300,12 @@ impl Transcript {
     }
 }
 
-fn read_roster(text: &str) -> Result<Roster, TranscriptError> {
-    let roster = RosterIn::new(b64url_decode(text).ok_or(TranscriptError::Unreadable("roster"))?);
-    if let Some(did) = roster.elsewhere().into_iter().next() {
+fn read_roster(bytes: Vec<u8>, documents: &Documents) -> Result<Roster, TranscriptError> {
+    let roster = RosterIn::new(bytes);
+    if let Some(did) = roster.elsewhere().into_iter().find(|did| !documents.contains_key(did)) {
         return Err(TranscriptError::Elsewhere { did });
     }
-    Ok(roster.check(&Documents::default())?)
+    Ok(roster.check(documents)?)
 }
 
 /// Checks that everybody signed and showed what it had committed to, and returns the words.
@@ -288,14 +325,16 @@ fn check_assents(roster: &Roster, ready: &[Shown]) -> Result<Vec<&'static str>, 
     Ok(words::words(&roster.hash(), ready.iter().map(|shown| &shown.nonce.0)))
 }
 
-fn read_statement(roster: &Roster, text: &str, signature: &str) -> Result<Statement, TranscriptError> {
-    let unreadable = TranscriptError::Unreadable("statement");
-    let bytes = b64url_decode(text).ok_or(unreadable.clone())?;
-    let statement: Statement = serde_json::from_slice(&bytes).map_err(|_| unreadable)?;
+/// Checks that the statement, which was read from `bytes`, is signed by its party, and can be about this roster.
+fn check_statement(
+    roster: &Roster,
+    statement: &Statement,
+    bytes: &[u8],
+    signature: &str,
+) -> Result<(), TranscriptError> {
     let signer = roster.signer(statement.index).ok_or(TranscriptError::Statement("index"))?;
     let signature = bytes_of(signature).ok_or(TranscriptError::Signature)?;
-    keys::verify_ed25519(signer, &signed_bytes(&bytes), &signature)
-        .map_err(|_| TranscriptError::Signature)?;
+    keys::verify_ed25519(signer, &signed_bytes(bytes), &signature).map_err(|_| TranscriptError::Signature)?;
     let wrong = |what| Err(TranscriptError::Statement(what));
     if statement.v != 1 {
         return wrong("version");
@@ -313,7 +352,7 @@ fn read_statement(roster: &Roster, text: &str, signature: &str) -> Result<Statem
     if !statement.peers.iter().map(|traffic| traffic.index).eq(others) {
         return wrong("list of the others");
     }
-    Ok(statement)
+    Ok(())
 }
 
 fn signed_bytes(statement: &[u8]) -> Vec<u8> {
