@@ -13,6 +13,7 @@ use didagent_didcomm::credential::Issue;
 use serde_json::{Value, json};
 use support::party::{Agent, Party, bare, text};
 use support::process::{Finished, run};
+use support::schema::Schema;
 use support::site::Site;
 use support::stage::Stage;
 use support::transcripts::{refused, verified_with, verify};
@@ -97,10 +98,18 @@ impl Town {
             self.said(authority, &["credential", "issue", "--to", &did, "--valid", "1d", "--role", home]);
         self.upload_of(authority, NO_STORE);
         assert_eq!(self.add(home, &credential).code, 0);
-        let issued = self.said(authority, &["credential", "list", "--json"]);
-        let issued: Value = serde_json::from_str(&issued).unwrap();
+        let (held, issued) = (self.credentials(home), self.credentials(authority));
+        let mut all = held["held"].as_array().unwrap().iter();
+        assert!(all.any(|one| one["role"] == home && one["subject"] == did.as_str()), "{held:#}");
         let mut all = issued["issued"].as_array().unwrap().iter();
         text(all.find(|one| one["to"] == did.as_str()).unwrap(), "id").to_owned()
+    }
+
+    /// What a home holds and has issued.
+    fn credentials(&self, home: &str) -> Value {
+        let listed = serde_json::from_str(&self.said(home, &["credential", "list", "--json"])).unwrap();
+        Schema::read("credentials.schema.json").assert_valid(&listed);
+        listed
     }
 
     fn agent(&self, agent: Agent) -> Agent {

@@ -11,6 +11,7 @@ use serde_json::Value;
 use support::didagent;
 use support::party::bare;
 use support::process::{Finished, run};
+use support::schema::Schema;
 use support::site::Site;
 
 /// One whose place is none.
@@ -49,6 +50,13 @@ fn command(home: &Path, words: &[&str]) -> Finished {
     run(&words.join(" "), bare(&didagent()).arg("--home").arg(home).args(words))
 }
 
+/// Fails unless it printed a document as it is described.
+#[track_caller]
+fn assert_fits(finished: &Finished) {
+    let document = serde_json::from_str(&finished.lines.join("\n")).unwrap();
+    Schema::read("did-document.schema.json").assert_valid(&document);
+}
+
 #[track_caller]
 fn assert_refused(finished: &Finished, exit: i32, code: &str) {
     assert_eq!((finished.code, finished.lines.len()), (exit, 0), "{finished:?}");
@@ -79,6 +87,7 @@ fn a_did_that_says_it_all_is_printed_without_a_home() {
         ]
     );
     let json = command(&home, &["did", "resolve", &did, "--json"]);
+    assert_fits(&json);
     let document = DidDocument::from_json(&did, json.lines.join("\n").as_bytes()).unwrap();
     assert!(document.x25519(&format!("{did}#key-2")).is_some());
     assert!(!home.exists(), "nothing was to be remembered");
@@ -195,7 +204,11 @@ fn a_document_is_asked_for_once_within_its_time() {
         (&brief, &[], 1),
         (&brief, &[], 1),
     ] {
-        assert_eq!(visit.resolve(did, words).code, 0, "{did}");
+        let resolved = visit.resolve(did, words);
+        assert_eq!(resolved.code, 0, "{did}");
+        if words == ["--json"] {
+            assert_fits(&resolved);
+        }
         assert_eq!(visit.site.asked().len(), asked, "{did} {words:?}");
     }
     std::fs::write(visit.folder.path().join("home/dids.json"), "{damaged").unwrap();

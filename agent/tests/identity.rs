@@ -11,6 +11,7 @@ use serde_json::Value;
 use support::mediator::Mediator;
 use support::party::{bare, text};
 use support::process::{Finished, run};
+use support::schema::Schema;
 use support::stage::{Stage, finish};
 use support::{average, didagent, python_command};
 
@@ -53,6 +54,7 @@ fn contacts(home: &Path) -> Vec<Value> {
     let shown = command(home, &["contacts", "--json"]);
     assert_eq!((shown.code, shown.lines.len()), (0, 1), "{shown:?}");
     let document: Value = serde_json::from_str(&shown.lines[0]).unwrap();
+    Schema::read("contacts.schema.json").assert_valid(&document);
     document["contacts"].as_array().unwrap().clone()
 }
 
@@ -73,7 +75,10 @@ fn a_party_that_moves_to_another_mediator_is_still_the_same_contact() {
         assert_eq!(text(alice, "name"), "alice");
         let shown = command(&stage.home("alice"), &["identity", "show"]).lines;
         assert_eq!(text(alice, "identity"), shown[0]);
-        let connections = support::party::words(&alice["connections"]);
+        assert!(!alice.to_string().contains("did:peer"), "nobody is told where mail for her goes: {alice:#}");
+        let file = std::fs::read(stage.home("bob").join("contacts.json")).unwrap();
+        let file: Value = serde_json::from_slice(&file).unwrap();
+        let connections = support::party::words(&file["contacts"][0]["connections"]);
         assert_eq!(connections.len(), round + 1, "{connections:#?}");
         assert!(connections.iter().all(|did| did.starts_with("did:peer:2")), "{connections:#?}");
         assert_ne!(connections.first(), connections.get(1));

@@ -21,6 +21,7 @@ use support::lasting::Lasting;
 use support::mediator::Mediator;
 use support::party::{Agent, Ended, Party, bare, text};
 use support::process::{Finished, run};
+use support::schema::Schema;
 use support::stage::{Stage, finish};
 use support::traces::Traces;
 use support::{average, didagent, program, python_command, until};
@@ -51,7 +52,10 @@ fn rooms_with(stage: &Stage, what: &str, holds: impl Fn(&[Value]) -> bool) -> Ve
         let listed = ask(stage, "reader", &["lobby", "list", "--json", "--mediator", stage.mediator_link()]);
         let board: Option<Value> = listed.lines.first().map(|line| serde_json::from_str(line).unwrap());
         match board {
-            Some(board) => found.clone_from(board["posts"].as_array().unwrap()),
+            Some(board) => {
+                Schema::read("lobby.schema.json").assert_valid(&board);
+                found.clone_from(board["posts"].as_array().unwrap());
+            }
             None => assert!(listed.stderr.contains("too often"), "{listed:?}"),
         }
         let is_so = listed.code == 0 && holds(&found);

@@ -1,10 +1,16 @@
 //! `didagent contacts`: whom this home has met, and what it calls them.
+//!
+//! Schema of the document: `spec/schemas/contacts.schema.json`. It has what a person asks for, and not the connection DIDs, each of
+//! which names somebody's mailbox.
 
 use didagent_didcomm::showable;
 
+use serde_json::{Value, json};
+
 use super::args::{ContactsArgs, ContactsCommand};
+use crate::core::contacts::Contact;
 use crate::core::who;
-use crate::failure::{Failure, Kind};
+use crate::failure::Failure;
 use crate::io::home::Home;
 
 /// Longest name that is shown, in characters.
@@ -37,9 +43,8 @@ pub(super) fn run(home: &Home, args: ContactsArgs) -> Result<String, Failure> {
 fn list(home: &Home, json: bool) -> Result<String, Failure> {
     let contacts = home.contacts()?;
     if json {
-        return serde_json::to_string(&contacts).map_err(|error| {
-            Failure::new(Kind::Other, format!("contacts cannot be written as JSON: {error}"))
-        });
+        let all: Vec<_> = contacts.contacts.iter().map(document).collect();
+        return Ok(json!({"v": 1, "contacts": all}).to_string());
     }
     let lines = contacts.contacts.iter().map(|contact| {
         let own = showable(&contact.name, SHOWN);
@@ -51,4 +56,16 @@ fn list(home: &Home, json: bool) -> Result<String, Failure> {
         }
     });
     Ok(lines.collect::<Vec<_>>().join("\n"))
+}
+
+fn document(contact: &Contact) -> Value {
+    let Contact { identity, name, petname, first_met, last_met, post_quantum, connections: _ } = contact;
+    json!({
+        "identity": identity,
+        "name": name,
+        "petname": petname,
+        "first_met": first_met,
+        "last_met": last_met,
+        "post_quantum": post_quantum,
+    })
 }

@@ -1,6 +1,6 @@
 //! `didagent credential`: what authorities say of this home's parties, and what this home says of others as an authority.
 //!
-//! Specification: `spec/credentials.md`, sections 3 and 4. Not its concern: what a credential is worth in a room
+//! Specification: `spec/credentials.md`, sections 3 and 4; schema of the list: `spec/schemas/credentials.schema.json`. Not its concern: what a credential is worth in a room
 //! (`core::credential`).
 
 use std::path::Path;
@@ -113,7 +113,7 @@ fn list(home: &Home, as_json: bool) -> Result<String, Failure> {
         let document = json!({
             "v": 1,
             "held": held.all().map(|one| holding(&one)).collect::<Vec<_>>(),
-            "issued": issued.all(),
+            "issued": issued.all().iter().map(given).collect::<Vec<_>>(),
         });
         return Ok(document.to_string());
     }
@@ -137,6 +137,19 @@ fn holding(Holding { name, claims, .. }: &Holding) -> Value {
         "role": claims.role,
         "valid_from": claims.valid_from,
         "valid_until": claims.valid_until,
+    })
+}
+
+fn given(entry: &Entry) -> Value {
+    let Entry { id, to, role, issuer, until, index, revoked } = entry;
+    json!({
+        "id": id,
+        "to": to,
+        "role": role,
+        "issuer": issuer,
+        "until": until,
+        "revocable": index.is_some(),
+        "revoked": revoked,
     })
 }
 

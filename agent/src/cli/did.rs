@@ -1,4 +1,6 @@
 //! `didagent did`: DIDs and their documents.
+//!
+//! Schema of the document: `spec/schemas/did-document.schema.json`.
 
 use super::args::ResolveArgs;
 use crate::core::did_document;

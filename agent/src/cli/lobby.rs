@@ -1,4 +1,6 @@
 //! `didagent lobby`, and what hosts and guests are asked before they meet strangers.
+//!
+//! Schema of the list: `spec/schemas/lobby.schema.json`.
 
 use didagent_bridge::launch;
 use didagent_didcomm::protocols::lobby::{Listed, PostId};
