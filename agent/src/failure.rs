@@ -48,7 +48,7 @@ failures! {
     Interrupted = "E0003", 130, "Ctrl-C, a termination signal, or a reader of `--json` that closed its pipe ended the command. The other parties were told.";
     LinkNotALink = "E0201", 2, "The text is not an invitation link. A link starts with http:// or https:// and has `/r/` and `#` in it, or `_oob=`. Paste the whole line that `didagent invite` printed.";
     LinkDamaged = "E0202", 2, "The link was cut or changed on its way, so it cannot be trusted to lead to the right person. Ask for the link again, and paste all of it.";
-    LinkExpired = "E0203", 3, "The invitation's time is over. Ask the host to run `didagent invite` again; `--expires` sets how long a link works.";
+    LinkExpired = "E0203", 3, "The invitation's time is over, or its link was for one use and somebody has used it; the message says which. Ask the host to run `didagent invite` again; `--expires` sets how long a link works. A link for one use that somebody else has used has been read by somebody else: tell the host.";
     LinkForeign = "E0204", 3, "The link is a proper DIDComm invitation, but to something else than what this command does: `join` wants the link of a room, `--mediator` the link of a mediator.";
     LinkUnknown = "E0205", 3, "The mediator knows no such link. Either the link was damaged on its way, or the mediator was restarted while the host was away: it keeps links in memory, and a host that is back brings its own again.";
     LinkSwapped = "E0206", 8, "The part of a short link behind # commits to the invitation, and what the mediator gave is another one: it is broken, or somebody there wants you in another room. Nothing was joined. Ask the host for a link that needs no server: `didagent invite --full`.";

@@ -9,7 +9,7 @@
 mod support;
 
 use std::ffi::OsString;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use support::party::{Party, bare};
 use support::process::{run, signal};
@@ -60,6 +60,14 @@ fn the_link_is_old() {
     let host = finish(room.parties).remove(0);
     let late = stage.join("bob", &link).program(rounds()).for_people().run();
     Scene::new("trouble/expired", 2).seats(3).assert(&stage, &link, &[host, late]);
+}
+
+#[test]
+fn the_link_was_for_one_and_somebody_used_it() {
+    let mut room = Room::open(3, rounds(), |agent| agent.option(&["--single-use"]));
+    room.join(rounds(), |agent| agent);
+    let late = room.stage.join("mallory", &room.link).program(rounds()).for_people().run();
+    Scene::new("trouble/used", 2).seats(3).assert(&room.stage, &room.link, &[late]);
 }
 
 #[test]
@@ -143,15 +151,17 @@ fn bob_sleeps(room: &mut Room) -> impl FnOnce(&Party) + use<> {
     }
 }
 
-/// For longer than the others wait.
+/// For longer than the others wait, who may have heard the last word a little before; and for so long that the sleeper can know.
 #[test]
 fn a_machine_sleeps_for_too_long() {
     for count in counts(&[3]) {
         let mut room = Room::running(*count, |_| rounds());
         let wake = bob_sleeps(&mut room);
+        let asleep = Instant::now();
         let sleeper = room.take(1);
         let Room { stage, link, parties } = room;
         let mut ended = finish(parties);
+        assert!(!holds_within(Duration::from_secs(8).saturating_sub(asleep.elapsed()), || false));
         wake(&sleeper);
         ended.insert(1, sleeper.finish());
         Scene::new("trouble/sleeps-too-long", *count).assert(&stage, &link, &ended);

@@ -117,7 +117,8 @@ async fn rl_74_a_browser_gets_a_page_and_uses_nothing_up() {
     assert!(head.contains("Content-Type: application/octet-stream"), "{head}");
     assert_eq!(link.open(&content).unwrap(), message());
     // Used up, for people and programs.
-    assert_eq!(take(&mediator, &link).await.0, 410);
+    let (status, head, _) = take(&mediator, &link).await;
+    assert!(status == 410 && head.contains("Link-State: used\r\n"), "{head}");
     let (status, _, text) = get(&mediator, &path, "").await;
     assert_eq!(status, 410);
     assert!(String::from_utf8(text).unwrap().contains("does not work any more"));

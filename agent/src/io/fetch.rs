@@ -45,6 +45,8 @@ pub(super) struct Answer {
     pub(super) status: u16,
     pub(super) content_type: String,
     pub(super) location: Option<String>,
+    /// What a mediator says of a short link that is gone (RL-73).
+    pub(super) link_state: Option<String>,
     pub(super) body: Vec<u8>,
 }
 
@@ -146,6 +148,7 @@ async fn read(response: Response<hyper::body::Incoming>, limit: usize) -> Result
     let content_type = field(header::CONTENT_TYPE).unwrap_or_default();
     let content_type = content_type.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
     let (status, location) = (response.status().as_u16(), field(header::LOCATION));
+    let link_state = field(HeaderName::from_static("link-state"));
     let body = Limited::new(response.into_body(), limit).collect().await.map_err(|error| {
         if error.is::<LengthLimitError>() {
             NoAnswer::TooLong
@@ -153,5 +156,5 @@ async fn read(response: Response<hyper::body::Incoming>, limit: usize) -> Result
             NoAnswer::Unreachable(error.to_string())
         }
     })?;
-    Ok(Answer { status, content_type, location, body: body.to_bytes().into() })
+    Ok(Answer { status, content_type, location, link_state, body: body.to_bytes().into() })
 }

@@ -90,6 +90,11 @@ async fn open_once(link: &ShortLink) -> Result<Vec<u8>, Failure> {
     match answer.status {
         200 if ours => link.open(&answer.body).map_err(|_| swapped(host)),
         403 => Err(crate::core::pasted::short_failure(ShortLinkError::Damaged)),
+        410 if answer.link_state.as_deref() == Some("used") => Err(Failure::new(
+            Kind::LinkExpired,
+            format!("{host} says that the link was for one use, and that somebody has used it"),
+        )
+        .hint("tell the host if that was not you; ask for a link of your own")),
         status => Err(no_content(&url, status)),
     }
 }
@@ -105,7 +110,7 @@ fn no_content(url: &Url, status: u16) -> Failure {
         .hint("ask the host whether `didagent invite` still runs, and for the link again"),
         410 => Failure::new(
             Kind::LinkExpired,
-            format!("{host} says that the link does not work any more: its time is over, or it was for one use"),
+            format!("{host} says that the link does not work any more: its time is over"),
         )
         .hint("ask the host to run `didagent invite` again"),
         429 | 500..=599 => unreachable_at(url, &format!("the server there cannot serve it now: HTTP status {status}")),

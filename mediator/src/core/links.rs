@@ -79,8 +79,10 @@ pub enum Fetched<T> {
     Here(T),
     /// What was shown is not what the link's owner said.
     Wrong,
-    /// It was used up, or has ended.
+    /// It has ended.
     Gone,
+    /// It was for one use, and somebody used it.
+    Used,
     /// There is no such link, or it was so long ago that nobody remembers.
     Unknown,
 }
@@ -90,12 +92,15 @@ pub enum Fetched<T> {
 pub(super) struct Links {
     kept: HashMap<LinkName, Kept>,
     over: Replay,
+    /// Those of them that were used up.
+    used: Replay,
     next: u64,
 }
 
 impl Default for Links {
     fn default() -> Self {
-        Self { kept: HashMap::new(), over: Replay::new(REMEMBERED, MAX_REMEMBERED), next: 0 }
+        let remembered = || Replay::new(REMEMBERED, MAX_REMEMBERED);
+        Self { kept: HashMap::new(), over: remembered(), used: remembered(), next: 0 }
     }
 }
 
@@ -156,10 +161,12 @@ impl Links {
                 (content.clone(), *single_use)
             }
             Fetched::Gone => return Fetched::Gone,
+            Fetched::Used => return Fetched::Used,
             _ => return Fetched::Unknown,
         };
         if single_use {
             self.end(name, since_start);
+            let _ = self.used.first_time(&[&bytes_of(name)], since_start);
         }
         Fetched::Here(content)
     }
@@ -178,6 +185,7 @@ impl Links {
         match self.look(name, unix, since_start) {
             Fetched::Here(_) => Fetched::Here(()),
             Fetched::Gone => Fetched::Gone,
+            Fetched::Used => Fetched::Used,
             _ => Fetched::Unknown,
         }
     }
@@ -207,7 +215,8 @@ impl Links {
 
     fn look(&mut self, name: LinkName, unix: u64, since_start: Duration) -> Fetched<&Content> {
         if self.is_over(name, since_start) {
-            return Fetched::Gone;
+            let was_used = self.used.contains(&[&bytes_of(name)], since_start);
+            return if was_used { Fetched::Used } else { Fetched::Gone };
         }
         match self.kept.get(&name) {
             Some(kept) if kept.expires <= unix => Fetched::Gone,

@@ -79,7 +79,11 @@ pub(super) const NO_LINK: Refusal = refusal(
     "there is no such link here: it is damaged, or its mediator was restarted and whoever made it is away",
 );
 pub(super) const OLD_LINK: Refusal =
-    refusal("410 Gone", "this link does not work any more: its time is over, or it was for one use");
+    refusal("410 Gone", "this link does not work any more: its time is over");
+pub(super) const USED_LINK: Refusal = Refusal {
+    headers: "Link-State: used\r\n",
+    ..refusal("410 Gone", "this link does not work any more: it was for one use, and somebody used it")
+};
 pub(super) const BUSY: Refusal = Refusal {
     headers: "Retry-After: 10\r\n",
     ..refusal("503 Service Unavailable", "the mediator has no room for this message now")

@@ -13,7 +13,7 @@ use std::net::IpAddr;
 use didagent_didcomm::protocols::b64url_encode;
 use didagent_didcomm::short_link::LinkId;
 
-use super::answer::{Answer, NO_LINK, OLD_LINK, Refusal, TOO_MANY, WRONG_LINK};
+use super::answer::{Answer, NO_LINK, OLD_LINK, Refusal, TOO_MANY, USED_LINK, WRONG_LINK};
 use crate::core::links::{Fetched, LinkName};
 use crate::io::engine::Engine;
 
@@ -92,6 +92,7 @@ fn here<T>(fetched: Fetched<T>) -> Result<T, Refusal> {
         Fetched::Here(content) => Ok(content),
         Fetched::Wrong => Err(WRONG_LINK),
         Fetched::Gone => Err(OLD_LINK),
+        Fetched::Used => Err(USED_LINK),
         Fetched::Unknown => Err(NO_LINK),
     }
 }
