@@ -10,7 +10,6 @@ use std::time::{Duration, Instant};
 use super::run::Run;
 use super::{Engine, describe};
 use crate::failure::{Failure, Kind};
-use crate::io::peer::Peer;
 use crate::report::{Report, Reporter};
 
 /// So long nothing may happen to a program that needs a party that is done. Between the last bytes of that party and the end of
@@ -63,6 +62,13 @@ impl VainWait {
         due.is_some_and(|(_, before)| before == Some(bytes))
     }
 
+    /// Somebody is missing, so nothing passes between the others either: what each has sent is looked at once it is back.
+    fn put_off(&mut self, now: Instant) {
+        if let Some(next) = self.nothing_yet.as_mut().filter(|(at, _)| *at <= now) {
+            *next = (now + QUIET, None);
+        }
+    }
+
     /// Notes whether the program seems to wait; returns whether it has done so for long, without a byte that passed.
     fn note(&mut self, waits: bool, bytes: u64, now: Instant) -> bool {
         self.look = Some(now + LOOK);
@@ -88,13 +94,13 @@ impl Engine {
         let Some(run) = &mut self.run else { return Ok(()) };
         let counts = self.peers.keys().map(|peer| run.bridge.counts(*peer));
         let bytes = counts.map(|counts| counts.bytes_up + counts.bytes_down).sum();
-        if run.vain.is_all_quiet(bytes, now) {
+        if self.peers.values().any(|peer| peer.facts().away) {
             // Of one that is missing people are told anyway.
-            let is_silent = |(index, peer): (&usize, &Peer)| {
-                let has_sent = run.bridge.counts(*index).bytes_down > 0;
-                (!has_sent && !peer.facts().away).then_some(*index)
-            };
-            let silent: Vec<_> = self.peers.iter().filter_map(is_silent).collect();
+            run.vain.put_off(now);
+        }
+        if run.vain.is_all_quiet(bytes, now) {
+            let has_sent = |peer: usize| run.bridge.counts(peer).bytes_down > 0;
+            let silent: Vec<_> = self.peers.keys().copied().filter(|peer| !has_sent(*peer)).collect();
             if waits && !silent.is_empty() {
                 self.notices.push(format!(
                     "nothing has come from the program of {} for {} s; has it started MPyC?",
@@ -198,6 +204,18 @@ mod tests {
                 (None, false)
             );
         }
+    }
+
+    #[test]
+    fn nobody_is_said_to_have_sent_nothing_while_somebody_is_missing() {
+        let (start, minute) = (Instant::now(), Duration::from_secs(60));
+        let mut wait = VainWait::new(start);
+        assert!(!wait.is_all_quiet(7, start + (NOTHING_YET - QUIET)));
+        wait.put_off(start + minute);
+        assert_eq!(wait.next_look(false), Some(start + minute + QUIET));
+        // It is back, and has as long as at the start.
+        assert!(!wait.is_all_quiet(7, start + minute + QUIET));
+        assert!(wait.is_all_quiet(7, start + minute + 2 * QUIET));
     }
 
     #[test]
