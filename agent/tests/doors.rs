@@ -146,10 +146,10 @@ fn the_host_decides_who_comes_in() {
         let mallory = asking(&room, "mallory");
         assert_eq!(ask(&room.stage, "alice", &["room", "refuse", "mallory"]).code, 0);
         let refused = mallory.finish();
-        for index in 1..*count {
-            let guest = asking(&room, NAMES[index]);
+        for (index, name) in NAMES[..*count].iter().enumerate().skip(1) {
+            let guest = asking(&room, name);
             room.parties.push(guest);
-            assert_eq!(ask(&room.stage, "alice", &["room", "approve", NAMES[index]]).code, 0);
+            assert_eq!(ask(&room.stage, "alice", &["room", "approve", name]).code, 0);
             room.parties[0].process.wait_for_stderr(&format!("party {index}  "));
         }
         room.ends(&Scene::new("doors/approved", *count), vec![refused]);
