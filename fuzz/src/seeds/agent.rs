@@ -202,6 +202,7 @@ fn kept_rooms(seeds: &mut Seeds) {
         identity: member(0).did().to_owned(),
         name: "alice".into(),
         mediators: vec![MEDIATOR.into()],
+        confirm: Some(600),
         link: serde_json::from_value(link).expect("a link"),
         lobby: KeptLobby {
             seats: 4,
