@@ -80,6 +80,11 @@ fn a_link_for_one_use_lets_one_guest_in_and_previews_do_not_use_it_up() {
     let bob = stage.join("bob", &link).start();
     host.wait_for("party.joined");
     assert!(refused(stage.join("carol", &link), 3, "E0203").contains("one use"));
+    // Whoever used it finds its seat again.
+    bob.process.signal("KILL");
+    bob.finish();
+    let mut bob = stage.join("bob", &link).start();
+    bob.wait_for("room.seats");
     for party in [bob, host, dave] {
         stop(party);
     }

@@ -13,6 +13,7 @@ pub(crate) mod did_web;
 pub mod did_webvh;
 pub mod engine;
 mod fetch;
+mod fetched;
 pub mod home;
 pub(crate) mod links;
 pub(crate) mod local_api;

@@ -8,7 +8,7 @@ use crate::core::pasted::Pasted;
 use crate::failure::{Failure, Kind};
 use crate::io::home::Home;
 use crate::io::mediator_time::mediator_time;
-use crate::io::{links, local_api, unix_now};
+use crate::io::{fetched, links, local_api, unix_now};
 use crate::report::{Report, Reporter};
 
 /// A link that was looked at.
@@ -35,12 +35,13 @@ impl Link {
         }
     }
 
-    /// Returns the invitation; a link for one use is used up by this. `asks` as for [`Link::read`].
+    /// Returns the invitation: the one that `home` has kept of this link, or else a link for one use is used up by this. `asks` as for [`Link::read`].
     ///
     /// # Errors
     /// When it cannot be had, is damaged or has expired.
     pub(super) async fn invitation(
         self,
+        home: &Home,
         asks: bool,
         reporter: &mut dyn Reporter,
     ) -> Result<Invitation, Failure> {
@@ -52,8 +53,20 @@ impl Link {
             let risk = "whoever keeps this kind of link can read the invitation and put another in its place";
             reporter.report(&Report::Warning(risk.to_owned()));
         }
-        let bytes = links::invitation(&pasted).await?;
+        let kept = key_of(&pasted).and_then(|key| fetched::find(home, &key));
+        let bytes = match kept {
+            Some(bytes) => bytes,
+            None => links::invitation(&pasted).await?,
+        };
         read_invitation(|now| Invitation::from_message(bytes.clone(), now), asks).await
+    }
+
+    /// Returns by what its invitation is kept, if a second time it may lead nowhere.
+    pub(super) fn key(&self) -> Option<fetched::Key> {
+        match self {
+            Self::Full(_) => None,
+            Self::Kept(pasted) => key_of(pasted),
+        }
     }
 
     /// Says whether this is the link of the room that `home` hosts now, as far as that is known without fetching anything.
@@ -67,6 +80,13 @@ impl Link {
             }
             Self::Kept(_) => false,
         }
+    }
+}
+
+fn key_of(pasted: &Pasted) -> Option<fetched::Key> {
+    match pasted {
+        Pasted::Short(link) => Some(fetched::Key::of(link)),
+        Pasted::Full(_) | Pasted::Readable(_) => None,
     }
 }
 

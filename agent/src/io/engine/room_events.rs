@@ -7,7 +7,7 @@ use crate::core::contacts::Acquaintance;
 use crate::core::room::roster::{Party, Roster};
 use crate::core::room::{self, Room};
 use crate::failure::Failure;
-use crate::io::{nonce, party_lists, unix_now};
+use crate::io::{fetched, nonce, party_lists, unix_now};
 use crate::report::{Report, Reporter};
 
 impl Engine {
@@ -63,6 +63,7 @@ impl Engine {
                 self.full_at = Some(Instant::now());
                 // From here on it is shown.
                 nonce::forget(&self.home)?;
+                fetched::forget(&self.home)?;
                 if let Some(listing) = self.room.as_ref().and_then(|room| room.member().list.as_ref()) {
                     party_lists::note_round(&self.home, &listing.list, roster.body().round)?;
                 }

@@ -34,7 +34,7 @@ use crate::io::mediator_time::those_that_answer;
 use crate::io::program::Program;
 use crate::io::standstill::Standstill;
 use crate::io::typed::Typed;
-use crate::io::{has_aes_instructions, one_use, system_rng, unix_now, websocket};
+use crate::io::{fetched, has_aes_instructions, one_use, system_rng, unix_now, websocket};
 use crate::report::{Report, Reporter};
 
 /// Messages of mediators that wait for the engine.
@@ -89,9 +89,10 @@ pub(super) async fn start(plan: Plan, reporter: &mut dyn Reporter) -> Result<Eng
     // A home that is not there is held by nobody, and a link that cannot be used leaves none behind.
     let lock = plan.home.path().exists().then(|| plan.home.lock(command)).transpose()?;
     // Only now, since a link for one use is used up by this.
+    let key = link.as_ref().and_then(Link::key);
     let invitation = match link {
         Some(link) => {
-            let invitation = link.invitation(asks, reporter).await?;
+            let invitation = link.invitation(&plan.home, asks, reporter).await?;
             plan.strangers.check(&invitation)?;
             link::refuse_own(&invitation, &plan.home)?;
             Some(invitation)
@@ -102,6 +103,9 @@ pub(super) async fn start(plan: Plan, reporter: &mut dyn Reporter) -> Result<Eng
         Some(lock) => lock,
         None => plan.home.lock(command)?,
     };
+    if let (Some(key), Some(invitation)) = (&key, &invitation) {
+        fetched::keep(&plan.home, key, invitation)?;
+    }
     let (identity, again) = match plan.strangers.new_did {
         true => one_use::identity_for(&plan.home, invitation.as_ref(), unix_now(), &mut rng)?,
         false => (plan.home.identity_or_new()?, false),

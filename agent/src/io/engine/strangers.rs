@@ -17,7 +17,7 @@ use crate::core::one_use::made_up_name;
 use crate::core::pairing::Capabilities;
 use crate::core::room::{Approval, Room};
 use crate::failure::{Failure, Kind};
-use crate::io::{nonce, one_use, user_name};
+use crate::io::{fetched, nonce, one_use, user_name};
 use crate::report::{Report, Reporter};
 
 /// Why somebody outside the room is not written to.
@@ -107,12 +107,18 @@ impl Engine {
         self.strangers.new_did && !is_party
     }
 
+    fn forget_room_of_one_use(&self) -> Result<(), Failure> {
+        one_use::forget(&self.home)?;
+        nonce::forget(&self.home)?;
+        fetched::forget(&self.home)
+    }
+
     /// Forgets the keys of a guest that will not come back: its run is over, or it gives its seat back.
     pub(super) fn forget_one_use(&self, end: &End) {
         let is_over = self.roster.is_some() || matches!(end, End::Interrupted);
         if self.strangers.new_did
             && is_over
-            && let Err(failure) = one_use::forget(&self.home).and_then(|()| nonce::forget(&self.home))
+            && let Err(failure) = self.forget_room_of_one_use()
         {
             tracing::warn!(message = failure.message, "the keys of this room are still in the home");
         }
