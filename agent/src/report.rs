@@ -323,8 +323,7 @@ impl RoomFacts {
 
     /// Puts together what `member` knows of the room of these parties.
     pub(crate) fn of_list(member: &Member, list: &PartyList) -> Self {
-        let name = if list.name().is_empty() { room_name(&list.id()) } else { list.name().to_owned() };
-        Self::named(member, name, None)
+        Self::named(member, list.room_name(), None)
     }
 
     fn named(member: &Member, name: String, expires: Option<u64>) -> Self {

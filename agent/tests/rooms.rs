@@ -34,6 +34,7 @@ fn a_host_kicks_starts_and_waits_from_another_terminal() {
     let waiting = Process::start("wait", &mut waiting);
     let mallory = stage.join("mallory", &link).program(program()).start();
     alice.wait_for("party.joined");
+    refused(&ask(&stage, "alice", &["room", "start"]), 1, "each alone could open all inputs");
     let bob = stage.join("bob", &link).program(program()).start();
     alice.wait_for("party.joined");
     assert_eq!(waiting.finish().code, 0);

@@ -136,6 +136,10 @@ async fn dispatch(cli: Cli) -> u8 {
         Command::Again(AgainArgs { wait, privacy, mut room }) => {
             let last = party_lists::last(&home);
             let list = last.map(|(list, identity)| {
+                // The others know this party by it.
+                let ours = list.index_of(&identity);
+                let called = ours.and_then(|index| list.parties().get(index)?.name.clone());
+                room.name = room.name.take().or(called);
                 room.web.stay(identity);
                 list
             });

@@ -72,7 +72,7 @@ pub enum Acquaintance {
     Known,
     /// It was never met.
     New,
-    /// It was never met, and somebody else used its name before.
+    /// Somebody else used its name before, and it was never met; or our person calls somebody else so.
     NameOfAnother,
 }
 
@@ -155,14 +155,13 @@ impl Contacts {
 
     /// Says what this home knows of a party that calls itself `name`.
     pub fn acquaintance(&self, identity: &str, name: &str) -> Acquaintance {
-        if self.find(identity).is_some() {
-            Acquaintance::Known
-        } else if self
-            .contacts
-            .iter()
-            .any(|contact| contact.name == name || contact.petname.as_deref() == Some(name))
-        {
+        let mut others = self.contacts.iter().filter(|contact| contact.identity != identity);
+        let is_known = self.find(identity).is_some();
+        // Two whom we know may have one name. One that our person gave is one party's alone.
+        if others.any(|other| other.petname.as_deref() == Some(name) || !is_known && other.name == name) {
             Acquaintance::NameOfAnother
+        } else if is_known {
+            Acquaintance::Known
         } else {
             Acquaintance::New
         }
@@ -242,6 +241,21 @@ mod tests {
         let found = crate::core::who::find("bob of the bank", &contacts.contacts).unwrap();
         assert_eq!((found.identity.as_str(), found.name.as_str()), ("did:key:a", "robert"));
         assert_eq!(contacts.acquaintance("did:key:c", "bob of the bank"), Acquaintance::NameOfAnother);
+        assert_eq!(
+            contacts.acquaintance("did:key:b", "bob of the bank"),
+            Acquaintance::NameOfAnother,
+            "known"
+        );
+        assert_eq!(
+            contacts.acquaintance("did:key:b", "robert"),
+            Acquaintance::Known,
+            "the other one chose it"
+        );
+        assert_eq!(
+            contacts.acquaintance("did:key:a", "bob of the bank"),
+            Acquaintance::Known,
+            "it is its own"
+        );
         contacts.name("did:key:a", None).unwrap();
         assert!(crate::core::who::find("bob of the bank", &contacts.contacts).is_err());
         contacts.forget("did:key:a");

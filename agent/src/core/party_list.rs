@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
 use crate::core::post::check_reachable;
+use crate::core::room::room_name;
 use crate::core::room::roster::{MAX_PARTIES, Roster, is_showable};
 use crate::failure::{Failure, Kind};
 
@@ -151,6 +152,11 @@ impl PartyList {
     /// Returns the index of the party with this identity.
     pub fn index_of(&self, identity: &str) -> Option<usize> {
         self.parties.iter().position(|party| party.did == identity)
+    }
+
+    /// Returns what the room of these parties is called on every screen.
+    pub fn room_name(&self) -> String {
+        if self.name.is_empty() { room_name(&self.id()) } else { self.name.clone() }
     }
 
     /// Returns what to call the party with this index.

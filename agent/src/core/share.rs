@@ -240,7 +240,7 @@ impl Sharing {
     /// Takes a problem report of the mediator in `thread`; `None` if it is about something else.
     pub fn refused(&mut self, thread: Option<&str>) -> Option<Option<Shown>> {
         thread.filter(|thread| self.thread.as_deref() == Some(thread))?;
-        Some(self.instead("this mediator keeps no short one"))
+        Some(self.instead("this mediator took no short one"))
     }
 
     fn instead(&mut self, why: &str) -> Option<Shown> {
@@ -356,7 +356,7 @@ mod tests {
         let request = connected(&mut refused, 1).unwrap();
         assert_eq!(refused.refused(None), None);
         let shown = refused.refused(Some(&request.id)).unwrap().unwrap();
-        assert!(shown.note.unwrap().contains("keeps no short one"));
+        assert!(shown.note.unwrap().contains("took no short one"));
         assert_eq!(Invitation::read(&shown.link, NOW).unwrap(), invitation);
         let (mut silent, _) = sharing(LinkForm::Readable);
         connected(&mut silent, 1).unwrap();

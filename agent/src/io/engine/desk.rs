@@ -22,7 +22,7 @@ use crate::core::connect::showable;
 use crate::core::courtesy::{Courtesy, Reaction, Standing};
 use crate::core::invite::new_id;
 use crate::core::post::{Post, mediators_of};
-use crate::core::room::{Input, Room, describe, room_name};
+use crate::core::room::{Input, Room, ThresholdRule, describe, room_name};
 use crate::core::status::{
     self, MAX_TEXTS, MediatorStatus, PartyStatus, PathKind, Phase, ProgramStatus, RoomStatus, Status,
     TextStatus, WHY_RELAY, host_of,
@@ -121,6 +121,12 @@ impl Desk {
     }
 }
 
+/// Says whether threshold 0 would come of beginning with so few: nobody has said that this is meant (RM-83).
+fn loses_privacy(room: &Room, parties: usize) -> bool {
+    let rule = room.member().threshold.unwrap_or(ThresholdRule::Default);
+    rule.among(parties) == 0 && room.capacity().is_some_and(|seats| rule.among(seats) > 0)
+}
+
 impl Engine {
     /// Publishes what those who ask are told, but for what changes all the time.
     pub(super) fn publish(&mut self) {
@@ -164,7 +170,10 @@ impl Engine {
             },
             room: self.room.as_ref().map(|room| RoomStatus {
                 id: room.invitation().room().to_owned(),
-                name: room_name(room.invitation().room()),
+                name: match &room.member().list {
+                    Some(listing) => listing.list.room_name(),
+                    None => room_name(room.invitation().room()),
+                },
                 seats: room.capacity(),
                 missing: room.capacity().map(|seats| seats.saturating_sub(self.parties().len())),
                 waiting: room.waiting(),
@@ -297,6 +306,12 @@ impl Engine {
                 return Err(not_now("who takes part is known beforehand, and some are missing"));
             }
             Order::Start if seats.len() < 2 => return Err(not_now("nobody else is there yet")),
+            Order::Start if loses_privacy(room, seats.len()) => {
+                return Err(not_now(
+                    "with two parties each alone could open all inputs, and everybody came to a larger room",
+                )
+                .hint("wait for one more; or didagent room close, and invite --parties 2 --no-privacy"));
+            }
             Order::Start
             | Order::Close
             | Order::Confirm

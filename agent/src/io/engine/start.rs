@@ -16,7 +16,7 @@ use super::links::DIALS;
 use super::look::Looked;
 use super::lookups::Lookups;
 use super::paths::Paths;
-use super::{Engine, Entry, MAILBOX, Plan, Role, board};
+use super::{Engine, Entry, MAILBOX, Opening, Plan, Role, board};
 use crate::core::allowance::Allowance;
 use crate::core::connect::Mailbox;
 use crate::core::identity::{ConnectionDid, Identity};
@@ -25,6 +25,7 @@ use crate::core::pairing::Policy;
 use crate::core::post::{MAX_MEDIATORS, mediators_of};
 use crate::core::room::{Listing, Member, ThresholdRule, roster};
 use crate::core::seen::Seen;
+use crate::core::share::LinkForm;
 use crate::core::status::host_of;
 use crate::core::who::short;
 use crate::failure::{Failure, Kind};
@@ -128,6 +129,12 @@ pub(super) async fn start(plan: Plan, reporter: &mut dyn Reporter) -> Result<Eng
     let credential = credentials::fitting(&plan.home, entrance.issuers(), identity.did())?;
     if let Some(seats) = entrance.own_seats() {
         lookups.judge_own((entrance.issuers(), seats), credential.as_deref(), identity.did()).await?;
+    }
+    if let Entrance::Host(Opening { link: LinkForm::Short { single_use: true }, parties: 3.., .. }) =
+        &entrance
+    {
+        let fewer = "the link lets one guest in, and the room has seats for more: they stay free, and `didagent room start` begins without";
+        reporter.report(&Report::Warning(fewer.to_owned()));
     }
     let mediators = entrance.mediators(&plan.home, given)?;
     // Once people have the link, the room stays with them: this is the last moment to take others.

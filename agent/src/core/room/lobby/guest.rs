@@ -77,6 +77,8 @@ pub(in crate::core::room) struct GuestLobby {
     later: Option<(Instant, String)>,
     /// What the host said last.
     pub(super) told: Option<Box<Told>>,
+    /// The most seats that the host spoke of: what our person came to.
+    pub(super) promised: usize,
     /// The host's person decides whether we get a seat.
     is_pending: bool,
     /// The parties are known beforehand.
@@ -103,6 +105,7 @@ impl GuestLobby {
             is_missed: false,
             later: None,
             told: None,
+            promised: 0,
             is_pending: false,
             is_listed: member.list.is_some(),
             shows_again: false,
@@ -255,7 +258,9 @@ impl GuestLobby {
             }
         } else if let Ok(roster) = RosterMessage::try_from(message) {
             self.answered(member, now.instant);
-            self.roster = Some(verify(member, invitation, evidence, roster, now.unix)?);
+            let roster = verify(member, invitation, evidence, roster, now.unix)?;
+            self.check_privacy(member, &roster)?;
+            self.roster = Some(roster);
         } else if let Ok(report) = ProblemReport::try_from(message) {
             if self.is_refused_by(message) && report.code == refusal::LATER {
                 self.comes_again(showable(&report.text()), member, now.instant, outputs);

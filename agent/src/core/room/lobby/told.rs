@@ -10,8 +10,8 @@ use didagent_didcomm::protocols::room::Seats;
 
 use super::guest::GuestLobby;
 use crate::core::connect::showable;
-use crate::core::room::roster::MAX_PARTIES;
-use crate::core::room::{Event, Listing, Member, Output, Seat, Waiting, Why, agreement};
+use crate::core::room::roster::{MAX_PARTIES, Roster};
+use crate::core::room::{Event, Listing, Member, Output, Seat, ThresholdRule, Waiting, Why, agreement};
 use crate::failure::{Failure, Kind};
 
 /// Items that are shown of what the host says of another guest.
@@ -101,8 +101,22 @@ impl GuestLobby {
         if !missed.is_empty() && missed != missed_before {
             outputs.push_back(Output::Event(Event::Waiting(missed)));
         }
+        self.promised = self.promised.max(told.seats);
         self.told = Some(Box::new(told));
         Ok(())
+    }
+
+    /// Fails when the host begins with so few that each party alone could open all inputs, in a room where that was not so (RM-83).
+    pub(super) fn check_privacy(&self, member: &Member, roster: &Roster) -> Result<(), Failure> {
+        let (body, rule) = (roster.body(), member.threshold.unwrap_or(ThresholdRule::Default));
+        if body.threshold > 0 || body.m >= self.promised || rule.among(self.promised) == 0 {
+            return Ok(());
+        }
+        let (promised, m) = (self.promised, body.m);
+        let message = format!(
+            "the room was for {promised} parties, and the host begins with {m}: each party alone could open all inputs"
+        );
+        Err(Failure::new(Kind::NoPrivacy, message).hint("ask the host to wait for one more"))
     }
 
     /// Returns what the host has told.

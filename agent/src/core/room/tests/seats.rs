@@ -373,6 +373,18 @@ fn a_seat_that_the_host_takes_back_is_free_for_others_and_not_for_its_holder() {
 
 /// Decides RM-83.
 #[test]
+fn a_guest_of_three_does_not_compute_with_two() {
+    let mut table = Table::new(3);
+    table.join(member(2, None));
+    table.carry();
+    table.input(0, Input::Start);
+    table.carry();
+    assert_eq!(table.seats[1].failed.as_ref().unwrap().kind, Kind::NoPrivacy);
+    assert!(table.seats.iter().all(|seat| seat.ready.is_none()));
+}
+
+/// Decides RM-83.
+#[test]
 fn a_host_may_begin_with_those_who_are_there() {
     let mut table = Table::new(5);
     table.input(0, Input::Start);
