@@ -118,18 +118,7 @@ impl Sharing {
             LinkForm::Short { .. } => ShortLink::seal(invitation.bytes(), base, rng).ok(),
             LinkForm::Full | LinkForm::Readable => None,
         };
-        let expires = invitation.expires().unwrap_or(u64::MAX);
-        Ok(Self {
-            form,
-            full,
-            expires,
-            sealed,
-            thread: None,
-            due: None,
-            shown: None,
-            again: false,
-            unkept: None,
-        })
+        Ok(Self::prepared(form, full, sealed, invitation))
     }
 
     /// Prepares the link that people have of a room that goes on; `base` as for [`Sharing::new`], in case the mediator keeps the
@@ -143,18 +132,12 @@ impl Sharing {
             Some(_) => (LinkForm::Short { single_use: kept.single_use }, invitation.link(base)?),
             None => (LinkForm::Full, kept.text.clone()),
         };
+        Ok(Self { again: true, ..Self::prepared(form, full, sealed, invitation) })
+    }
+
+    fn prepared(form: LinkForm, full: String, sealed: Option<Sealed>, invitation: &Invitation) -> Self {
         let expires = invitation.expires().unwrap_or(u64::MAX);
-        Ok(Self {
-            form,
-            full,
-            expires,
-            sealed,
-            thread: None,
-            due: None,
-            shown: None,
-            again: true,
-            unkept: None,
-        })
+        Self { form, full, expires, sealed, thread: None, due: None, shown: None, again: false, unkept: None }
     }
 
     /// Returns the link that people have, once they have one.
@@ -203,6 +186,9 @@ impl Sharing {
                 short_url_slug: None,
             }
             .message(new_id(rng)),
+            (LinkForm::Short { single_use: true }, None) => {
+                return Err(self.instead("the invitation is too long for one"));
+            }
             _ => return Err(self.show(self.full.clone(), None)),
         };
         self.thread = Some(request.id.clone());
