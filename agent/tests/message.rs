@@ -54,6 +54,12 @@ fn rm_64_a_text_reaches_a_host_that_waits_and_says_what_is_known_of_it() {
         (text(&received, "text"), received["from"].as_str().unwrap().contains("bob")),
         ("hello", true)
     );
+    // And written to by it, before anybody has met anybody.
+    let sent = message(&stage.home("alice"), &["bob", "welcome"]);
+    assert_eq!(sent.code, 0, "{sent:?}");
+    assert_eq!(text(&bob.wait_for("message.received"), "text"), "welcome");
+    let failed = message(&stage.home("alice"), &["dave", "welcome"]);
+    assert!(failed.code == 2 && failed.stderr.contains("try: didagent message "), "{failed:?}");
     for party in [bob, alice] {
         party.process.signal("INT");
         party.finish();

@@ -106,6 +106,12 @@ pub fn find<'a, T: Named>(wanted: &str, known: &'a [T]) -> Result<&'a T, Failure
     }
 }
 
+/// Lets the hint of [`find`] name the command that the person gave; without, it is `ping`.
+pub fn hinting(failure: Failure, command: &str) -> Failure {
+    let hint = failure.hint.map(|hint| hint.replace("didagent ping ", &format!("didagent {command} ")));
+    Failure { hint, ..failure }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

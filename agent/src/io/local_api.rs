@@ -64,6 +64,9 @@ enum Request {
     Ping {
         name: String,
     },
+    Address {
+        name: String,
+    },
     Room {
         #[serde(rename = "do")]
         order: Order,
@@ -102,6 +105,8 @@ struct Answer {
     status: Option<Box<Status>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     reply: Option<Reply>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    did: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     error: Option<Refusal>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
@@ -212,6 +217,16 @@ pub(crate) async fn ping(home: &Home, name: &str, patience: Duration) -> Result<
     let asking = timeout(patience, ask(home, Request::Ping { name: name.to_owned() })).await;
     let answer = asking.map_err(|_| no_answer(name, patience))??;
     answer.and_then(|answer| answer.reply).ok_or_else(|| ended(home))
+}
+
+/// Asks the engine of `home` at which connection DID the party or contact called `name` is written to.
+///
+/// # Errors
+/// [`Kind::NoEngine`] when no engine holds the home, [`Kind::NoAnswer`] when the engine does not know it yet, and what it says of the name.
+pub(crate) async fn address(home: &Home, name: &str) -> Result<String, Failure> {
+    let answer = timeout(PROMPT, ask(home, Request::Address { name: name.to_owned() })).await;
+    let answer = answer.map_err(|_| silent("it did not answer in time"))??;
+    answer.and_then(|answer| answer.did).ok_or_else(|| ended(home))
 }
 
 /// Lets the engine of `home` do something about the room that it is in; `name` says whose seat, or which words.

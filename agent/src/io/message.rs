@@ -136,9 +136,16 @@ async fn recipient(home: &Home, to: &str) -> Result<String, Failure> {
     if to.contains("://") {
         return read_any_message(links::invitation(&Pasted::read(to)?).await?, unix_now());
     }
-    let contacts = home.contacts()?;
-    let contact = who::find(to, &contacts.contacts)?;
-    Ok(contact.connections.first().cloned().unwrap_or_default())
+    let named = match local_api::address(home, to).await {
+        // Nobody sits in a room here, so it is somebody from an earlier one.
+        Err(failure) if matches!(failure.kind, Kind::NoEngine | Kind::EngineSilent) => {
+            let contacts = home.contacts()?;
+            let contact = who::find(to, &contacts.contacts);
+            contact.map(|contact| contact.connections.first().cloned().unwrap_or_default())
+        }
+        answered => answered,
+    };
+    named.map_err(|failure| who::hinting(failure, "message"))
 }
 
 fn unusable(error: &PostError) -> Failure {

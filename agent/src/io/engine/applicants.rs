@@ -176,9 +176,7 @@ fn identity_of(name: &str, room: &Room) -> Result<String, Failure> {
             false => Err(Failure::new(failure.kind, format!("{}, and waits for a seat", failure.message))
                 .hint("didagent room show    lists who waits; or the whole identity, before it asks")),
         },
-        Err(failure) => {
-            Err(Failure { hint: failure.hint.map(|hint| hint.replace("ping", "room approve")), ..failure })
-        }
+        Err(failure) => Err(who::hinting(failure, "room approve")),
     }
 }
 

@@ -296,7 +296,8 @@ impl Engine {
         let seats = room.seats();
         let input = match order {
             Order::Kick => {
-                let index = who::find(name.unwrap_or_default(), &seats)?.index;
+                let found = who::find(name.unwrap_or_default(), &seats);
+                let index = found.map_err(|failure| who::hinting(failure, "room kick"))?.index;
                 if index == 0 {
                     return Err(not_now("the host has its own seat").hint("didagent room close"));
                 }

@@ -118,6 +118,10 @@ impl Desk {
                 Ok(reply) => Answer { reply: Some(reply), ..Answer::default() },
                 Err(failure) => refused(&failure),
             },
+            Request::Address { name } => match self.target(&name).and_then(|target| target.address(&name)) {
+                Ok(did) => Answer { did: Some(did), ..Answer::default() },
+                Err(failure) => refused(&failure),
+            },
             Request::Room { order, name } => {
                 let (answer, answered) = oneshot::channel();
                 let asked = self.asks.try_send(Ask::Room { order, name, answer });
@@ -149,7 +153,7 @@ impl Desk {
 
     async fn ping(&self, name: &str) -> Result<Reply, Failure> {
         let target = self.target(name)?;
-        if let Some(peer) = target.peer.filter(|peer| peer.facts().up) {
+        if let Some(peer) = target.peer.as_ref().filter(|peer| peer.facts().up) {
             // A session that ends meanwhile leaves the way through the mailboxes.
             if let Some(rtt) = peer.ping().await {
                 return Ok(Reply {
@@ -161,14 +165,7 @@ impl Desk {
                 });
             }
         }
-        let Some(did) = target.did else {
-            return Err(Failure::new(
-                Kind::NoAnswer,
-                format!(
-                    "{name} cannot be reached yet: only the host knows its address until the room is full"
-                ),
-            ));
-        };
+        let did = target.address(name)?;
         let via = crate::core::post::mediator_of(&did).map_or_else(|_| host_of(&did), |did| host_of(&did));
         let (answer, answered) = oneshot::channel();
         let busy = || silent("it is busy");
@@ -212,6 +209,14 @@ impl Desk {
             Err(failure) if failure.kind == Kind::NameUnknown => {
                 let contacts = self.home.contacts()?.contacts;
                 let in_room = |identity: &str| known.iter().any(|one| one.identity() == Some(identity));
+                // By the name that our person gave it.
+                let named = contacts.iter().find(|contact| contact.petname.as_deref() == Some(name.trim()));
+                let here = named.and_then(|named| {
+                    known.iter().find(|one| one.identity() == Some(named.identity.as_str()))
+                });
+                if let Some(here) = here {
+                    return Ok(here.clone());
+                }
                 let others = contacts.into_iter().filter(|contact| !in_room(&contact.identity));
                 let others: Vec<_> = others
                     .map(|contact| Target {
@@ -248,6 +253,15 @@ struct Target {
     peer: Option<Peer>,
     /// Host of the relay of its session.
     relay: Option<String>,
+}
+
+impl Target {
+    fn address(&self, name: &str) -> Result<String, Failure> {
+        self.did.clone().ok_or_else(|| {
+            let why = "only the host knows its address until the room is full";
+            Failure::new(Kind::NoAnswer, format!("{name} cannot be reached yet: {why}"))
+        })
+    }
 }
 
 impl Named for Target {
