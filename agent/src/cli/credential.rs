@@ -1,7 +1,7 @@
 //! `didagent credential`: what authorities say of this home's parties, and what this home says of others as an authority.
 //!
-//! Specification: `spec/credentials.md`, sections 3 and 4; schema of the list: `spec/schemas/credentials.schema.json`. Not its concern: what a credential is worth in a room
-//! (`core::credential`).
+//! Specification: `spec/credentials.md`, sections 3 and 4; schema of the list: `spec/schemas/credentials.schema.json`. Not its
+//! concern: what a credential is worth in a room (`core::credential`).
 
 use std::path::Path;
 

@@ -1,7 +1,7 @@
 //! `didagent verify`: whether transcripts of a run hold, offline, and what they say.
 //!
-//! Specification: `spec/transcript.md`, sections 3 and 4; schema of the document: `spec/schemas/verify.schema.json`. It reads the files that it is given and nothing else. Not its concern: the
-//! checks themselves (`core::transcript`).
+//! Specification: `spec/transcript.md`, sections 3 and 4; schema of the document: `spec/schemas/verify.schema.json`. It reads the
+//! files that it is given and nothing else. Not its concern: the checks themselves (`core::transcript`).
 
 mod keys;
 
