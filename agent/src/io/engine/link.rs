@@ -130,3 +130,37 @@ async fn read_invitation(
         read => read,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+    use std::time::Duration;
+
+    use didagent_didcomm::did::peer2::{ServiceSpec, encode_with};
+    use tokio::time::timeout;
+
+    use super::*;
+    use crate::core::identity::Identity;
+    use crate::core::test_rng;
+
+    /// Decides LB-13.
+    #[tokio::test]
+    async fn an_expired_invitation_that_a_stranger_posted_makes_nobody_ask_for_the_time() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.set_nonblocking(true).unwrap();
+        let address = listener.local_addr().unwrap();
+        let service =
+            ServiceSpec { uri: format!("ws://{address}/"), accept: Vec::new(), routing_keys: Vec::new() };
+        let keys = Identity::generate(&mut test_rng(2));
+        let mediator = encode_with(&keys.public(), &keys.agreement().public(), [&service].into_iter());
+        let host = Identity::generate(&mut test_rng(1)).connection(&mediator);
+        let invitation = Invitation::create(&host, "MPyC", 1, 2, &mut test_rng(3)).unwrap();
+        let link = invitation.link(&format!("http://{address}/")).unwrap();
+        let refused = Link::read(&link, false).await.err().unwrap();
+        assert_eq!(refused.kind, Kind::LinkExpired);
+        assert!(listener.accept().is_err(), "somebody dialled");
+        // A person's own link does: its clock may be wrong. Nobody answers here.
+        let _ = timeout(Duration::from_secs(2), Link::read(&link, true)).await;
+        assert!(listener.accept().is_ok(), "nobody dialled");
+    }
+}
